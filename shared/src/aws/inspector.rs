@@ -1,0 +1,195 @@
+//! Amazon Inspector's API.
+//! <https://docs.aws.amazon.com/inspector/v2/APIReference/Welcome.html>
+
+use std::collections::BTreeMap;
+
+use aws_sdk_inspector2::Client;
+use aws_sdk_inspector2::primitives::DateTime;
+use aws_sdk_inspector2::types::{
+    CoverageFilterCriteria, CoverageStringComparison, CoverageStringFilter, FilterCriteria, Finding as ApiFinding,
+    FindingDetailsErrorCode, ScanStatusCode, StringComparison, StringFilter,
+};
+use jiff::Timestamp;
+use thiserror::Error;
+
+use super::AwsError;
+use crate::event::{installed_version, yes_or_no};
+use crate::finding::{Finding, Fix, KnownExploited, Package, Severity, Source, Status, tame};
+use crate::image::ImageId;
+use crate::ledger::{Coverage, Exploitation};
+
+/// Why findings could not be had.
+#[derive(Debug, Error)]
+pub enum FindingsError {
+    /// The service refused.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// A finding that cannot be understood. No retry can help.
+    #[error("finding {id}: field {field}: {reason}")]
+    Field {
+        /// Its id.
+        id: String,
+        /// Which field.
+        field: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl FindingsError {
+    /// Whether the same may succeed later.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Aws(error) if error.retryable)
+    }
+}
+
+/// Amazon Inspector.
+#[derive(Debug, Clone)]
+pub struct Inspector {
+    client: Client,
+}
+
+/// How many ARNs one `BatchGetFindingDetails` takes.
+const ARNS_PER_CALL: usize = 10;
+
+impl Inspector {
+    /// Inspector through a client.
+    pub fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// All findings of an image, of every status, to the last page.
+    pub async fn findings(&self, image: &ImageId) -> Result<Vec<Finding>, FindingsError> {
+        const ACTION: &str = "inspector2:ListFindings";
+        let criteria = FilterCriteria::builder()
+            .ecr_image_hash(equals(image.digest.as_str())?)
+            .ecr_image_repository_name(equals(&image.repository)?)
+            .aws_account_id(equals(&image.account)?)
+            .finding_status(equals("ACTIVE")?)
+            .finding_status(equals("SUPPRESSED")?)
+            .finding_status(equals("CLOSED")?)
+            .build();
+        let mut pages = self.client.list_findings().filter_criteria(criteria).into_paginator().send();
+        let mut findings = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| AwsError::of(ACTION, error))?;
+            for finding in page.findings() {
+                findings.push(domain_finding(finding)?);
+            }
+        }
+        Ok(findings)
+    }
+
+    /// What is known of the exploitation of these findings' vulnerabilities: CISA's data is nowhere else.
+    /// A finding that Inspector has no details of is left out of the answer.
+    pub async fn exploitation(
+        &self,
+        findings: &[(String, String)],
+        asked_at: Timestamp,
+    ) -> Result<BTreeMap<String, Exploitation>, AwsError> {
+        const ACTION: &str = "inspector2:BatchGetFindingDetails";
+        let mut answers = BTreeMap::new();
+        for chunk in findings.chunks(ARNS_PER_CALL) {
+            let vulnerability_of: BTreeMap<&str, &str> =
+                chunk.iter().map(|(vulnerability, arn)| (arn.as_str(), vulnerability.as_str())).collect();
+            let answer = self
+                .client
+                .batch_get_finding_details()
+                .set_finding_arns(Some(chunk.iter().map(|(_, arn)| arn.clone()).collect()))
+                .send()
+                .await
+                .map_err(|error| AwsError::of(ACTION, error))?;
+            let broken = answer
+                .errors()
+                .iter()
+                .find(|error| *error.error_code() != FindingDetailsErrorCode::FindingDetailsNotFound);
+            if let Some(error) = broken {
+                let reason = format!("{}: {}", error.error_code(), error.error_message());
+                return Err(AwsError::answer(ACTION, reason, true));
+            }
+            for detail in answer.finding_details() {
+                let Some(vulnerability) = detail.finding_arn().and_then(|arn| vulnerability_of.get(arn)) else {
+                    continue;
+                };
+                let known = detail.cisa_data().map(|cisa| KnownExploited {
+                    added: cisa.date_added().and_then(timestamp),
+                    due: cisa.date_due().and_then(timestamp),
+                });
+                answers.insert((*vulnerability).to_owned(), Exploitation { asked_at, known });
+            }
+        }
+        Ok(answers)
+    }
+
+    /// Whether Inspector scans an image.
+    pub async fn coverage(&self, image: &ImageId, asked_at: Timestamp) -> Result<Coverage, AwsError> {
+        const ACTION: &str = "inspector2:ListCoverage";
+        let filter = CoverageStringFilter::builder()
+            .comparison(CoverageStringComparison::Equals)
+            .value(image.arn())
+            .build()
+            .map_err(|error| AwsError::answer(ACTION, error.to_string(), false))?;
+        let criteria = CoverageFilterCriteria::builder().resource_id(filter).build();
+        let mut pages = self.client.list_coverage().filter_criteria(criteria).into_paginator().send();
+        let mut reason = "NOT_COVERED".to_owned();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| AwsError::of(ACTION, error))?;
+            for status in page.covered_resources().iter().filter_map(|resource| resource.scan_status()) {
+                tame(status.reason().as_str()).clone_into(&mut reason);
+                if *status.status_code() == ScanStatusCode::Active {
+                    return Ok(Coverage { at: asked_at, active: true, reason });
+                }
+            }
+        }
+        Ok(Coverage { at: asked_at, active: false, reason })
+    }
+}
+
+fn equals(value: &str) -> Result<StringFilter, AwsError> {
+    StringFilter::builder()
+        .comparison(StringComparison::Equals)
+        .value(value)
+        .build()
+        .map_err(|error| AwsError::answer("inspector2:ListFindings", error.to_string(), false))
+}
+
+fn timestamp(time: &DateTime) -> Option<Timestamp> {
+    Timestamp::from_millisecond(time.to_millis().ok()?).ok()
+}
+
+/// The same finding as its event tells it.
+pub(super) fn domain_finding(finding: &ApiFinding) -> Result<Finding, FindingsError> {
+    let wrong = |field, reason: String| FindingsError::Field { id: tame(finding.finding_arn()), field, reason };
+    let status = finding.status().as_str();
+    let status = Status::from_name(status).ok_or_else(|| wrong("status", format!("unknown status {status:?}")))?;
+    let first_seen = timestamp(finding.first_observed_at())
+        .ok_or_else(|| wrong("firstObservedAt", "out of range".to_owned()))?;
+    let last_seen = timestamp(finding.last_observed_at()).unwrap_or(first_seen);
+    let details = finding.package_vulnerability_details();
+    let mut packages: Vec<Package> = details
+        .map(|details| details.vulnerable_packages())
+        .unwrap_or_default()
+        .iter()
+        .map(|package| {
+            let version = installed_version(Some(package.version()), package.release());
+            Package::new(package.name(), &version, package.fixed_in_version())
+        })
+        .collect();
+    packages.sort();
+    packages.dedup();
+    Ok(Finding {
+        updated_at: finding.updated_at().and_then(timestamp).unwrap_or(last_seen),
+        status,
+        severity: Severity::from(finding.severity().as_str()),
+        id: tame(finding.finding_arn()),
+        source: Source::Inspector,
+        vulnerability: tame(details.map_or_else(|| finding.r#type().as_str(), |details| details.vulnerability_id())),
+        score: finding.inspector_score().map(Into::into),
+        epss: finding.epss().map(|epss| epss.score().into()),
+        exploit: finding.exploit_available().and_then(|exploit| yes_or_no(exploit.as_str())),
+        fix: Fix::from_name(finding.fix_available().map(|fix| fix.as_str())),
+        packages,
+        first_seen,
+        last_seen,
+    })
+}

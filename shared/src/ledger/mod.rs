@@ -1,0 +1,400 @@
+//! The ledger: all that is known of one image.
+//!
+//! Evidence is merged into it, and every part of it is a join: the newest report of a finding, the earliest
+//! push, the newest mark on a tag, the newest listing. So the order of the evidence, its repetition and its
+//! division into batches do not matter.
+
+mod encoding;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::assessment::Assessment;
+use crate::event::{Action, ImageAction, PutImage, Pusher};
+use crate::finding::{Finding, KnownExploited, Severity, Source, Status};
+use crate::image::{ImageId, QUARANTINE_PREFIX};
+use crate::verdict::Verdict;
+
+pub use encoding::EncodingError;
+pub(crate) use encoding::{decode, encode};
+
+/// All that is known of one image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ledger {
+    /// Which image.
+    pub image: ImageId,
+    /// How often it was stored; 0 for one that never was.
+    pub version: u64,
+    /// Its findings, by id.
+    pub findings: BTreeMap<String, Entry>,
+    /// What is known of the exploitation of vulnerabilities, by vulnerability.
+    pub exploitation: BTreeMap<String, Exploitation>,
+    /// The rest.
+    pub facts: Facts,
+    /// The assessment that is stored but, as far as the ledger knows, not announced.
+    pub unpublished: Option<Assessment>,
+}
+
+/// What a person wants to read of a ledger in the DynamoDB console.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// The verdict that was announced last.
+    pub verdict: Verdict,
+    /// The tags that were put on it and taken off it.
+    #[serde(default)]
+    pub tags: BTreeMap<String, TagMark>,
+    /// When all tags that it had until then went, because the image was deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted_at: Option<Timestamp>,
+    /// When it was pushed first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pushed_at: Option<Timestamp>,
+    /// Who pushed it first, and when that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pusher: Option<(Timestamp, Pusher)>,
+    /// Its manifest's media type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media_type: Option<String>,
+    /// Its scans, by source.
+    #[serde(default)]
+    pub scans: BTreeMap<Source, Scans>,
+    /// Whether its registry still scans it, as last asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coverage: Option<Coverage>,
+    /// The completion of which scan was announced last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub announced_scan: Option<Timestamp>,
+}
+
+/// The newest thing known of a tag on this image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TagMark {
+    /// When.
+    pub at: Timestamp,
+    /// Whether it was there then. Of a removal and a push in the same second the push is believed.
+    pub present: bool,
+}
+
+/// The newest scans of one source.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scans {
+    /// When the newest complete one ended.
+    pub completed_at: Option<Timestamp>,
+    /// When the newest failed one ended.
+    pub failed_at: Option<Timestamp>,
+}
+
+/// Whether an image is covered by scanning.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Coverage {
+    /// When that was asked, or shown by a scan.
+    pub at: Timestamp,
+    /// Whether it is.
+    pub active: bool,
+    /// Inspector's reason code.
+    pub reason: String,
+}
+
+/// What is known of the exploitation of a vulnerability.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Exploitation {
+    /// When that was asked.
+    pub asked_at: Timestamp,
+    /// CISA's entry.
+    pub known: Option<KnownExploited>,
+}
+
+/// A finding and what was made of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The newest report of it.
+    pub finding: Finding,
+    /// Whether the newest complete scan of its source listed it.
+    pub listed: bool,
+    /// As what it was announced last.
+    pub announced: Announced,
+}
+
+/// As what a finding was announced.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Announced {
+    /// As open; waived ones are open too.
+    pub open: bool,
+    /// As excused.
+    pub waived: bool,
+    /// As matched by a rule.
+    pub matched: bool,
+    /// As known to be exploited.
+    pub exploited: bool,
+    /// With which severity.
+    pub severity: Option<Severity>,
+}
+
+/// What is true of a finding once the scans and the coverage of its image are considered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// There, or closed by something that may not have been a fix.
+    Open,
+    /// Hidden by a suppression rule in Inspector.
+    Suppressed,
+    /// Gone while the image was scanned, since then.
+    Resolved(Timestamp),
+}
+
+/// Something learnt about an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Evidence {
+    /// A finding was reported.
+    Finding(Box<crate::event::FindingReport>),
+    /// A scan ended and this is all that it found.
+    Listing {
+        /// Whose scan.
+        source: Source,
+        /// When it ended.
+        at: Timestamp,
+        /// Whether a scan shows that the image is covered; a listing that was only asked for does not.
+        scanned: bool,
+        /// All findings, of every status.
+        findings: Vec<Finding>,
+        /// The tags that the image had.
+        tags: Vec<String>,
+    },
+    /// Findings of a listing that is not complete.
+    Findings(Vec<Finding>),
+    /// A scan failed.
+    ScanFailed {
+        /// Whose scan.
+        source: Source,
+        /// When.
+        at: Timestamp,
+    },
+    /// A tag was put on or taken off.
+    Action(ImageAction),
+    /// Somebody pushed it.
+    Put(PutImage),
+    /// Coverage was asked.
+    Coverage(Coverage),
+    /// Exploitation was asked, by vulnerability.
+    Exploitation(BTreeMap<String, Exploitation>),
+}
+
+impl Ledger {
+    /// The ledger of an image of which nothing is known.
+    pub fn new(image: ImageId) -> Self {
+        Self {
+            image,
+            version: 0,
+            findings: BTreeMap::new(),
+            exploitation: BTreeMap::new(),
+            facts: Facts::default(),
+            unpublished: None,
+        }
+    }
+
+    /// Takes in what was learnt. Returns whether that changed anything that is known.
+    pub fn merge(&mut self, evidence: Evidence) -> bool {
+        match evidence {
+            Evidence::Finding(report) => {
+                let mut changed = self.note_tags(&report.tags, report.finding.updated_at);
+                changed |= report.pushed_at.is_some_and(|at| earliest(&mut self.facts.pushed_at, at));
+                self.merge_finding(report.finding) | changed
+            }
+            Evidence::Findings(findings) => {
+                findings.into_iter().fold(false, |changed, finding| self.merge_finding(finding) | changed)
+            }
+            Evidence::Listing { source, at, scanned, findings, tags } => {
+                let mut changed = self.note_tags(&tags, at);
+                if scanned {
+                    let shown = Coverage { at, active: true, reason: "SCANNED".to_owned() };
+                    changed |= newest(&mut self.facts.coverage, shown);
+                }
+                self.merge_listing(source, at, findings) | changed
+            }
+            Evidence::ScanFailed { source, at } => {
+                newest(&mut self.facts.scans.entry(source).or_default().failed_at, at)
+            }
+            Evidence::Action(action) => self.merge_action(action),
+            Evidence::Put(put) => {
+                let mut changed = earliest(&mut self.facts.pushed_at, put.at);
+                changed |= put.media_type.is_some_and(|media_type| earliest(&mut self.facts.media_type, media_type));
+                changed |= earliest(&mut self.facts.pusher, (put.at, put.pusher));
+                changed | put.tag.is_some_and(|tag| self.mark_tag(&tag, TagMark { at: put.at, present: true }))
+            }
+            Evidence::Coverage(coverage) => newest(&mut self.facts.coverage, coverage),
+            Evidence::Exploitation(answers) => {
+                let mut changed = false;
+                for (vulnerability, answer) in answers {
+                    let known = self.exploitation.entry(vulnerability).or_insert(Exploitation {
+                        asked_at: Timestamp::MIN,
+                        known: None,
+                    });
+                    if answer > *known {
+                        *known = answer;
+                        changed = true;
+                    }
+                }
+                changed
+            }
+        }
+    }
+
+    fn merge_finding(&mut self, finding: Finding) -> bool {
+        match self.findings.get_mut(&finding.id) {
+            Some(entry) if entry.finding >= finding => false,
+            Some(entry) => {
+                entry.finding = finding;
+                true
+            }
+            None => {
+                let entry = Entry { listed: false, announced: Announced::default(), finding };
+                self.findings.insert(entry.finding.id.clone(), entry);
+                true
+            }
+        }
+    }
+
+    /// Of two listings the one of the newer scan says what is there; two answers about the same scan are
+    /// added up, because either may have come before everything was listed.
+    fn merge_listing(&mut self, source: Source, at: Timestamp, findings: Vec<Finding>) -> bool {
+        let known = self.facts.scans.entry(source).or_default().completed_at;
+        let listed: Vec<String> = findings.iter().map(|finding| finding.id.clone()).collect();
+        let mut changed = self.merge(Evidence::Findings(findings));
+        if known.is_some_and(|known| known > at) {
+            return changed;
+        }
+        if known != Some(at) {
+            self.facts.scans.entry(source).or_default().completed_at = Some(at);
+            for entry in self.findings.values_mut().filter(|entry| entry.finding.source == source) {
+                entry.listed = false;
+            }
+            changed = true;
+        }
+        for id in listed {
+            if let Some(entry) = self.findings.get_mut(&id) {
+                changed |= !std::mem::replace(&mut entry.listed, true);
+            }
+        }
+        changed
+    }
+
+    fn merge_action(&mut self, action: ImageAction) -> bool {
+        let mut changed = false;
+        if action.action == Action::Push {
+            changed |= earliest(&mut self.facts.pushed_at, action.at);
+            changed |= action.media_type.is_some_and(|media_type| earliest(&mut self.facts.media_type, media_type));
+        }
+        let present = action.action == Action::Push;
+        changed
+            | match action.tag {
+                Some(tag) => self.mark_tag(&tag, TagMark { at: action.at, present }),
+                None if present => false,
+                None => newest(&mut self.facts.deleted_at, action.at),
+            }
+    }
+
+    fn note_tags(&mut self, tags: &[String], at: Timestamp) -> bool {
+        let mut changed = false;
+        for tag in tags {
+            changed |= self.mark_tag(tag, TagMark { at, present: true });
+        }
+        changed
+    }
+
+    /// Our own quarantine tags are the enforcer's business, not a fact about the image.
+    fn mark_tag(&mut self, tag: &str, mark: TagMark) -> bool {
+        if tag.starts_with(QUARANTINE_PREFIX) {
+            return false;
+        }
+        let tag = crate::finding::tame(tag);
+        match self.facts.tags.get_mut(&tag) {
+            Some(known) if *known >= mark => false,
+            Some(known) => {
+                *known = mark;
+                true
+            }
+            None => {
+                self.facts.tags.insert(tag, mark);
+                true
+            }
+        }
+    }
+
+    /// The tags that are on the image, sorted.
+    pub fn tags(&self) -> Vec<String> {
+        let gone = |mark: &TagMark| self.facts.deleted_at.is_some_and(|deleted| mark.at < deleted);
+        self.facts.tags.iter().filter(|(_, mark)| mark.present && !gone(mark)).map(|(tag, _)| tag.clone()).collect()
+    }
+
+    /// Whether any scan of the image has ended with a result.
+    pub fn is_scanned(&self) -> bool {
+        self.facts.scans.values().any(|scans| scans.completed_at.is_some())
+    }
+
+    /// Whether the newest scan of a source could not be done.
+    pub fn has_failed_scan(&self) -> bool {
+        self.facts.scans.values().any(|scans| scans.failed_at > scans.completed_at)
+    }
+
+    /// When the newest complete scan ended, and whose it was.
+    pub fn newest_scan(&self) -> Option<(Timestamp, Source)> {
+        self.facts.scans.iter().filter_map(|(source, scans)| Some((scans.completed_at?, *source))).max()
+    }
+
+    /// What is true of a finding. `CLOSED` is not fixed: a finding that went is resolved only if the image was
+    /// covered by scanning when it went or later; until then it stands.
+    pub fn standing(&self, entry: &Entry) -> Standing {
+        match (entry.finding.status, self.gone_since(entry)) {
+            (_, Some(gone)) if self.covered_since(gone) => Standing::Resolved(gone),
+            (Status::Suppressed, None) => Standing::Suppressed,
+            _ => Standing::Open,
+        }
+    }
+
+    /// Whether findings have gone of which it is not known yet that the image was scanned then.
+    pub fn must_ask_coverage(&self) -> bool {
+        self.findings
+            .values()
+            .filter_map(|entry| self.gone_since(entry))
+            // An answer that was asked for after it went is an answer, also when it is no.
+            .any(|gone| self.facts.coverage.as_ref().is_none_or(|coverage| coverage.at < gone))
+    }
+
+    fn covered_since(&self, gone: Timestamp) -> bool {
+        self.facts.coverage.as_ref().is_some_and(|coverage| coverage.active && coverage.at >= gone)
+    }
+
+    /// Since when a finding is no longer reported: its source closed it, or a complete scan that ended after
+    /// the newest report of it did not list it.
+    fn gone_since(&self, entry: &Entry) -> Option<Timestamp> {
+        if entry.finding.status == Status::Closed {
+            return Some(entry.finding.updated_at);
+        }
+        let completed_at = self.facts.scans.get(&entry.finding.source)?.completed_at?;
+        (!entry.listed && entry.finding.updated_at <= completed_at).then_some(completed_at)
+    }
+
+    /// CISA's entry for a finding's vulnerability, where it was asked for and there is one.
+    pub fn known_exploited(&self, finding: &Finding) -> Option<KnownExploited> {
+        self.exploitation.get(&finding.vulnerability)?.known
+    }
+}
+
+/// The join of an optional value that only ever grows. Returns whether it grew.
+fn newest<T: Ord>(known: &mut Option<T>, new: T) -> bool {
+    let grows = known.as_ref().is_none_or(|known| *known < new);
+    if grows {
+        *known = Some(new);
+    }
+    grows
+}
+
+/// The join of an optional value that only ever shrinks. Returns whether it shrank.
+fn earliest<T: Ord>(known: &mut Option<T>, new: T) -> bool {
+    let shrinks = known.as_ref().is_none_or(|known| *known > new);
+    if shrinks {
+        *known = Some(new);
+    }
+    shrinks
+}

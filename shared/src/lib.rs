@@ -1,0 +1,19 @@
+//! The domain of ecr-warden: one module a word.
+//!
+//! Events are evidence ([`event`]), evidence about findings ([`finding`]) of an image ([`image`]) is merged
+//! into its [`ledger`], the [`policy`] judges the ledger ([`verdict`]) and the [`assessment`] announces what
+//! changed. All of that is pure. [`aws`] holds thin adapters, one per service, and [`queue`] is the frame in
+//! which every function handles a batch.
+
+pub mod assessment;
+pub mod aws;
+pub mod clock;
+pub mod environment;
+pub mod event;
+pub mod finding;
+pub mod image;
+pub mod ledger;
+pub mod policy;
+pub mod queue;
+pub mod time;
+pub mod verdict;
