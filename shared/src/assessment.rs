@@ -225,9 +225,12 @@ pub fn assess(ledger: &mut Ledger, judgement: &Judgement, policy: &Policy, now: 
         scan: scan.map(|(completed_at, source)| Scan {
             source,
             completed_at,
-            latency_ms: ledger.facts.pushed_at.map(|pushed| completed_at.as_millisecond() - pushed.as_millisecond()),
+            latency_ms: ledger
+                .facts
+                .pushed_at
+                .map(|pushed| completed_at.as_millisecond() - pushed.as_millisecond()),
         }),
-        open: standings.open(ledger),
+        open: count(ledger.findings.values().filter(|entry| Standings::is_open(ledger, entry))),
         waived: standings.excuses.len() as u64,
         changes,
         reasons,
@@ -326,17 +329,17 @@ impl Standings {
         !matches!(ledger.standing(entry), Standing::Resolved(_))
     }
 
-    fn open(&self, ledger: &Ledger) -> BTreeMap<Severity, u64> {
-        count(ledger.findings.values().filter(|entry| Self::is_open(ledger, entry)))
-    }
-
     fn changes(&self, ledger: &Ledger) -> Changes {
         let entries = || ledger.findings.values();
         let mut closed: BTreeMap<Severity, BTreeMap<i64, u64>> = BTreeMap::new();
         for entry in entries().filter(|entry| entry.announced.open) {
             if let Standing::Resolved(gone) = ledger.standing(entry) {
                 let minutes = (gone.as_millisecond() - entry.finding.first_seen.as_millisecond()) / 60_000;
-                *closed.entry(entry.finding.severity.clone()).or_default().entry(minutes.max(0)).or_default() += 1;
+                *closed
+                    .entry(entry.finding.severity.clone())
+                    .or_default()
+                    .entry(minutes.max(0))
+                    .or_default() += 1;
             }
         }
         let newly_waived =
@@ -379,7 +382,12 @@ impl Standings {
                 })
             })
             .collect();
-        reasons.sort_by(|a, b| weight(b).cmp(&weight(a)).then_with(|| a.finding.vulnerability.cmp(&b.finding.vulnerability)).then_with(|| a.finding.finding.cmp(&b.finding.finding)));
+        reasons.sort_by(|a, b| {
+            weight(b)
+                .cmp(&weight(a))
+                .then_with(|| a.finding.vulnerability.cmp(&b.finding.vulnerability))
+                .then_with(|| a.finding.finding.cmp(&b.finding.finding))
+        });
         reasons
     }
 
@@ -389,9 +397,8 @@ impl Standings {
             .iter()
             .filter_map(|(id, words)| Some(words.about(&ledger.findings.get(id)?.finding)))
             .collect();
-        excused.sort_by(|a, b| {
-            b.severity.cmp(&a.severity).then_with(|| a.vulnerability.cmp(&b.vulnerability))
-        });
+        excused
+            .sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.vulnerability.cmp(&b.vulnerability)));
         excused
     }
 
@@ -463,4 +470,49 @@ fn fill<T: Serialize>(items: Vec<T>, bytes: usize) -> (Vec<T>, u64) {
         .collect();
     let more = (all - kept.len()) as u64;
     (kept, more)
+}
+
+/// An announcement that cannot be read. No retry can help.
+#[derive(Debug, thiserror::Error)]
+pub enum AnnouncementError {
+    /// Not the event that we announce, or not in this version's form.
+    #[error("announcement cannot be read: {0}")]
+    Json(#[from] serde_json::Error),
+    /// A form that this version does not know.
+    #[error("announcement has schema {0}, this program reads {SCHEMA}")]
+    Schema(u32),
+}
+
+impl Assessment {
+    /// Reads the EventBridge event that announces an assessment.
+    pub fn from_event(json: &str) -> Result<Self, AnnouncementError> {
+        #[derive(Deserialize)]
+        struct Announcement<D> {
+            detail: D,
+        }
+        #[derive(Deserialize)]
+        struct Versioned {
+            schema: u32,
+        }
+        let Announcement { detail: Versioned { schema } } = serde_json::from_str(json)?;
+        if schema != SCHEMA {
+            return Err(AnnouncementError::Schema(schema));
+        }
+        Ok(serde_json::from_str::<Announcement<Self>>(json)?.detail)
+    }
+
+    /// Whether this is the first word about the image.
+    pub fn is_first(&self) -> bool {
+        self.previous == Verdict::Pending
+    }
+
+    /// Whether the image came under quarantine now.
+    pub fn is_quarantined(&self) -> bool {
+        self.verdict == Verdict::Quarantine && self.previous != Verdict::Quarantine
+    }
+
+    /// Whether the image came out of quarantine now.
+    pub fn is_released(&self) -> bool {
+        self.verdict == Verdict::Clear && self.previous == Verdict::Quarantine
+    }
 }

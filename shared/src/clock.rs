@@ -24,7 +24,9 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         match self {
             Self::System => crate::time::whole_milliseconds(Timestamp::now()),
-            Self::Set(millis) => Timestamp::from_millisecond(millis.load(Ordering::SeqCst)).unwrap_or_default(),
+            Self::Set(millis) => {
+                Timestamp::from_millisecond(millis.load(Ordering::SeqCst)).unwrap_or_default()
+            }
         }
     }
 }

@@ -44,7 +44,9 @@ impl TryFrom<String> for Digest {
 
     fn try_from(text: String) -> Result<Self, ImageError> {
         match text.strip_prefix("sha256:") {
-            Some(hex) if !hex.is_empty() && hex.len() <= 64 && hex.bytes().all(|b| b.is_ascii_alphanumeric()) => {
+            Some(hex)
+                if !hex.is_empty() && hex.len() <= 64 && hex.bytes().all(|b| b.is_ascii_alphanumeric()) =>
+            {
                 Ok(Self(text))
             }
             _ => Err(ImageError::Digest(text.chars().take(100).collect())),
@@ -200,7 +202,9 @@ mod tests {
     fn foreign_arns_and_hostile_digests_are_refused() {
         assert!(RepositoryRef::parse("arn:aws:s3:::bucket").is_err());
         assert!(RepositoryRef::parse("arn:aws:ecr:r:a:repository/").is_err());
-        for wrong in ["", "sha256:", "sha512:ab", "sha256:ab/../c", "sha256:ä", &format!("sha256:{}", "a".repeat(65))] {
+        for wrong in
+            ["", "sha256:", "sha512:ab", "sha256:ab/../c", "sha256:ä", &format!("sha256:{}", "a".repeat(65))]
+        {
             assert!(Digest::try_from(wrong.to_owned()).is_err(), "{wrong}");
         }
     }

@@ -52,7 +52,10 @@ pub fn messages(event: SqsEvent) -> Vec<Message> {
     event
         .records
         .into_iter()
-        .map(|record| Message { id: record.message_id.unwrap_or_default(), body: record.body.unwrap_or_default() })
+        .map(|record| Message {
+            id: record.message_id.unwrap_or_default(),
+            body: record.body.unwrap_or_default(),
+        })
         .collect()
 }
 
@@ -64,7 +67,12 @@ impl Report {
     }
 
     /// Notes messages that share a failure.
-    pub fn fail(&mut self, messages: impl IntoIterator<Item = String>, error: &dyn std::error::Error, retryable: bool) {
+    pub fn fail(
+        &mut self,
+        messages: impl IntoIterator<Item = String>,
+        error: &dyn std::error::Error,
+        retryable: bool,
+    ) {
         let reason = chain(error);
         for message in messages {
             if retryable {

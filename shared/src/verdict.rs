@@ -47,7 +47,8 @@ pub struct Judgement {
 /// half of a scan is no verdict. After that a failed scan is never "clear".
 pub fn judge(ledger: &Ledger, policy: &Policy, now: Timestamp) -> Judgement {
     let evaluation = policy.evaluate(ledger, now);
-    let kept_back = evaluation.matches.iter().any(|found| found.quarantine.is_some_and(|deadline| deadline.reached));
+    let kept_back =
+        evaluation.matches.iter().any(|found| found.quarantine.is_some_and(|deadline| deadline.reached));
     let verdict = match (ledger.is_scanned(), ledger.has_failed_scan()) {
         (false, false) => Verdict::Pending,
         _ if kept_back => Verdict::Quarantine,

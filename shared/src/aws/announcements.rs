@@ -23,8 +23,8 @@ impl Announcements {
 
     /// Announces an assessment. `PutEvents` answers 200 also where it took nothing, so the entry is looked at.
     pub async fn announce(&self, assessment: &Assessment) -> Result<(), AwsError> {
-        let detail =
-            serde_json::to_string(assessment).map_err(|error| AwsError::answer(ACTION, error.to_string(), false))?;
+        let detail = serde_json::to_string(assessment)
+            .map_err(|error| AwsError::answer(ACTION, error.to_string(), false))?;
         let entry = PutEventsRequestEntry::builder()
             .event_bus_name(&self.bus)
             .source(EVENT_SOURCE)
@@ -32,8 +32,13 @@ impl Announcements {
             .resources(assessment.image.id.arn())
             .detail(detail)
             .build();
-        let answer =
-            self.client.put_events().entries(entry).send().await.map_err(|error| AwsError::of(ACTION, error))?;
+        let answer = self
+            .client
+            .put_events()
+            .entries(entry)
+            .send()
+            .await
+            .map_err(|error| AwsError::of(ACTION, error))?;
         match answer.entries().iter().find_map(|entry| entry.error_code()) {
             None if answer.failed_entry_count() == 0 => Ok(()),
             code => {

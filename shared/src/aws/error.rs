@@ -31,7 +31,8 @@ impl AwsError {
         let status = error.raw_response().map(|response| response.status().as_u16());
         // A request that was refused for what it says or for who says it will be refused again. All else, a
         // broken connection and a full disk at the far end included, may pass.
-        let refused = status.is_some_and(|status| (400..500).contains(&status) && status != 429 && status != 408);
+        let refused =
+            status.is_some_and(|status| (400..500).contains(&status) && status != 429 && status != 408);
         let throttled = code.as_deref().is_some_and(|code| {
             ["Throttl", "TooManyRequests", "LimitExceeded", "ThroughputExceeded", "SlowDown"]
                 .iter()

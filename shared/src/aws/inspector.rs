@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use aws_sdk_inspector2::Client;
 use aws_sdk_inspector2::primitives::DateTime;
 use aws_sdk_inspector2::types::{
-    CoverageFilterCriteria, CoverageStringComparison, CoverageStringFilter, FilterCriteria, Finding as ApiFinding,
-    FindingDetailsErrorCode, ScanStatusCode, StringComparison, StringFilter,
+    CoverageFilterCriteria, CoverageStringComparison, CoverageStringFilter, FilterCriteria,
+    Finding as ApiFinding, FindingDetailsErrorCode, ScanStatusCode, StringComparison, StringFilter,
 };
 use jiff::Timestamp;
 use thiserror::Error;
@@ -108,7 +108,8 @@ impl Inspector {
                 return Err(AwsError::answer(ACTION, reason, true));
             }
             for detail in answer.finding_details() {
-                let Some(vulnerability) = detail.finding_arn().and_then(|arn| vulnerability_of.get(arn)) else {
+                let Some(vulnerability) = detail.finding_arn().and_then(|arn| vulnerability_of.get(arn))
+                else {
                     continue;
                 };
                 let known = detail.cisa_data().map(|cisa| KnownExploited {
@@ -159,15 +160,17 @@ fn timestamp(time: &DateTime) -> Option<Timestamp> {
 
 /// The same finding as its event tells it.
 pub(super) fn domain_finding(finding: &ApiFinding) -> Result<Finding, FindingsError> {
-    let wrong = |field, reason: String| FindingsError::Field { id: tame(finding.finding_arn()), field, reason };
+    let wrong =
+        |field, reason: String| FindingsError::Field { id: tame(finding.finding_arn()), field, reason };
     let status = finding.status().as_str();
-    let status = Status::from_name(status).ok_or_else(|| wrong("status", format!("unknown status {status:?}")))?;
+    let status =
+        Status::from_name(status).ok_or_else(|| wrong("status", format!("unknown status {status:?}")))?;
     let first_seen = timestamp(finding.first_observed_at())
         .ok_or_else(|| wrong("firstObservedAt", "out of range".to_owned()))?;
     let last_seen = timestamp(finding.last_observed_at()).unwrap_or(first_seen);
     let details = finding.package_vulnerability_details();
     let mut packages: Vec<Package> = details
-        .map(|details| details.vulnerable_packages())
+        .map(aws_sdk_inspector2::types::PackageVulnerabilityDetails::vulnerable_packages)
         .unwrap_or_default()
         .iter()
         .map(|package| {
@@ -183,11 +186,13 @@ pub(super) fn domain_finding(finding: &ApiFinding) -> Result<Finding, FindingsEr
         severity: Severity::from(finding.severity().as_str()),
         id: tame(finding.finding_arn()),
         source: Source::Inspector,
-        vulnerability: tame(details.map_or_else(|| finding.r#type().as_str(), |details| details.vulnerability_id())),
+        vulnerability: tame(
+            details.map_or_else(|| finding.r#type().as_str(), |details| details.vulnerability_id()),
+        ),
         score: finding.inspector_score().map(Into::into),
         epss: finding.epss().map(|epss| epss.score().into()),
         exploit: finding.exploit_available().and_then(|exploit| yes_or_no(exploit.as_str())),
-        fix: Fix::from_name(finding.fix_available().map(|fix| fix.as_str())),
+        fix: Fix::from_name(finding.fix_available().map(aws_sdk_inspector2::types::FixAvailable::as_str)),
         packages,
         first_seen,
         last_seen,

@@ -44,7 +44,9 @@ impl Metrics {
     pub async fn publish(&self, metrics: &[Metric], at: Timestamp) -> Result<(), AwsError> {
         let data: Vec<MetricDatum> = metrics
             .iter()
-            .flat_map(|metric| metric.values.chunks(VALUES_PER_METRIC).map(|values| datum(metric, values, at)))
+            .flat_map(|metric| {
+                metric.values.chunks(VALUES_PER_METRIC).map(|values| datum(metric, values, at))
+            })
             .collect();
         for data in data.chunks(METRICS_PER_CALL) {
             self.client
@@ -60,8 +62,11 @@ impl Metrics {
 }
 
 fn datum(metric: &Metric, values: &[(f64, f64)], at: Timestamp) -> MetricDatum {
-    let dimensions =
-        metric.dimensions.iter().map(|(name, value)| Dimension::builder().name(name).value(value).build()).collect();
+    let dimensions = metric
+        .dimensions
+        .iter()
+        .map(|(name, value)| Dimension::builder().name(name).value(value).build())
+        .collect();
     MetricDatum::builder()
         .metric_name(metric.name)
         .unit(metric.unit.clone())

@@ -15,6 +15,6 @@ pub use error::AwsError;
 pub use inspector::{FindingsError, Inspector};
 pub use ledgers::{LedgerError, Ledgers, Stored};
 pub use metrics::{Metric, Metrics};
-pub use once::{Claim, Once};
+pub use once::{Claim, Claimed, Once};
 pub use registry::{BasicScan, ImageDescription, Manifest, PutTag, Registry};
 pub use topic::{Attribute, Notification, Topic};

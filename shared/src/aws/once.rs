@@ -4,6 +4,7 @@
 //! A reactor that dies between its effect and that word leaves a claim; when the claim has ended the effect is
 //! repeated, because nothing can tell whether it came about. See docs/adr/0004.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -12,14 +13,16 @@ use futures::future::join_all;
 use jiff::Timestamp;
 
 use super::AwsError;
+use crate::assessment::Assessment;
 use crate::clock::Clock;
+use crate::queue::{Message, Report};
 
 /// How many items one `BatchWriteItem` takes.
 const ITEMS_PER_CALL: usize = 25;
 /// How often what DynamoDB did not process is sent again before the batch is given back to its queue.
 const ATTEMPTS: usize = 8;
 /// How long a finished id is remembered: SQS keeps a message for 14 days at most.
-const REMEMBERED: Duration = Duration::from_secs(15 * 24 * 3600);
+const REMEMBERED: Duration = Duration::from_hours(15 * 24);
 
 /// What became of an attempt to claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +75,8 @@ impl Once {
             .send()
             .await
             .map_err(|error| AwsError::of("dynamodb:GetItem", error))?;
-        let ends = known.item.as_ref().and_then(|item| item.get("claimed_until")?.as_n().ok()?.parse::<i64>().ok());
+        let ends =
+            known.item.as_ref().and_then(|item| item.get("claimed_until")?.as_n().ok()?.parse::<i64>().ok());
         match (known.item, ends) {
             (Some(_), None) => Ok(Claim::Done),
             (Some(_), Some(ends)) if ends > now.as_millisecond() => Ok(Claim::Taken),
@@ -92,7 +96,7 @@ impl Once {
             .table_name(&self.table)
             .item("id", AttributeValue::S(self.key(id)))
             .item("claimed_until", AttributeValue::N(ends.to_string()))
-            .item("expires", self.expires(now))
+            .item("expires", expires(now))
             .condition_expression(condition);
         let request = if condition.contains(":now") {
             request.expression_attribute_values(":now", AttributeValue::N(now.as_millisecond().to_string()))
@@ -137,7 +141,7 @@ impl Once {
     fn done(&self, id: &str, now: Timestamp) -> Result<WriteRequest, AwsError> {
         let put = PutRequest::builder()
             .item("id", AttributeValue::S(self.key(id)))
-            .item("expires", self.expires(now))
+            .item("expires", expires(now))
             .build()
             .map_err(|error| AwsError::answer("dynamodb:BatchWriteItem", error.to_string(), false))?;
         Ok(WriteRequest::builder().put_request(put).build())
@@ -146,9 +150,73 @@ impl Once {
     fn key(&self, id: &str) -> String {
         format!("done#{}#{id}", self.reactor)
     }
+}
 
-    /// DynamoDB's time to live, epoch seconds.
-    fn expires(&self, now: Timestamp) -> AttributeValue {
-        AttributeValue::N((now.as_second() + i64::try_from(REMEMBERED.as_secs()).unwrap_or(i64::MAX / 2)).to_string())
+/// DynamoDB's time to live, epoch seconds.
+fn expires(now: Timestamp) -> AttributeValue {
+    AttributeValue::N(
+        (now.as_second() + i64::try_from(REMEMBERED.as_secs()).unwrap_or(i64::MAX / 2)).to_string(),
+    )
+}
+
+/// A message with an assessment that nobody has reacted to.
+#[derive(Debug)]
+pub struct Claimed {
+    /// The ids of the messages that carry it: an announcement may come twice in one batch.
+    pub messages: Vec<String>,
+    /// The assessment.
+    pub assessment: Assessment,
+    /// Whether an earlier reaction to it may have come about.
+    pub after_a_crash: bool,
+}
+
+impl Once {
+    /// Reads the assessments of a batch and claims them. What is unreadable, done or taken goes into the report.
+    pub async fn claim_assessments(&self, messages: Vec<Message>, report: &mut Report) -> Vec<Claimed> {
+        let mut assessments: BTreeMap<String, (Vec<String>, Assessment)> = BTreeMap::new();
+        for Message { id, body } in messages {
+            match Assessment::from_event(&body) {
+                Ok(assessment) => {
+                    assessments
+                        .entry(assessment.id.clone())
+                        .or_insert_with(|| (Vec::new(), assessment))
+                        .0
+                        .push(id);
+                }
+                Err(error) => report.fail([id], &error, false),
+            }
+        }
+        let ids: Vec<String> = assessments.keys().cloned().collect();
+        let mut claimed = Vec::new();
+        for ((messages, assessment), claim) in assessments.into_values().zip(self.claim(&ids).await) {
+            match claim {
+                Ok(Claim::Ours { after_a_crash }) => {
+                    claimed.push(Claimed { messages, assessment, after_a_crash });
+                }
+                Ok(Claim::Done) => report.handled.extend(messages),
+                Ok(Claim::Taken) => report.fail(messages, &Busy, true),
+                Err(error) => report.fail(messages, &error, error.retryable),
+            }
+        }
+        claimed
+    }
+
+    /// Notes what became of the reaction to some assessments.
+    pub async fn conclude(&self, batch: Vec<Claimed>, outcome: Result<(), AwsError>, report: &mut Report) {
+        let ids: Vec<String> = batch.iter().map(|claimed| claimed.assessment.id.clone()).collect();
+        let outcome = match outcome {
+            Ok(()) => self.finish(&ids).await,
+            Err(error) => Err(error),
+        };
+        let messages = batch.into_iter().flat_map(|claimed| claimed.messages);
+        match outcome {
+            Ok(()) => report.handled.extend(messages),
+            Err(error) => report.fail(messages, &error, error.retryable),
+        }
     }
 }
+
+/// Somebody else is reacting to the same assessment, or died while doing so.
+#[derive(Debug, thiserror::Error)]
+#[error("another invocation has claimed this assessment")]
+struct Busy;

@@ -6,7 +6,6 @@ use aws_sdk_ecr::types::{
     EnhancedImageScanFinding, ImageFailureCode, ImageIdentifier, ImageScanFinding, ScanStatus,
 };
 use jiff::Timestamp;
-use sha2::{Digest as _, Sha256};
 
 use super::AwsError;
 use crate::finding::{Finding, Fix, Package, Severity, Source, Status, tame};
@@ -43,13 +42,6 @@ pub struct Manifest {
     pub text: String,
     /// Its media type.
     pub media_type: Option<String>,
-}
-
-impl Manifest {
-    /// `sha256:` and the hash of the bytes: what a registry calls the digest of a manifest.
-    pub fn digest(&self) -> String {
-        Sha256::digest(&self.text).iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"))
-    }
 }
 
 /// What became of an attempt to put a tag.
@@ -91,7 +83,9 @@ impl Registry {
         while let Some(page) = pages.next().await {
             let page = match page.map_err(|error| AwsError::of(ACTION, error)) {
                 Ok(page) => page,
-                Err(error) if error.is("ScanNotFound") => return Ok(BasicScan::Pending("ScanNotFound".to_owned())),
+                Err(error) if error.is("ScanNotFound") => {
+                    return Ok(BasicScan::Pending("ScanNotFound".to_owned()));
+                }
                 Err(error) => return Err(error),
             };
             let status = page.image_scan_status().and_then(|status| status.status());
@@ -106,7 +100,9 @@ impl Registry {
             let completed = scan.image_scan_completed_at().and_then(timestamp).unwrap_or_default();
             findings.extend(scan.findings().iter().map(|finding| basic_finding(finding, completed)));
             for finding in scan.enhanced_findings() {
-                findings.push(enhanced_finding(finding).map_err(|reason| AwsError::answer(ACTION, reason, false))?);
+                findings.push(
+                    enhanced_finding(finding).map_err(|reason| AwsError::answer(ACTION, reason, false))?,
+                );
             }
         }
         Ok(BasicScan::Complete(findings))
@@ -150,7 +146,11 @@ impl Registry {
             return match failure.failure_code() {
                 Some(ImageFailureCode::ImageNotFound) => Ok(None),
                 code => {
-                    let reason = format!("{}: {}", code.map_or("no code", |c| c.as_str()), failure.failure_reason().unwrap_or(""));
+                    let reason = format!(
+                        "{}: {}",
+                        code.map_or("no code", |c| c.as_str()),
+                        failure.failure_reason().unwrap_or("")
+                    );
                     Err(AwsError::answer(ACTION, reason, true))
                 }
             };
@@ -161,7 +161,9 @@ impl Registry {
                 media_type: image.image_manifest_media_type().map(str::to_owned),
             })
         });
-        manifest.map(Some).ok_or_else(|| AwsError::answer(ACTION, "an answer without image and failure", true))
+        manifest
+            .map(Some)
+            .ok_or_else(|| AwsError::answer(ACTION, "an answer without image and failure", true))
     }
 
     /// Puts a tag on an image. Naming digest and media type makes ECR refuse any change of the manifest.
@@ -180,7 +182,9 @@ impl Registry {
             .map_err(|error| AwsError::of("ecr:PutImage", error));
         match put {
             Ok(_) => Ok(PutTag::Put),
-            Err(error) if error.is("ImageAlreadyExists") || error.is("ImageTagAlreadyExists") => Ok(PutTag::Exists),
+            Err(error) if error.is("ImageAlreadyExists") || error.is("ImageTagAlreadyExists") => {
+                Ok(PutTag::Exists)
+            }
             Err(error) => Err(error),
         }
     }
@@ -221,7 +225,11 @@ fn timestamp(time: &aws_sdk_ecr::primitives::DateTime) -> Option<Timestamp> {
 /// its scan.
 fn basic_finding(finding: &ImageScanFinding, completed: Timestamp) -> Finding {
     let attribute = |key: &str| {
-        finding.attributes().iter().find(|attribute| attribute.key() == key).and_then(|attribute| attribute.value())
+        finding
+            .attributes()
+            .iter()
+            .find(|attribute| attribute.key() == key)
+            .and_then(|attribute| attribute.value())
     };
     let vulnerability = tame(finding.name().unwrap_or("unnamed"));
     let name = attribute("package_name").unwrap_or("unknown");
@@ -259,7 +267,7 @@ fn enhanced_finding(finding: &EnhancedImageScanFinding) -> Result<Finding, Strin
     let first_seen = finding.first_observed_at().and_then(timestamp).unwrap_or(updated_at);
     let details = finding.package_vulnerability_details();
     let mut packages: Vec<Package> = details
-        .map(|details| details.vulnerable_packages())
+        .map(aws_sdk_ecr::types::PackageVulnerabilityDetails::vulnerable_packages)
         .unwrap_or_default()
         .iter()
         .map(|package| {
@@ -273,7 +281,9 @@ fn enhanced_finding(finding: &EnhancedImageScanFinding) -> Result<Finding, Strin
         updated_at,
         status,
         severity: Severity::from(finding.severity().unwrap_or("UNTRIAGED")),
-        vulnerability: tame(details.and_then(|details| details.vulnerability_id()).or(finding.r#type()).unwrap_or("unnamed")),
+        vulnerability: tame(
+            details.and_then(|details| details.vulnerability_id()).or(finding.r#type()).unwrap_or("unnamed"),
+        ),
         id,
         source: Source::Inspector,
         score: Some(finding.score()).filter(|score| *score > 0.0).map(Into::into),

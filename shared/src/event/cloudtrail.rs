@@ -13,7 +13,7 @@ use crate::image::ImageId;
 pub struct Pusher {
     /// The principal's ARN; an assumed role's ends with the session's name.
     pub arn: String,
-    /// The OpenID Connect provider that vouched for it, as `token.actions.githubusercontent.com`.
+    /// The OIDC provider that vouched for it, as `token.actions.githubusercontent.com`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
 }
@@ -150,7 +150,9 @@ fn pusher(identity: Option<UserIdentity>) -> Pusher {
         .and_then(|session| session.web_id_federation_data)
         .and_then(|federation| federation.federated_provider)
         // The provider is an ARN for OpenID Connect, and a bare name for the built-in ones.
-        .map(|provider| tame(provider.split_once("oidc-provider/").map_or(provider.as_str(), |(_, host)| host)));
+        .map(|provider| {
+            tame(provider.split_once("oidc-provider/").map_or(provider.as_str(), |(_, host)| host))
+        });
     let arn = identity.arn.or(identity.principal_id).or(identity.invoked_by);
     Pusher { arn: tame(&arn.unwrap_or_else(|| "unknown".to_owned())), provider }
 }

@@ -59,7 +59,8 @@ pub(super) fn image_scan(envelope: &Envelope) -> Result<Event, EventError> {
         }),
         "FAILED" => ScanOutcome::Failed,
         other => {
-            return Err(envelope.wrong("detail.scan-status", format!("unknown status {:?}", crate::finding::tame(other))));
+            return Err(envelope
+                .wrong("detail.scan-status", format!("unknown status {:?}", crate::finding::tame(other))));
         }
     };
     Ok(Event::Scan(ScanReport {

@@ -193,8 +193,9 @@ fn image(
 }
 
 fn domain_finding(envelope: &Envelope, detail: FindingDetail) -> Result<Finding, EventError> {
-    let status = Status::from_name(&detail.status)
-        .ok_or_else(|| envelope.wrong("detail.status", format!("unknown status {:?}", tame(&detail.status))))?;
+    let status = Status::from_name(&detail.status).ok_or_else(|| {
+        envelope.wrong("detail.status", format!("unknown status {:?}", tame(&detail.status)))
+    })?;
     let (vulnerability, packages) = match detail.package_vulnerability_details {
         Some(details) => (details.vulnerability_id, details.vulnerable_packages),
         None => (None, Vec::new()),
@@ -203,7 +204,11 @@ fn domain_finding(envelope: &Envelope, detail: FindingDetail) -> Result<Finding,
         .iter()
         .map(|package| {
             let version = installed_version(package.version.as_deref(), package.release.as_deref());
-            Package::new(package.name.as_deref().unwrap_or("unknown"), &version, package.fixed_in_version.as_deref())
+            Package::new(
+                package.name.as_deref().unwrap_or("unknown"),
+                &version,
+                package.fixed_in_version.as_deref(),
+            )
         })
         .collect();
     packages.sort();

@@ -175,7 +175,9 @@ impl Event {
             "Inspector2 Finding" => inspector::finding(&envelope),
             "Inspector2 Scan" => inspector::scan(&envelope),
             "AWS API Call via CloudTrail" => cloudtrail::api_call(&envelope),
-            other => Ok(foreign(format!("{} says nothing of findings or pushes", crate::finding::tame(other)))),
+            other => {
+                Ok(foreign(format!("{} says nothing of findings or pushes", crate::finding::tame(other))))
+            }
         }
     }
 
@@ -240,7 +242,10 @@ impl Envelope<'_> {
     }
 
     fn digest(&self, digest: &str, field: &str) -> Result<crate::image::Digest, EventError> {
-        digest.to_owned().try_into().map_err(|error: crate::image::ImageError| self.wrong(field, error.to_string()))
+        digest
+            .to_owned()
+            .try_into()
+            .map_err(|error: crate::image::ImageError| self.wrong(field, error.to_string()))
     }
 }
 

@@ -201,10 +201,10 @@ pub struct Finding {
     pub fix: Fix,
     /// The packages, sorted.
     pub packages: Vec<Package>,
-    /// When it was first seen in this image.
-    pub first_seen: Timestamp,
     /// When it was last seen in this image.
     pub last_seen: Timestamp,
+    /// When it was first seen in this image. The last to decide, because merging keeps the earliest.
+    pub first_seen: Timestamp,
 }
 
 /// What CISA's catalogue of known exploited vulnerabilities says of a vulnerability.
@@ -217,8 +217,17 @@ pub struct KnownExploited {
 }
 
 impl Finding {
+    /// The join of two reports of the same finding: the newer one, first seen when either says so earliest
+    /// (basic scanning dates a finding anew with every scan).
+    #[must_use]
+    pub fn join(self, other: Self) -> Self {
+        let first_seen = self.first_seen.min(other.first_seen);
+        Self { first_seen, ..self.max(other) }
+    }
+
     /// Whether an update cures it at least in part: the source says so, or names a fixed version.
     pub fn has_fix(&self) -> bool {
-        matches!(self.fix, Fix::Yes | Fix::Partial) || self.packages.iter().any(|package| package.fixed_in.is_some())
+        matches!(self.fix, Fix::Yes | Fix::Partial)
+            || self.packages.iter().any(|package| package.fixed_in.is_some())
     }
 }

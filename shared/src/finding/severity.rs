@@ -49,9 +49,10 @@ impl From<&str> for Severity {
         match name {
             // Basic scanning's name of it.
             "UNDEFINED" => Self::Untriaged,
-            name => {
-                Self::KNOWN.into_iter().find(|known| known.as_str() == name).unwrap_or_else(|| Self::Unknown(super::tame(name)))
-            }
+            name => Self::KNOWN
+                .into_iter()
+                .find(|known| known.as_str() == name)
+                .unwrap_or_else(|| Self::Unknown(super::tame(name))),
         }
     }
 }

@@ -36,6 +36,9 @@ const LEVEL: i32 = 3;
 /// No ledger that fits into an item unpacks to more; a damaged or hostile one must not exhaust the memory.
 const LARGEST_UNPACKED: usize = 64 << 20;
 
+/// Added and due.
+type Dates = (Option<i64>, Option<i64>);
+
 /// One vector a field, all of the same length, ordered by vulnerability and id.
 #[derive(Default, Serialize, Deserialize)]
 struct Columns {
@@ -66,7 +69,7 @@ struct Columns {
     /// The place in `texts` of the announced severity plus one, 0 for none.
     announced_severities: Vec<u32>,
     /// The vulnerability, when it was asked for, and CISA's two dates; all times in epoch milliseconds.
-    exploitation: Vec<(u32, i64, Option<(Option<i64>, Option<i64>)>)>,
+    exploitation: Vec<(u32, i64, Option<Dates>)>,
 }
 
 /// Packs findings and what is known of their exploitation.
@@ -223,12 +226,11 @@ impl Reader<'_> {
         packages: &mut impl Iterator<Item = &'c (u32, u32, u32)>,
     ) -> Result<Entry, EncodingError> {
         let columns = self.columns;
-        let id = match self.optional_text(cell(&columns.ids, row)?)? {
-            Some(id) => id,
-            None => {
-                let random = random_ids.next().ok_or(EncodingError::Damaged("an id is missing"))?;
-                format!("{}{:032x}", self.prefix, u128::from_be_bytes(*random))
-            }
+        let id = if let Some(id) = self.optional_text(cell(&columns.ids, row)?)? {
+            id
+        } else {
+            let random = random_ids.next().ok_or(EncodingError::Damaged("an id is missing"))?;
+            format!("{}{:032x}", self.prefix, u128::from_be_bytes(*random))
         };
         let packages = packages
             .take(cell(&columns.package_counts, row)? as usize)

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::assessment::Assessment;
-use crate::event::{Action, ImageAction, PutImage, Pusher};
+use crate::event::{Action, ImageAction, Pusher, PutImage};
 use crate::finding::{Finding, KnownExploited, Severity, Source, Status};
 use crate::image::{ImageId, QUARANTINE_PREFIX};
 use crate::verdict::Verdict;
@@ -117,7 +117,8 @@ pub struct Entry {
     pub announced: Announced,
 }
 
-/// As what a finding was announced.
+/// As what a finding was announced. Four independent facts, of which a state machine would be a worse name.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Announced {
     /// As open; waived ones are open too.
@@ -218,18 +219,20 @@ impl Ledger {
             Evidence::Action(action) => self.merge_action(action),
             Evidence::Put(put) => {
                 let mut changed = earliest(&mut self.facts.pushed_at, put.at);
-                changed |= put.media_type.is_some_and(|media_type| earliest(&mut self.facts.media_type, media_type));
+                changed |=
+                    put.media_type.is_some_and(|media_type| earliest(&mut self.facts.media_type, media_type));
                 changed |= earliest(&mut self.facts.pusher, (put.at, put.pusher));
-                changed | put.tag.is_some_and(|tag| self.mark_tag(&tag, TagMark { at: put.at, present: true }))
+                changed
+                    | put.tag.is_some_and(|tag| self.mark_tag(&tag, TagMark { at: put.at, present: true }))
             }
             Evidence::Coverage(coverage) => newest(&mut self.facts.coverage, coverage),
             Evidence::Exploitation(answers) => {
                 let mut changed = false;
                 for (vulnerability, answer) in answers {
-                    let known = self.exploitation.entry(vulnerability).or_insert(Exploitation {
-                        asked_at: Timestamp::MIN,
-                        known: None,
-                    });
+                    let known = self
+                        .exploitation
+                        .entry(vulnerability)
+                        .or_insert(Exploitation { asked_at: Timestamp::MIN, known: None });
                     if answer > *known {
                         *known = answer;
                         changed = true;
@@ -241,18 +244,15 @@ impl Ledger {
     }
 
     fn merge_finding(&mut self, finding: Finding) -> bool {
-        match self.findings.get_mut(&finding.id) {
-            Some(entry) if entry.finding >= finding => false,
-            Some(entry) => {
-                entry.finding = finding;
-                true
-            }
-            None => {
-                let entry = Entry { listed: false, announced: Announced::default(), finding };
-                self.findings.insert(entry.finding.id.clone(), entry);
-                true
-            }
+        if let Some(entry) = self.findings.get_mut(&finding.id) {
+            let joined = entry.finding.clone().join(finding);
+            let changed = joined != entry.finding;
+            entry.finding = joined;
+            return changed;
         }
+        let entry = Entry { listed: false, announced: Announced::default(), finding };
+        self.findings.insert(entry.finding.id.clone(), entry);
+        true
     }
 
     /// Of two listings the one of the newer scan says what is there; two answers about the same scan are
@@ -283,7 +283,8 @@ impl Ledger {
         let mut changed = false;
         if action.action == Action::Push {
             changed |= earliest(&mut self.facts.pushed_at, action.at);
-            changed |= action.media_type.is_some_and(|media_type| earliest(&mut self.facts.media_type, media_type));
+            changed |=
+                action.media_type.is_some_and(|media_type| earliest(&mut self.facts.media_type, media_type));
         }
         let present = action.action == Action::Push;
         changed
@@ -324,7 +325,12 @@ impl Ledger {
     /// The tags that are on the image, sorted.
     pub fn tags(&self) -> Vec<String> {
         let gone = |mark: &TagMark| self.facts.deleted_at.is_some_and(|deleted| mark.at < deleted);
-        self.facts.tags.iter().filter(|(_, mark)| mark.present && !gone(mark)).map(|(tag, _)| tag.clone()).collect()
+        self.facts
+            .tags
+            .iter()
+            .filter(|(_, mark)| mark.present && !gone(mark))
+            .map(|(tag, _)| tag.clone())
+            .collect()
     }
 
     /// Whether any scan of the image has ended with a result.

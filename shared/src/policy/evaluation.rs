@@ -74,7 +74,8 @@ impl Policy {
                     Standing::Open => None,
                 };
                 let finding = &entry.finding;
-                let waiver = || self.waivers.iter().position(|waiver| waiver.excuses(&ledger.image, finding, now));
+                let waiver =
+                    || self.waivers.iter().position(|waiver| waiver.excuses(&ledger.image, finding, now));
                 Some((finding, excuse.or_else(|| waiver().map(Excuse::Waiver))))
             })
             .collect();
@@ -100,7 +101,9 @@ impl Policy {
         evaluation.waived = open
             .iter()
             .filter(|(finding, _)| !overridden.contains(finding.id.as_str()))
-            .filter_map(|(finding, excuse)| Some(WaivedFinding { finding: finding.id.clone(), excuse: (*excuse)? }))
+            .filter_map(|(finding, excuse)| {
+                Some(WaivedFinding { finding: finding.id.clone(), excuse: (*excuse)? })
+            })
             .collect();
         evaluation
     }

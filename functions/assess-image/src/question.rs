@@ -1,0 +1,37 @@
+//! Which vulnerabilities to ask about. Pure.
+
+use std::collections::BTreeMap;
+
+use jiff::{Timestamp, ToSpan};
+use shared::finding::Source;
+use shared::ledger::{Exploitation, Ledger, Standing};
+use shared::policy::Policy;
+
+/// After how many hours a "no" is asked again. CISA adds to its catalogue about once a working day; a "yes"
+/// is for ever.
+const NO_HOLDS_HOURS: i64 = 24;
+
+/// The vulnerabilities of which it matters and is not known whether they are exploited, each with the ARN of
+/// one finding to ask with.
+pub(crate) fn open_questions(ledger: &Ledger, policy: &Policy, now: Timestamp) -> Vec<(String, String)> {
+    let mut questions: BTreeMap<&str, &str> = BTreeMap::new();
+    for entry in ledger.findings.values() {
+        let finding = &entry.finding;
+        if finding.source == Source::Inspector
+            && !questions.contains_key(finding.vulnerability.as_str())
+            && is_open(ledger.exploitation.get(&finding.vulnerability), now)
+            && !matches!(ledger.standing(entry), Standing::Resolved(_))
+            && policy.exploitation_matters(ledger, finding, now)
+        {
+            questions.insert(&finding.vulnerability, &finding.id);
+        }
+    }
+    questions.into_iter().map(|(vulnerability, arn)| (vulnerability.to_owned(), arn.to_owned())).collect()
+}
+
+fn is_open(answer: Option<&Exploitation>, now: Timestamp) -> bool {
+    answer.is_none_or(|answer| {
+        answer.known.is_none()
+            && answer.asked_at.checked_add(NO_HOLDS_HOURS.hours()).is_ok_and(|end| end <= now)
+    })
+}

@@ -1,0 +1,60 @@
+//! What a finished scan says, held against what can be listed. Pure.
+
+use std::collections::BTreeMap;
+
+use jiff::{Timestamp, ToSpan};
+use shared::event::{Event, FindingReport, ScanReport, Total};
+use shared::finding::{Finding, Source, Status};
+use shared::ledger::Ledger;
+
+use crate::Told;
+
+/// How long after a push a finding still belongs to the first scan, where the policy does not say when a scan
+/// is overdue.
+const FIRST_SCAN_MINUTES: u32 = 30;
+
+/// The newest scan of each source that a batch reports.
+pub(crate) fn newest(told: &[Told]) -> BTreeMap<Source, &ScanReport> {
+    let mut newest: BTreeMap<Source, &ScanReport> = BTreeMap::new();
+    for told in told {
+        if let Event::Scan(report) = &told.event {
+            let known = newest.entry(report.source).or_insert(report);
+            if report.at > known.at {
+                *known = report;
+            }
+        }
+    }
+    newest
+}
+
+/// Whether what is listed can be all that a scan found. AWS announces the end of a scan before all of its
+/// findings can be listed, and findings go on changing after it; so what was surely open when it ended must
+/// not be more than it says, and what may have been open then not less.
+pub(crate) fn agrees(total: Total, ended: Timestamp, listed: &[Finding]) -> bool {
+    let unchanged = |finding: &&Finding| finding.updated_at <= ended;
+    let surely = listed.iter().filter(|f| f.status == Status::Active).filter(unchanged).count() as u64;
+    let perhaps = listed.iter().filter(|f| f.status != Status::Closed || f.updated_at > ended).count() as u64;
+    match total {
+        Total::Exactly(total) => surely <= total && total <= perhaps,
+        Total::AtLeast(total) => total <= perhaps,
+    }
+}
+
+/// Since when findings come that belong to no first scan: the image was scanned before the ledger knew of it,
+/// so no scan will be announced and the whole set must be asked for. Whether that is so depends on the
+/// finding and the push, and not on the time of day, so that the order of events cannot change it.
+pub(crate) fn adopted_at<'a>(
+    ledger: &Ledger,
+    findings: impl Iterator<Item = &'a FindingReport>,
+    overdue_minutes: Option<u32>,
+) -> Option<Timestamp> {
+    if ledger.is_scanned() || ledger.has_failed_scan() {
+        return None;
+    }
+    let window = i64::from(overdue_minutes.unwrap_or(FIRST_SCAN_MINUTES)).minutes();
+    let first_scan_ends = ledger.facts.pushed_at.and_then(|pushed| pushed.checked_add(window).ok());
+    findings
+        .map(|report| report.finding.updated_at)
+        .filter(|updated| first_scan_ends.is_none_or(|ends| *updated > ends))
+        .max()
+}

@@ -1,0 +1,72 @@
+//! Aggregates a batch of assessments into one `PutMetricData`.
+
+mod aggregate;
+
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_lambda_events::event::sqs::SqsEvent;
+use shared::assessment::Assessment;
+use shared::aws::{Metrics, Once};
+use shared::clock::Clock;
+use shared::environment::{Environment, EnvironmentError};
+use shared::queue::{self, Report};
+
+pub use aggregate::{DimensionName, aggregate};
+
+/// The namespace of all our metrics; the function's IAM policy allows no other.
+pub const NAMESPACE: &str = "EcrWarden";
+/// Longer than the function's timeout, shorter than its queue's visibility timeout.
+const LEASE: Duration = Duration::from_mins(1);
+
+/// The function, with all that it needs.
+#[derive(Debug)]
+pub struct PublishMetrics {
+    once: Once,
+    metrics: Metrics,
+    dimensions: Vec<DimensionName>,
+    clock: Clock,
+}
+
+impl PublishMetrics {
+    /// Reads `TABLE_NAME` and `METRIC_DIMENSIONS` (default `severity`).
+    pub fn new(
+        config: &SdkConfig,
+        environment: &Environment,
+        clock: Clock,
+    ) -> Result<Self, EnvironmentError> {
+        let names = environment.optional("METRIC_DIMENSIONS").unwrap_or_else(|| "severity".to_owned());
+        let dimensions = names
+            .split(',')
+            .map(|name| name.trim().parse())
+            .collect::<Result<_, _>>()
+            .map_err(|reason| EnvironmentError { name: "METRIC_DIMENSIONS", reason })?;
+        let table = environment.required("TABLE_NAME")?;
+        Ok(Self {
+            once: Once::new(
+                aws_sdk_dynamodb::Client::new(config),
+                table,
+                "publish-metrics",
+                LEASE,
+                clock.clone(),
+            ),
+            metrics: Metrics::new(aws_sdk_cloudwatch::Client::new(config), NAMESPACE.to_owned()),
+            dimensions,
+            clock,
+        })
+    }
+
+    /// Handles a batch: one call to CloudWatch for all of it.
+    pub async fn handle(&self, event: SqsEvent) -> Report {
+        let mut report = Report::default();
+        let batch = self.once.claim_assessments(queue::messages(event), &mut report).await;
+        if batch.is_empty() {
+            return report;
+        }
+        let assessments: Vec<&Assessment> = batch.iter().map(|claimed| &claimed.assessment).collect();
+        let metrics = aggregate(&assessments, &self.dimensions);
+        let published = self.metrics.publish(&metrics, self.clock.now()).await;
+        self.once.conclude(batch, published, &mut report).await;
+        report
+    }
+}

@@ -1,0 +1,71 @@
+//! Says it once, to the right people, in a form that they can act on.
+
+mod alert;
+mod form;
+mod text;
+
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_lambda_events::event::sqs::SqsEvent;
+use shared::aws::{Claimed, Once, Topic};
+use shared::clock::Clock;
+use shared::environment::{Environment, EnvironmentError};
+use shared::queue::{self, Report};
+
+pub use alert::{Alert, Kind, alerts};
+
+/// Longer than the function's timeout, shorter than its queue's visibility timeout.
+const LEASE: Duration = Duration::from_mins(1);
+
+/// The function, with all that it needs.
+#[derive(Debug)]
+pub struct RaiseAlerts {
+    once: Once,
+    topic: Topic,
+    observes: bool,
+    clock: Clock,
+}
+
+impl RaiseAlerts {
+    /// Reads `TABLE_NAME`, `TOPIC_ARN` and `QUARANTINE_MODE`: an alert must not say that an image was tagged
+    /// where nothing is.
+    pub fn new(
+        config: &SdkConfig,
+        environment: &Environment,
+        clock: Clock,
+    ) -> Result<Self, EnvironmentError> {
+        let table = environment.required("TABLE_NAME")?;
+        Ok(Self {
+            once: Once::new(
+                aws_sdk_dynamodb::Client::new(config),
+                table,
+                "raise-alerts",
+                LEASE,
+                clock.clone(),
+            ),
+            topic: Topic::new(aws_sdk_sns::Client::new(config), environment.required("TOPIC_ARN")?),
+            observes: environment.optional("QUARANTINE_MODE").is_none_or(|mode| mode == "observe"),
+            clock,
+        })
+    }
+
+    /// Handles a batch: each assessment ends up in one alert or in none.
+    pub async fn handle(&self, event: SqsEvent) -> Report {
+        let mut report = Report::default();
+        let mut batch = self.once.claim_assessments(queue::messages(event), &mut report).await;
+        let assessments: Vec<_> = batch.iter().map(|claimed| claimed.assessment.clone()).collect();
+        for alert in alerts(&assessments) {
+            let (told, rest): (Vec<Claimed>, Vec<Claimed>) =
+                batch.into_iter().partition(|claimed| alert.tells(&claimed.assessment));
+            batch = rest;
+            let may_repeat = told.iter().any(|claimed| claimed.after_a_crash);
+            let notification = form::notification(&alert, self.observes, may_repeat, self.clock.now());
+            let published = self.topic.publish(&notification).await;
+            self.once.conclude(told, published, &mut report).await;
+        }
+        // What nobody needs to hear is done, too.
+        self.once.conclude(batch, Ok(()), &mut report).await;
+        report
+    }
+}
