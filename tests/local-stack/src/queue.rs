@@ -1,0 +1,326 @@
+//! An SQS standard queue in simulated time.
+//!
+//! Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html>.
+//! All times are milliseconds since 1970 and come from the caller. Messages are received oldest first,
+//! which a standard queue may do but does not promise. No message ever expires: the retention period is
+//! days, and a simulation that skips days should lose nothing by it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::record::{Record, payload_bytes};
+
+/// The longest message that SQS takes, in bytes.
+pub const LONGEST_MESSAGE: usize = 1_048_576;
+
+/// A message that SQS would refuse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("a message of {bytes} bytes is longer than {LONGEST_MESSAGE}")]
+pub struct MessageTooLong {
+    /// How long the message is.
+    pub bytes: usize,
+}
+
+/// A message at rest.
+#[derive(Debug, Clone)]
+pub(crate) struct Message {
+    number: u64,
+    body: Arc<str>,
+    payload_bytes: usize,
+    sent_at: i64,
+    /// When it was last sent or became visible again.
+    ready_at: i64,
+    receive_count: u32,
+    first_received_at: i64,
+    /// The receipt that may delete it; 0 before the first.
+    receipt: u64,
+}
+
+impl Message {
+    fn to_record(&self) -> Record {
+        Record {
+            message_id: format!(
+                "{:08x}-0000-4000-8000-{:012x}",
+                self.number >> 48,
+                self.number & 0xFFFF_FFFF_FFFF
+            ),
+            receipt_handle: format!("{:016x}:{:016x}", self.number, self.receipt),
+            body: Arc::clone(&self.body),
+            receive_count: self.receive_count,
+            sent_at: self.sent_at,
+            first_received_at: self.first_received_at,
+        }
+    }
+}
+
+/// When a queue gives up on a message, and where the message goes.
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html>.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redrive {
+    /// The logical id of the dead-letter queue.
+    pub dead_letter_queue: String,
+    /// How often a message is received before it goes there.
+    pub max_receive_count: u32,
+}
+
+/// What one receipt took out of a queue.
+#[derive(Debug, Default)]
+pub(crate) struct Received {
+    pub(crate) records: Vec<Record>,
+    /// Messages that were received too often already and belong in the dead-letter queue.
+    pub(crate) dead: Vec<Message>,
+}
+
+/// What became of a message that its receiver failed on.
+#[derive(Debug)]
+pub(crate) enum AfterFailure {
+    WillRetry,
+    Dead(Message),
+}
+
+/// A standard queue.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    pub(crate) arn: String,
+    visibility_timeout: i64,
+    pub(crate) redrive: Option<Redrive>,
+    ready: VecDeque<Message>,
+    ready_payload: usize,
+    in_flight: BTreeMap<u64, Message>,
+    /// When each message in flight becomes visible again.
+    timeouts: BTreeSet<(i64, u64)>,
+    next_receipt: u64,
+}
+
+impl Queue {
+    /// A queue without messages. The visibility timeout is in seconds.
+    pub(crate) fn new(arn: String, visibility_timeout_seconds: u32, redrive: Option<Redrive>) -> Self {
+        Self {
+            arn,
+            visibility_timeout: i64::from(visibility_timeout_seconds) * 1_000,
+            redrive,
+            ready: VecDeque::new(),
+            ready_payload: 0,
+            in_flight: BTreeMap::new(),
+            timeouts: BTreeSet::new(),
+            next_receipt: 1,
+        }
+    }
+
+    /// Sends one message; its number must be new.
+    pub(crate) fn send(&mut self, number: u64, body: Arc<str>, now: i64) -> Result<(), MessageTooLong> {
+        if body.len() > LONGEST_MESSAGE {
+            return Err(MessageTooLong { bytes: body.len() });
+        }
+        let payload_bytes = payload_bytes(&body);
+        self.put(Message {
+            number,
+            body,
+            payload_bytes,
+            sent_at: now,
+            ready_at: now,
+            receive_count: 0,
+            first_received_at: 0,
+            receipt: 0,
+        });
+        Ok(())
+    }
+
+    /// Puts a message at the end; SQS keeps identity and age of a message that it moves.
+    pub(crate) fn put(&mut self, message: Message) {
+        self.ready_payload += message.payload_bytes;
+        self.ready.push_back(message);
+    }
+
+    /// How long a received message stays invisible, in milliseconds.
+    pub(crate) fn visibility_timeout(&self) -> i64 {
+        self.visibility_timeout
+    }
+
+    /// Makes visible again what was in flight for too long.
+    pub(crate) fn expire(&mut self, now: i64) {
+        while let Some(&(timeout, number)) = self.timeouts.first()
+            && timeout <= now
+        {
+            self.timeouts.pop_first();
+            if let Some(mut message) = self.in_flight.remove(&number) {
+                message.ready_at = timeout;
+                self.put(message);
+            }
+        }
+    }
+
+    /// Receives up to `most` messages and no more than `most_payload` bytes, but at least one.
+    pub(crate) fn receive(&mut self, most: usize, most_payload: usize, now: i64) -> Received {
+        self.expire(now);
+        let mut received = Received::default();
+        let mut payload = 0;
+        while received.records.len() < most
+            && let Some(next) = self.ready.front()
+        {
+            let exhausted =
+                self.redrive.as_ref().is_some_and(|redrive| next.receive_count >= redrive.max_receive_count);
+            let fits = received.records.is_empty() || payload + next.payload_bytes <= most_payload;
+            if !exhausted && !fits {
+                break;
+            }
+            let Some(mut message) = self.ready.pop_front() else { break };
+            self.ready_payload -= message.payload_bytes;
+            if exhausted {
+                received.dead.push(message);
+                continue;
+            }
+            payload += message.payload_bytes;
+            message.receive_count += 1;
+            if message.receive_count == 1 {
+                message.first_received_at = now;
+            }
+            message.receipt = self.next_receipt;
+            self.next_receipt += 1;
+            received.records.push(message.to_record());
+            self.timeouts.insert((now + self.visibility_timeout, message.number));
+            message.ready_at = now + self.visibility_timeout;
+            self.in_flight.insert(message.number, message);
+        }
+        received
+    }
+
+    /// Deletes a message for good. False if this receipt is not the message's last one any more, in which
+    /// case SQS may keep the message too.
+    pub(crate) fn delete(&mut self, record: &Record) -> bool {
+        let Some((number, receipt)) = read_handle(&record.receipt_handle) else { return false };
+        if self.in_flight.get(&number).is_some_and(|message| message.receipt == receipt) {
+            self.take_in_flight(number);
+            return true;
+        }
+        // The message may have become visible again without having been received since.
+        let place =
+            self.ready.iter().position(|message| message.number == number && message.receipt == receipt);
+        let removed = place.and_then(|place| self.ready.remove(place));
+        self.ready_payload -= removed.as_ref().map_or(0, |message| message.payload_bytes);
+        removed.is_some()
+    }
+
+    /// Leaves a message in flight until its visibility timeout passes, or gives it up for dead.
+    pub(crate) fn fail(&mut self, record: &Record) -> AfterFailure {
+        let Some((number, receipt)) = read_handle(&record.receipt_handle) else {
+            return AfterFailure::WillRetry;
+        };
+        let exhausted = self.redrive.as_ref().is_some_and(|redrive| {
+            self.in_flight.get(&number).is_some_and(|message| {
+                message.receipt == receipt && message.receive_count >= redrive.max_receive_count
+            })
+        });
+        if exhausted && let Some(message) = self.take_in_flight(number) {
+            return AfterFailure::Dead(message);
+        }
+        AfterFailure::WillRetry
+    }
+
+    fn take_in_flight(&mut self, number: u64) -> Option<Message> {
+        let message = self.in_flight.remove(&number)?;
+        self.timeouts.remove(&(message.ready_at, number));
+        Some(message)
+    }
+
+    /// How many messages could be received now.
+    pub(crate) fn ready_count(&self) -> usize {
+        self.ready.len()
+    }
+
+    /// How many bytes of an invocation those messages would fill.
+    pub(crate) fn ready_payload(&self) -> usize {
+        self.ready_payload
+    }
+
+    /// Since when the oldest of those messages has been waiting.
+    pub(crate) fn ready_since(&self) -> Option<i64> {
+        self.ready.front().map(|message| message.ready_at)
+    }
+
+    /// When the next message in flight becomes visible again.
+    pub(crate) fn next_timeout(&self) -> Option<i64> {
+        self.timeouts.first().map(|(timeout, _)| *timeout)
+    }
+
+    /// Messages that are neither deleted nor moved.
+    pub(crate) fn len(&self) -> usize {
+        self.ready.len() + self.in_flight.len()
+    }
+
+    /// What lies in the queue, without receiving it.
+    pub(crate) fn peek(&self) -> impl Iterator<Item = Record> {
+        self.ready.iter().chain(self.in_flight.values()).map(Message::to_record)
+    }
+}
+
+fn read_handle(handle: &str) -> Option<(u64, u64)> {
+    let (number, receipt) = handle.split_once(':')?;
+    Some((u64::from_str_radix(number, 16).ok()?, u64::from_str_radix(receipt, 16).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AfterFailure, LONGEST_MESSAGE, MessageTooLong, Queue, Redrive};
+
+    fn queue() -> Queue {
+        let redrive = Redrive { dead_letter_queue: "Dead".to_owned(), max_receive_count: 2 };
+        Queue::new("arn:aws:sqs:::queue".to_owned(), 30, Some(redrive))
+    }
+
+    #[test]
+    fn a_received_message_is_invisible_until_its_timeout() {
+        let mut queue = queue();
+        queue.send(1, "{}".into(), 0).unwrap();
+        let first = queue.receive(10, 1_000_000, 1_000);
+        assert_eq!((first.records.len(), first.records[0].receive_count), (1, 1));
+        assert!(queue.receive(10, 1_000_000, 30_999).records.is_empty());
+        assert_eq!(queue.next_timeout(), Some(31_000));
+        let second = queue.receive(10, 1_000_000, 31_000);
+        assert_eq!(second.records[0].receive_count, 2);
+        assert_eq!(second.records[0].message_id, first.records[0].message_id);
+        assert_ne!(second.records[0].receipt_handle, first.records[0].receipt_handle);
+        assert!(!queue.delete(&first.records[0]), "an old receipt deletes nothing");
+        assert!(queue.delete(&second.records[0]));
+        assert_eq!(queue.len(), 0);
+    }
+
+    #[test]
+    fn a_late_delete_still_counts_while_nobody_else_has_the_message() {
+        let mut queue = queue();
+        queue.send(1, "{}".into(), 0).unwrap();
+        let received = queue.receive(1, 1_000_000, 0);
+        queue.expire(60_000);
+        assert_eq!(queue.ready_count(), 1);
+        assert!(queue.delete(&received.records[0]));
+        assert_eq!((queue.len(), queue.ready_payload()), (0, 0));
+    }
+
+    #[test]
+    fn the_last_allowed_failure_kills_and_a_crash_kills_at_the_next_receipt() {
+        let mut failing = queue();
+        failing.send(1, "{}".into(), 0).unwrap();
+        let first = failing.receive(1, 1_000_000, 0);
+        assert!(matches!(failing.fail(&first.records[0]), AfterFailure::WillRetry));
+        let second = failing.receive(1, 1_000_000, 30_000);
+        assert!(matches!(failing.fail(&second.records[0]), AfterFailure::Dead(_)));
+        assert_eq!(failing.len(), 0);
+
+        let mut crashing = queue();
+        crashing.send(1, "{}".into(), 0).unwrap();
+        crashing.receive(1, 1_000_000, 0);
+        crashing.receive(1, 1_000_000, 30_000);
+        let third = crashing.receive(1, 1_000_000, 60_000);
+        assert_eq!((third.records.len(), third.dead.len()), (0, 1));
+    }
+
+    #[test]
+    fn one_mebibyte_is_the_most() {
+        let mut queue = queue();
+        queue.send(1, "x".repeat(LONGEST_MESSAGE).into(), 0).unwrap();
+        let refused = queue.send(2, "x".repeat(LONGEST_MESSAGE + 1).into(), 0);
+        assert_eq!(refused, Err(MessageTooLong { bytes: LONGEST_MESSAGE + 1 }));
+    }
+}
