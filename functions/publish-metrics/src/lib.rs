@@ -17,7 +17,7 @@ pub use aggregate::{DimensionName, aggregate};
 /// The namespace of all our metrics; the function's IAM policy allows no other.
 pub const NAMESPACE: &str = "EcrWarden";
 /// Longer than the function's timeout, shorter than its queue's visibility timeout.
-const LEASE: Duration = Duration::from_mins(1);
+const LEASE: Duration = Duration::from_mins(2);
 
 /// The function, with all that it needs.
 #[derive(Debug)]

@@ -16,7 +16,7 @@ use shared::queue::{self, Report};
 pub use alert::{Alert, Kind, alerts};
 
 /// Longer than the function's timeout, shorter than its queue's visibility timeout.
-const LEASE: Duration = Duration::from_mins(1);
+const LEASE: Duration = Duration::from_mins(2);
 
 /// The function, with all that it needs.
 #[derive(Debug)]
