@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use shared::assessment;
-use shared::aws::{BasicScan, Stored};
+use shared::aws::{BasicScan, ImageDescription, Stored};
 use shared::event::{Event, FindingReport, ScanOutcome, ScanReport, Total};
 use shared::finding::{Finding, Source};
 use shared::image::ImageId;
@@ -108,7 +108,9 @@ impl AssessImage {
         let total = match outcome {
             ScanOutcome::Failed => return Ok((ledger.merge(Evidence::ScanFailed { source, at }), None)),
             // This scan's truth is in the ledger already, or a newer one's.
-            ScanOutcome::Complete(_) if known.completed_at >= Some(at) => return Ok((false, None)),
+            ScanOutcome::Complete(_) if known.completed_at >= Some(at) => {
+                return Ok((ledger.merge(Evidence::Scanned { source, at }), None));
+            }
             ScanOutcome::Complete(total) => total,
         };
         let findings = match self.listing(&ledger.image, source).await? {
@@ -136,6 +138,13 @@ impl AssessImage {
     async fn enrich(&self, ledger: &mut Ledger) -> Result<(), AssessError> {
         if !ledger.is_scanned() && !ledger.has_failed_scan() {
             return Ok(());
+        }
+        if ledger.facts.pushed_at.is_none() {
+            // The event of its push was lost, or is late.
+            let described = self.registry.describe(&ledger.image).await?;
+            if let Some(ImageDescription { pushed_at: Some(pushed_at), media_type, .. }) = described {
+                ledger.merge(Evidence::Described { pushed_at, media_type });
+            }
         }
         let now = self.clock.now();
         if ledger.must_ask_coverage() {

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_lambda_events::event::sqs::SqsEvent;
-use shared::aws::{Claimed, Once, Topic};
+use shared::assessment::Assessment;
+use shared::aws::{Claimed, LedgerError, Ledgers, Once, Topic};
 use shared::clock::Clock;
 use shared::environment::{Environment, EnvironmentError};
 use shared::queue::{self, Report};
@@ -22,6 +23,7 @@ const LEASE: Duration = Duration::from_mins(2);
 #[derive(Debug)]
 pub struct RaiseAlerts {
     once: Once,
+    ledgers: Ledgers,
     topic: Topic,
     observes: bool,
     clock: Clock,
@@ -36,14 +38,10 @@ impl RaiseAlerts {
         clock: Clock,
     ) -> Result<Self, EnvironmentError> {
         let table = environment.required("TABLE_NAME")?;
+        let client = aws_sdk_dynamodb::Client::new(config);
         Ok(Self {
-            once: Once::new(
-                aws_sdk_dynamodb::Client::new(config),
-                table,
-                "raise-alerts",
-                LEASE,
-                clock.clone(),
-            ),
+            ledgers: Ledgers::new(client.clone(), table.clone()),
+            once: Once::new(client, table, "raise-alerts", LEASE, clock.clone()),
             topic: Topic::new(aws_sdk_sns::Client::new(config), environment.required("TOPIC_ARN")?),
             observes: environment.optional("QUARANTINE_MODE").is_none_or(|mode| mode == "observe"),
             clock,
@@ -55,7 +53,8 @@ impl RaiseAlerts {
         let mut report = Report::default();
         let mut batch = self.once.claim_assessments(queue::messages(event), &mut report).await;
         let assessments: Vec<_> = batch.iter().map(|claimed| claimed.assessment.clone()).collect();
-        for alert in alerts(&assessments) {
+        for mut alert in alerts(&assessments) {
+            self.complete(&mut alert).await;
             let (told, rest): (Vec<Claimed>, Vec<Claimed>) =
                 batch.into_iter().partition(|claimed| alert.tells(&claimed.assessment));
             batch = rest;
@@ -67,5 +66,23 @@ impl RaiseAlerts {
         // What nobody needs to hear is done, too.
         self.once.conclude(batch, Ok(()), &mut report).await;
         report
+    }
+
+    /// CloudTrail often says who pushed only after the scan has ended, so the ledger is asked once more. An
+    /// alert without that is better than none: where the ledger cannot be had, it goes out as it is.
+    async fn complete(&self, alert: &mut Alert) {
+        for assessment in alert.assessments.iter_mut().filter(|assessment| assessment.image.pusher.is_none()) {
+            if let Err(error) = self.look_up(assessment).await {
+                tracing::warn!(assessment = assessment.id, reason = queue::chain(&error), "pusher not looked up");
+            }
+        }
+    }
+
+    async fn look_up(&self, assessment: &mut Assessment) -> Result<(), LedgerError> {
+        let ledger = self.ledgers.load(&assessment.image.id).await?;
+        assessment.image.tags = ledger.tags();
+        assessment.image.pushed_at = ledger.facts.pushed_at;
+        assessment.image.pusher = ledger.facts.pusher.map(|(_, pusher)| pusher);
+        Ok(())
     }
 }

@@ -206,3 +206,65 @@ fn read(image: &ImageId, item: &HashMap<String, AttributeValue>) -> Result<Ledge
 fn wrong(image: &ImageId, attribute: &'static str, reason: impl Into<String>) -> LedgerError {
     LedgerError::Attribute { image: Box::new(image.clone()), attribute, reason: reason.into() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::Finding;
+    use crate::samples;
+
+    /// So many findings with ids that cannot be compressed below 16 bytes.
+    fn ledger(findings: u64) -> Ledger {
+        let random = |n: u64| {
+            // Two steps of a multiplicative generator, far apart for neighbouring numbers.
+            u128::from(n + 1).wrapping_mul(0xda94_2042_e4dd_58b5_9e37_79b9_7f4a_7c15).rotate_left(64)
+                ^ u128::from(n + 1).wrapping_mul(0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645)
+        };
+        samples::ledger((0..findings).map(|n| {
+            let id = format!("arn:aws:inspector2:eu-west-1:111122223333:finding/{:032x}", random(n));
+            samples::report(Finding { vulnerability: "CVE-2031-1".to_owned(), ..samples::finding(&id, 1) })
+        }))
+    }
+
+    #[test]
+    fn ledger_that_fits_is_read_back_as_it_was_written() {
+        let mut ledger = ledger(1_000);
+        ledger.merge(samples::listing(5, vec![samples::finding("b", 3)]));
+        let judgement = crate::verdict::judge(&ledger, &samples::strict(), samples::second(9));
+        assert!(crate::assessment::assess(&mut ledger, &judgement, &samples::strict(), samples::second(9)));
+        let item = write(&ledger).unwrap();
+        assert_eq!(item["verdict"].as_s().unwrap(), "quarantine");
+        let read = read(&ledger.image, &item).unwrap();
+        assert_eq!(read, Ledger { version: 1, ..ledger });
+    }
+
+    #[test]
+    fn ledger_that_does_not_fit_is_refused_with_its_size() {
+        // 30,000 ids of 16 random bytes are 480,000 bytes.
+        match write(&ledger(30_000)) {
+            Err(LedgerError::TooLarge { image, findings, bytes }) => {
+                assert_eq!((*image, findings), (samples::image(), 30_000));
+                assert!(bytes > 480_000, "{bytes}");
+            }
+            other => panic!("not refused: {:?}", other.map(|item| item.len())),
+        }
+    }
+
+    #[test]
+    fn ledger_that_does_not_fit_is_no_case_for_a_retry() {
+        assert!(!write(&ledger(30_000)).unwrap_err().is_retryable());
+    }
+
+    #[test]
+    fn item_without_an_attribute_is_refused_by_the_name_of_it() {
+        let ledger = ledger(2);
+        for missing in ["version", "facts", "findings"] {
+            let mut item = write(&ledger).unwrap();
+            item.remove(missing);
+            match read(&ledger.image, &item) {
+                Err(LedgerError::Attribute { attribute, .. }) => assert_eq!(attribute, missing),
+                other => panic!("{missing}: {other:?}"),
+            }
+        }
+    }
+}

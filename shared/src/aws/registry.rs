@@ -33,6 +33,10 @@ pub enum BasicScan {
 pub struct ImageDescription {
     /// Its tags.
     pub tags: Vec<String>,
+    /// When it was pushed.
+    pub pushed_at: Option<Timestamp>,
+    /// Its manifest's media type.
+    pub media_type: Option<String>,
 }
 
 /// A manifest, as it is stored.
@@ -120,10 +124,11 @@ impl Registry {
             .await
             .map_err(|error| AwsError::of("ecr:DescribeImages", error));
         match answer {
-            Ok(answer) => Ok(answer
-                .image_details()
-                .first()
-                .map(|detail| ImageDescription { tags: detail.image_tags().to_vec() })),
+            Ok(answer) => Ok(answer.image_details().first().map(|detail| ImageDescription {
+                tags: detail.image_tags().to_vec(),
+                pushed_at: detail.image_pushed_at().and_then(timestamp),
+                media_type: detail.image_manifest_media_type().map(str::to_owned),
+            })),
             Err(error) if error.is("ImageNotFound") || error.is("RepositoryNotFound") => Ok(None),
             Err(error) => Err(error),
         }

@@ -80,8 +80,11 @@ pub struct TagMark {
 /// The newest scans of one source.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scans {
-    /// When the newest complete one ended.
+    /// As of when the findings were listed completely.
     pub completed_at: Option<Timestamp>,
+    /// When the newest scan that was reported ended; a listing that was only asked for is no scan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scanned_at: Option<Timestamp>,
     /// When the newest failed one ended.
     pub failed_at: Option<Timestamp>,
 }
@@ -162,6 +165,13 @@ pub enum Evidence {
         /// The tags that the image had.
         tags: Vec<String>,
     },
+    /// A scan ended whose findings are known from a newer listing.
+    Scanned {
+        /// Whose scan.
+        source: Source,
+        /// When it ended.
+        at: Timestamp,
+    },
     /// Findings of a listing that is not complete.
     Findings(Vec<Finding>),
     /// A scan failed.
@@ -175,6 +185,13 @@ pub enum Evidence {
     Action(ImageAction),
     /// Somebody pushed it.
     Put(PutImage),
+    /// The registry was asked when it was pushed.
+    Described {
+        /// When.
+        pushed_at: Timestamp,
+        /// Its manifest's media type.
+        media_type: Option<String>,
+    },
     /// Coverage was asked.
     Coverage(Coverage),
     /// Exploitation was asked, by vulnerability.
@@ -208,10 +225,15 @@ impl Ledger {
             Evidence::Listing { source, at, scanned, findings, tags } => {
                 let mut changed = self.note_tags(&tags, at);
                 if scanned {
-                    let shown = Coverage { at, active: true, reason: "SCANNED".to_owned() };
-                    changed |= newest(&mut self.facts.coverage, shown);
+                    changed |= self.merge(Evidence::Scanned { source, at });
                 }
                 self.merge_listing(source, at, findings) | changed
+            }
+            Evidence::Scanned { source, at } => {
+                // Only what is covered is scanned.
+                let shown = Coverage { at, active: true, reason: "SCANNED".to_owned() };
+                newest(&mut self.facts.coverage, shown)
+                    | newest(&mut self.facts.scans.entry(source).or_default().scanned_at, at)
             }
             Evidence::ScanFailed { source, at } => {
                 newest(&mut self.facts.scans.entry(source).or_default().failed_at, at)
@@ -224,6 +246,11 @@ impl Ledger {
                 changed |= earliest(&mut self.facts.pusher, (put.at, put.pusher));
                 changed
                     | put.tag.is_some_and(|tag| self.mark_tag(&tag, TagMark { at: put.at, present: true }))
+            }
+            Evidence::Described { pushed_at, media_type } => {
+                let changed = earliest(&mut self.facts.pushed_at, pushed_at);
+                changed
+                    | media_type.is_some_and(|media_type| earliest(&mut self.facts.media_type, media_type))
             }
             Evidence::Coverage(coverage) => newest(&mut self.facts.coverage, coverage),
             Evidence::Exploitation(answers) => {
@@ -343,9 +370,9 @@ impl Ledger {
         self.facts.scans.values().any(|scans| scans.failed_at > scans.completed_at)
     }
 
-    /// When the newest complete scan ended, and whose it was.
+    /// When the newest scan that was reported ended, and whose it was.
     pub fn newest_scan(&self) -> Option<(Timestamp, Source)> {
-        self.facts.scans.iter().filter_map(|(source, scans)| Some((scans.completed_at?, *source))).max()
+        self.facts.scans.iter().filter_map(|(source, scans)| Some((scans.scanned_at?, *source))).max()
     }
 
     /// What is true of a finding. `CLOSED` is not fixed: a finding that went is resolved only if the image was
@@ -404,3 +431,6 @@ fn earliest<T: Ord>(known: &mut Option<T>, new: T) -> bool {
     }
     shrinks
 }
+
+#[cfg(test)]
+mod tests;

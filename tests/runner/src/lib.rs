@@ -1,0 +1,20 @@
+//! Plays the whole pipeline on one machine: the real handlers, routed by template.yaml, against the AWS inside
+//! the process.
+
+mod delivery;
+mod exploited;
+mod function;
+mod implied;
+mod input;
+mod outcome;
+mod pipeline;
+mod report;
+mod scan_result;
+mod story;
+
+pub use delivery::{Delivery, Unreadable};
+pub use input::{InputError, read_file, read_text};
+pub use outcome::{AlertSent, Events, ImageOutcome, MetricSum, Outcome, ReasonGiven};
+pub use pipeline::{Pipeline, PipelineError, Setting};
+pub use report::{print, print_sums};
+pub use story::{StoryError, tell};

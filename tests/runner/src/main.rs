@@ -1,0 +1,134 @@
+//! `cargo run -- [FILES or -] [--policy FILE] [--out DIR] [--json]`
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use jiff::Timestamp;
+use runner::{Delivery, Outcome, Pipeline, Setting, print, print_sums, read_file, tell};
+
+/// Plays ecr-warden's whole pipeline on this machine, against an AWS inside the process.
+///
+/// Without files it tells a built-in story. Files hold EventBridge events (JSON lines, JSON, SQS batches) or
+/// scan results of Amazon Inspector (*.cdx.json). Rules, queues and batch sizes are those of template.yaml.
+#[derive(Parser)]
+#[command(name = "ecr-warden", version, about)]
+struct Arguments {
+    /// Event files; `-` is standard input.
+    files: Vec<String>,
+    /// The policy; policy/policy.yaml where none is given.
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// CISA's catalogue of known exploited vulnerabilities (JSON), which no event carries.
+    #[arg(long, value_name = "FILE")]
+    known_exploited: Option<PathBuf>,
+    /// Writes the outcome, the alerts and the dead letters into this folder.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Prints one JSON object and nothing else.
+    #[arg(long)]
+    json: bool,
+    /// A parameter of template.yaml, as `QuarantineMode=observe`; here that one is tag unless you say so.
+    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parameter)]
+    parameters: Vec<(String, String)>,
+    /// The account that the pipeline runs in.
+    #[arg(long, default_value = "123456789012")]
+    account: String,
+    /// The region that the pipeline runs in.
+    #[arg(long, default_value = "eu-central-1")]
+    region: String,
+}
+
+fn parameter(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nothing can be done about a standard error that is closed.
+            let _ = writeln!(io::stderr(), "error: {}", shared::queue::chain(&*error));
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let template = std::fs::read_to_string(root.join("template.yaml"))?;
+    let mut parameters = BTreeMap::from([("QuarantineMode".to_owned(), "tag".to_owned())]);
+    parameters.extend(arguments.parameters.iter().cloned());
+    let mut out = io::stdout().lock();
+    if arguments.files.is_empty() {
+        let told: Option<&mut dyn Write> = if arguments.json { None } else { Some(&mut out) };
+        let pipeline = tell(&template, parameters, told).await?;
+        return conclude(&pipeline, &arguments, &mut out).await;
+    }
+    let mut deliveries: Vec<Delivery> = Vec::new();
+    for file in &arguments.files {
+        deliveries.extend(read_file(file)?);
+    }
+    let policy = arguments.policy.clone().unwrap_or_else(|| root.join("policy/policy.yaml"));
+    // The stream's own end is "now", so that a stream has the same outcome whenever it is played.
+    let now = deliveries.iter().filter_map(Delivery::time).max().unwrap_or_else(Timestamp::now);
+    let (account, region) = (arguments.account.clone(), arguments.region.clone());
+    let mut pipeline =
+        Pipeline::start(Setting { template, parameters, policy, account, region, now }).await?;
+    if let Some(file) = &arguments.known_exploited {
+        pipeline.know_exploited(&std::fs::read_to_string(file)?)?;
+    }
+    let bar = progress_bar(deliveries.len());
+    pipeline.play(deliveries, |through| bar.set_position(through as u64)).await?;
+    bar.finish_and_clear();
+    conclude(&pipeline, &arguments, &mut out).await
+}
+
+fn progress_bar(events: usize) -> ProgressBar {
+    let target =
+        if io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} events, {eta} left");
+    ProgressBar::with_draw_target(Some(events as u64), target)
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+async fn conclude(
+    pipeline: &Pipeline,
+    arguments: &Arguments,
+    out: &mut impl Write,
+) -> Result<(), Box<dyn Error>> {
+    let outcome = Outcome::of(pipeline).await?;
+    if let Some(folder) = &arguments.out {
+        write_files(folder, pipeline, &outcome)?;
+    }
+    let printed = if arguments.json {
+        serde_json::to_writer(&mut *out, &outcome).map_err(io::Error::from).and_then(|()| writeln!(out))
+    } else if arguments.files.is_empty() {
+        print_sums(out, &outcome, pipeline.dead(), pipeline.skipped())
+    } else {
+        print(out, &outcome, pipeline.dead(), pipeline.skipped())
+    };
+    match printed {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        printed => Ok(printed?),
+    }
+}
+
+fn write_files(folder: &Path, pipeline: &Pipeline, outcome: &Outcome) -> Result<(), Box<dyn Error>> {
+    let alerts = folder.join("alerts");
+    std::fs::create_dir_all(&alerts)?;
+    std::fs::write(folder.join("outcome.json"), serde_json::to_vec_pretty(outcome)?)?;
+    std::fs::write(folder.join("dead-letters.jsonl"), pipeline.dead_letters().join("\n"))?;
+    for (number, alert) in outcome.alerts.iter().enumerate() {
+        let text = format!("Subject: {}\n\n{}", alert.subject, alert.text);
+        std::fs::write(alerts.join(format!("{:04}.txt", number + 1)), text)?;
+    }
+    Ok(())
+}

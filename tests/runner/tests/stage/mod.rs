@@ -1,0 +1,65 @@
+//! What the tests of the whole pipeline stand on: the story's events, a policy, and the real template.
+#![allow(dead_code)] // Each test takes what it needs.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use runner::{Delivery, Outcome, Pipeline, Setting, read_text};
+
+pub const ACTS: [&str; 7] = ["1-push", "2-scan", "3-again", "4-fix", "5-archived", "6-spread", "7-released"];
+
+pub fn package() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+pub fn act(name: &str) -> Vec<Delivery> {
+    let file = package().join("story").join(format!("{name}.jsonl"));
+    read_text(name, &std::fs::read(file).unwrap())
+}
+
+pub fn setting() -> Setting {
+    Setting {
+        template: std::fs::read_to_string(package().join("../../template.yaml")).unwrap(),
+        parameters: BTreeMap::from([("QuarantineMode".to_owned(), "tag".to_owned())]),
+        policy: package().join("story/policy.yaml"),
+        account: "210987654321".to_owned(),
+        region: "eu-west-1".to_owned(),
+        now: Timestamp::UNIX_EPOCH,
+    }
+}
+
+pub async fn pipeline() -> Pipeline {
+    pipeline_with(setting()).await
+}
+
+pub async fn pipeline_with(setting: Setting) -> Pipeline {
+    let pipeline = Pipeline::start(setting).await.unwrap();
+    let catalogue = std::fs::read_to_string(package().join("story/known-exploited.json")).unwrap();
+    pipeline.know_exploited(&catalogue).unwrap();
+    pipeline
+}
+
+pub async fn play(pipeline: &mut Pipeline, deliveries: Vec<Delivery>) -> Outcome {
+    pipeline.play(deliveries, |_| ()).await.unwrap();
+    Outcome::of(pipeline).await.unwrap()
+}
+
+/// The same items in an order that the seed decides (a linear congruential generator and Fisher-Yates).
+pub fn shuffled<T>(mut items: Vec<T>, seed: u64) -> Vec<T> {
+    let mut state = seed;
+    for last in (1..items.len()).rev() {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let place = usize::try_from((state >> 33) % (last as u64 + 1)).unwrap();
+        items.swap(last, place);
+    }
+    items
+}
+
+/// The sums of the metrics by name and dimensions.
+pub fn sums(outcome: &Outcome) -> BTreeMap<(String, Vec<String>), i64> {
+    #[allow(clippy::cast_possible_truncation)] // Counts, seconds and milliseconds of a story.
+    let sum = |sum: f64| sum as i64;
+    let dimensions = |dimensions: &BTreeMap<String, String>| dimensions.values().cloned().collect();
+    outcome.metrics.iter().map(|m| ((m.name.clone(), dimensions(&m.dimensions)), sum(m.sum))).collect()
+}
