@@ -63,3 +63,36 @@ pub fn sums(outcome: &Outcome) -> BTreeMap<(String, Vec<String>), i64> {
     let dimensions = |dimensions: &BTreeMap<String, String>| dimensions.values().cloned().collect();
     outcome.metrics.iter().map(|m| ((m.name.clone(), dimensions(&m.dimensions)), sum(m.sum))).collect()
 }
+
+/// The digest of the image that the story's second act quarantines.
+pub const QUARANTINED: &str = "sha256:7e6c2638cb94af251e0dca51224a5f4a58d3f1ae03c72c385c0101c62197cda7";
+
+/// An event of an act, as JSON that a test may change.
+pub fn event(act_name: &str, kind: &str) -> serde_json::Value {
+    let is_it = |event: &serde_json::Value| event["detail-type"] == kind;
+    act(act_name).into_iter().filter_map(|delivery| delivery.event.ok()).find(is_it).unwrap()
+}
+
+/// Events as a stream.
+pub fn stream(events: impl IntoIterator<Item = serde_json::Value>) -> Vec<Delivery> {
+    let text: String = events.into_iter().map(|event| format!("{event}\n")).collect();
+    read_text("test", text.as_bytes())
+}
+
+/// So many findings of one image, each another vulnerability.
+pub fn findings(count: usize) -> Vec<serde_json::Value> {
+    let sample = event("2-scan", "Inspector2 Finding");
+    (0..count)
+        .map(|number| {
+            let mut event = sample.clone();
+            event["id"] = format!("event-{number}").into();
+            event["detail"]["findingArn"] =
+                format!("arn:aws:inspector2:eu-west-1:210987654321:finding/{number:032x}").into();
+            event["detail"]["packageVulnerabilityDetails"]["vulnerabilityId"] =
+                format!("CVE-2026-{number}").into();
+            event["detail"]["exploitAvailable"] = "NO".into();
+            event["detail"]["severity"] = "MEDIUM".into();
+            event
+        })
+        .collect()
+}

@@ -1,0 +1,154 @@
+//! Quarantine: what it does to an image, what it never does, and what ends it (invariants 7, 8 and 9).
+
+mod stage;
+
+use local_aws::{Fault, ImageView, Mutability, Nth, SeedImage};
+use runner::{Outcome, Pipeline};
+use serde_json::json;
+use shared::verdict::Verdict;
+use stage::{QUARANTINED, act, event, pipeline, pipeline_with, play, setting, stream};
+
+const TAG: &str = "quarantine-7e6c2638cb94";
+
+fn image(pipeline: &Pipeline) -> ImageView {
+    pipeline.aws.ecr().images().into_iter().find(|image| image.digest == QUARANTINED).unwrap()
+}
+
+fn verdict(outcome: &Outcome) -> Verdict {
+    outcome.images.iter().find(|image| image.digest == QUARANTINED).unwrap().verdict
+}
+
+#[tokio::test]
+async fn the_tag_is_added_and_nothing_else_changes() {
+    let mut pipeline = pipeline().await;
+    play(&mut pipeline, act("1-push")).await;
+    let before = image(&pipeline);
+    play(&mut pipeline, act("2-scan")).await;
+    let after = image(&pipeline);
+    assert_eq!(after.tags, ["1.4.0", "latest", TAG]);
+    assert_eq!((after.manifest, after.media_type), (before.manifest, before.media_type));
+}
+
+#[tokio::test]
+async fn an_immutable_repository_takes_the_tag_too() {
+    for mutability in [Mutability::Immutable, Mutability::ImmutableWithExclusion(vec!["latest".to_owned()])] {
+        let mut pipeline = pipeline().await;
+        pipeline.aws.ecr().create_repository("210987654321", "shop/checkout", mutability);
+        play(&mut pipeline, [act("1-push"), act("2-scan")].concat()).await;
+        assert!(image(&pipeline).tags.contains(&TAG.to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn a_tag_that_is_there_already_is_success() {
+    let mut pipeline = pipeline().await;
+    play(&mut pipeline, [act("1-push"), act("2-scan")].concat()).await;
+    // The ledger changes once more, and the announcement finds the tag on.
+    let mut later = event("2-scan", "Inspector2 Finding");
+    later["detail"]["findingArn"] =
+        json!("arn:aws:inspector2:eu-west-1:210987654321:finding/0123456789abcdef0123456789abcdef");
+    let outcome = play(&mut pipeline, stream([later])).await;
+    assert_eq!(outcome.calls["ecr:PutImage"], 1);
+    assert_eq!(outcome.events.dead, 0);
+}
+
+#[tokio::test]
+async fn a_tag_of_our_name_on_another_image_is_no_success() {
+    let mut pipeline = pipeline().await;
+    play(&mut pipeline, act("1-push")).await;
+    pipeline.aws.ecr().create_repository("210987654321", "shop/checkout", Mutability::Immutable);
+    pipeline.aws.ecr().seed_image(SeedImage {
+        registry: "210987654321".to_owned(),
+        repository: "shop/checkout".to_owned(),
+        digest: format!("sha256:{}", "ab".repeat(32)),
+        tags: vec![TAG.to_owned()],
+        ..SeedImage::default()
+    });
+    let outcome = play(&mut pipeline, act("2-scan")).await;
+    assert!(!image(&pipeline).tags.contains(&TAG.to_owned()));
+    let (origin, reason) = &pipeline.dead()[0];
+    assert!(origin.starts_with("enforce-quarantine") && reason.contains(TAG), "{origin}: {reason}");
+    assert_eq!(outcome.events.dead, 1);
+}
+
+#[tokio::test]
+async fn observing_calls_nothing_that_changes_the_registry_and_says_so() {
+    let mut setting = setting();
+    setting.parameters.insert("QuarantineMode".to_owned(), "observe".to_owned());
+    let mut pipeline = pipeline_with(setting).await;
+    let outcome = play(&mut pipeline, [act("1-push"), act("2-scan")].concat()).await;
+    assert_eq!(verdict(&outcome), Verdict::Quarantine);
+    assert!(!outcome.calls.contains_key("ecr:PutImage"));
+    assert_eq!(image(&pipeline).tags, ["1.4.0", "latest"]);
+    assert!(outcome.alerts[0].text.contains("only observes, nothing was changed"));
+}
+
+#[tokio::test]
+async fn our_own_tags_come_back_and_end_there() {
+    let mut pipeline = pipeline().await;
+    let outcome = play(&mut pipeline, [act("1-push"), act("2-scan")].concat()).await;
+    assert_eq!(outcome.calls["ecr:PutImage"], 1);
+    let before = pipeline.aws.calls();
+    pipeline.settle().await.unwrap();
+    assert_eq!(pipeline.aws.calls(), before);
+
+    // The same without the guard in the rules: the function itself recognises them.
+    let mut setting = setting();
+    setting.template =
+        setting.template.replace("{ anything-but: { prefix: quarantine- } }", "{ exists: true }");
+    let mut unguarded = pipeline_with(setting).await;
+    let outcome = play(&mut unguarded, [act("1-push"), act("2-scan")].concat()).await;
+    assert_eq!(outcome.calls["ecr:PutImage"], 1);
+    assert_eq!(unguarded.skipped()["our own quarantine tag"], 2, "ECR's event and CloudTrail's");
+}
+
+#[tokio::test]
+async fn findings_that_close_with_the_image_uncovered_end_no_quarantine() {
+    let mut pipeline = pipeline().await;
+    play(&mut pipeline, [act("1-push"), act("2-scan")].concat()).await;
+    let outcome = play(&mut pipeline, act("5-archived")).await;
+    assert_eq!(verdict(&outcome), Verdict::Quarantine);
+    assert!(image(&pipeline).tags.contains(&TAG.to_owned()));
+    assert!(!stage::sums(&outcome).keys().any(|(name, _)| name == "FindingsClosed"));
+}
+
+#[tokio::test]
+async fn findings_that_close_with_the_image_covered_release_it_once() {
+    let mut pipeline = pipeline().await;
+    play(&mut pipeline, [act("1-push"), act("2-scan")].concat()).await;
+    let closings = || {
+        let closed = act("5-archived").into_iter().filter_map(|delivery| delivery.event.ok());
+        stream(closed.filter(|event| event["detail-type"] == "Inspector2 Finding"))
+    };
+    let outcome = play(&mut pipeline, closings()).await;
+    assert_eq!(verdict(&outcome), Verdict::Clear);
+    assert_eq!(image(&pipeline).tags, ["1.4.0", "latest"]);
+    assert_eq!(outcome.alerts.last().unwrap().subject, "Released: shop/checkout:1.4.0 (+1 tag)");
+    let again = play(&mut pipeline, closings()).await;
+    assert_eq!(again.alerts.len(), outcome.alerts.len());
+}
+
+#[tokio::test]
+async fn release_never_takes_the_last_tag() {
+    let mut pipeline = pipeline().await;
+    play(&mut pipeline, [act("1-push"), act("2-scan")].concat()).await;
+    for tag in ["1.4.0", "latest"] {
+        pipeline.aws.ecr().seed_untag("210987654321", "shop/checkout", tag);
+    }
+    let closed = act("5-archived").into_iter().filter_map(|delivery| delivery.event.ok());
+    let closed = stream(closed.filter(|event| event["detail-type"] == "Inspector2 Finding"));
+    let outcome = play(&mut pipeline, closed).await;
+    assert_eq!(verdict(&outcome), Verdict::Clear);
+    assert_eq!(image(&pipeline).tags, [TAG], "the image would have gone with its last tag");
+}
+
+#[tokio::test]
+async fn a_registry_that_refuses_for_good_is_seen_in_the_dead_letters() {
+    let mut pipeline = pipeline().await;
+    pipeline.aws.faults().inject("ecr:PutImage", Fault::Throttle, Nth::Always);
+    let outcome = play(&mut pipeline, [act("1-push"), act("2-scan")].concat()).await;
+    assert_eq!(verdict(&outcome), Verdict::Quarantine);
+    assert_eq!(outcome.alerts.len(), 1, "the others know nothing of it");
+    assert_eq!(outcome.events.dead, 1);
+    assert!(pipeline.dead()[0].1.contains("ecr:PutImage failed"), "{:?}", pipeline.dead());
+}
