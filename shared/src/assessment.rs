@@ -516,3 +516,6 @@ impl Assessment {
         self.verdict == Verdict::Clear && self.previous == Verdict::Quarantine
     }
 }
+
+#[cfg(test)]
+mod tests;

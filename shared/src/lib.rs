@@ -15,5 +15,7 @@ pub mod image;
 pub mod ledger;
 pub mod policy;
 pub mod queue;
+#[cfg(test)]
+mod samples;
 pub mod time;
 pub mod verdict;

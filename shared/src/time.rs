@@ -53,7 +53,10 @@ pub fn from_epoch_seconds(seconds: f64) -> Result<Timestamp, TimeError> {
 
 /// Cuts what is finer than a millisecond: the same moment must compare equal from whichever source it came.
 pub fn whole_milliseconds(time: Timestamp) -> Timestamp {
-    Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)
+    // The last second that there is has milliseconds which `from_millisecond` does not take.
+    Timestamp::from_millisecond(time.as_millisecond())
+        .or_else(|_| Timestamp::from_second(time.as_second()))
+        .unwrap_or(time)
 }
 
 /// For `#[serde(deserialize_with)]` on an optional time field.
@@ -92,6 +95,15 @@ mod tests {
     fn offsets_are_followed_and_the_finest_part_is_cut() {
         let moment: Timestamp = "2024-09-04T16:55:38.411Z".parse().unwrap();
         assert_eq!(parse("2024-09-04T18:55:38.411999+02:00").unwrap(), moment);
+    }
+
+    #[test]
+    fn earliest_and_latest_time_can_be_stored_in_milliseconds() {
+        for time in [Timestamp::MIN, Timestamp::MAX] {
+            let whole = parse(&time.to_string()).unwrap();
+            assert_eq!(Timestamp::from_millisecond(whole.as_millisecond()).unwrap(), whole);
+            assert_eq!(whole.as_second(), time.as_second());
+        }
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 mod error;
 mod question;
+#[cfg(test)]
+mod samples;
 mod scan;
 mod update;
 

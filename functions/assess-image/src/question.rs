@@ -35,3 +35,6 @@ fn is_open(answer: Option<&Exploitation>, now: Timestamp) -> bool {
             && answer.asked_at.checked_add(NO_HOLDS_HOURS.hours()).is_ok_and(|end| end <= now)
     })
 }
+
+#[cfg(test)]
+mod tests;

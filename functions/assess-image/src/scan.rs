@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::{Timestamp, ToSpan};
-use shared::event::{Event, FindingReport, ScanReport, Total};
+use shared::event::{Event, FindingReport, ScanOutcome, ScanReport, Total};
 use shared::finding::{Finding, Source, Status};
 use shared::ledger::Ledger;
 
@@ -13,13 +13,15 @@ use crate::Told;
 /// is overdue.
 const FIRST_SCAN_MINUTES: u32 = 30;
 
-/// The newest scan of each source that a batch reports.
+/// The newest scan of each source that a batch reports. Of two that ended in the same second the complete one
+/// counts, as it does in the ledger, whatever their order.
 pub(crate) fn newest(told: &[Told]) -> BTreeMap<Source, &ScanReport> {
     let mut newest: BTreeMap<Source, &ScanReport> = BTreeMap::new();
     for told in told {
         if let Event::Scan(report) = &told.event {
             let known = newest.entry(report.source).or_insert(report);
-            if report.at > known.at {
+            let rank = |report: &ScanReport| (report.at, matches!(report.outcome, ScanOutcome::Complete(_)));
+            if rank(report) > rank(known) {
                 *known = report;
             }
         }
@@ -58,3 +60,6 @@ pub(crate) fn adopted_at<'a>(
         .filter(|updated| first_scan_ends.is_none_or(|ends| *updated > ends))
         .max()
 }
+
+#[cfg(test)]
+mod tests;

@@ -83,9 +83,17 @@ impl AssessImage {
             changed |= ledger.merge(Evidence::Finding(Box::new(report.clone())));
         }
         for (source, report) in scan::newest(told) {
-            let (scanned, problem) = self.merge_scan(ledger, report).await?;
-            changed |= scanned;
-            incomplete.extend(problem.map(|problem| (source, problem)));
+            // A listing that cannot be had fails the scan's messages; the findings that came by themselves are
+            // evidence all the same.
+            match self.merge_scan(ledger, report).await {
+                Ok((scanned, problem)) => {
+                    changed |= scanned;
+                    incomplete.extend(problem.map(|problem| (source, problem)));
+                }
+                Err(problem) => {
+                    incomplete.insert(source, problem);
+                }
+            }
         }
         let overdue = self.policy.unscanned.as_ref().map(|unscanned| unscanned.after_minutes);
         if let Some(at) = scan::adopted_at(ledger, findings(told), overdue) {

@@ -165,3 +165,6 @@ fn ascii(text: &str) -> String {
         text.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).take(1024).collect();
     if text.trim().is_empty() { "none".to_owned() } else { text }
 }
+
+#[cfg(test)]
+mod tests;

@@ -113,3 +113,6 @@ impl Alert {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,8 +56,8 @@ pub(crate) fn notification(alert: &Alert, observes: bool, may_repeat: bool, now:
             subject: subject.clone(),
             attributes: attributes.clone(),
         };
-        // What the attributes and the wire form add is far below the margin.
-        if listed == 0 || notification.message().len() + 16 * 1024 < Notification::LARGEST {
+        let bytes = notification.message().len() + notification.attributes.iter().map(size).sum::<usize>();
+        if listed == 0 || bytes <= Notification::LARGEST {
             return notification;
         }
         listed /= 2;
@@ -136,6 +136,15 @@ fn subject(alert: &Alert) -> String {
     line.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).take(SUBJECT).collect()
 }
 
+/// What an attribute adds to what SNS counts: its name, its type and its value.
+fn size((name, attribute): (&String, &Attribute)) -> usize {
+    let value = match attribute {
+        Attribute::One(text) => text.len(),
+        Attribute::Many(texts) => serde_json::json!(texts).to_string().len(),
+    };
+    name.len() + "String.Array".len() + value
+}
+
 /// For filter policies of subscriptions. Where the alert tells of several images, a filter matches any.
 fn attributes(alert: &Alert, may_repeat: bool) -> BTreeMap<String, Attribute> {
     let each = |of: &dyn Fn(&AssessedImage) -> String| {
@@ -147,8 +156,12 @@ fn attributes(alert: &Alert, may_repeat: bool) -> BTreeMap<String, Attribute> {
             _ => Attribute::Many(values),
         }
     };
-    let or_none = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
-    let severity = alert.severity().map_or("NONE", Severity::as_str).to_owned();
+    // SNS takes no empty value.
+    let or_none = |value: &Option<String>| {
+        value.clone().filter(|value| !value.is_empty()).unwrap_or_else(|| "none".to_owned())
+    };
+    let severity = alert.severity().map(Severity::as_str).filter(|name| !name.is_empty());
+    let severity = severity.unwrap_or("NONE").to_owned();
     let mut attributes = BTreeMap::from([
         ("severity".to_owned(), Attribute::One(severity)),
         ("verdict".to_owned(), Attribute::One(alert.verdict().to_string())),
@@ -161,3 +174,6 @@ fn attributes(alert: &Alert, may_repeat: bool) -> BTreeMap<String, Attribute> {
     }
     attributes
 }
+
+#[cfg(test)]
+mod tests;

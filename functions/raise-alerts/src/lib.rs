@@ -2,6 +2,8 @@
 
 mod alert;
 mod form;
+#[cfg(test)]
+mod samples;
 mod text;
 
 use std::time::Duration;
@@ -71,9 +73,14 @@ impl RaiseAlerts {
     /// CloudTrail often says who pushed only after the scan has ended, so the ledger is asked once more. An
     /// alert without that is better than none: where the ledger cannot be had, it goes out as it is.
     async fn complete(&self, alert: &mut Alert) {
-        for assessment in alert.assessments.iter_mut().filter(|assessment| assessment.image.pusher.is_none()) {
+        for assessment in alert.assessments.iter_mut().filter(|assessment| assessment.image.pusher.is_none())
+        {
             if let Err(error) = self.look_up(assessment).await {
-                tracing::warn!(assessment = assessment.id, reason = queue::chain(&error), "pusher not looked up");
+                tracing::warn!(
+                    assessment = assessment.id,
+                    reason = queue::chain(&error),
+                    "pusher not looked up"
+                );
             }
         }
     }

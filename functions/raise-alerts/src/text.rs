@@ -15,6 +15,8 @@ use crate::{Alert, Kind};
 pub(crate) const LISTED: usize = 10;
 /// How many excused findings it lists.
 const EXCUSED: usize = 5;
+/// How many tags of an image it names; an image can have a thousand.
+const TAGS: usize = 10;
 /// How many packages of a finding it names.
 const PACKAGES: usize = 2;
 
@@ -34,14 +36,19 @@ pub(crate) fn place(image: &AssessedImage) -> String {
     match image.tags.as_slice() {
         [] => format!("{}@{}", image.id.repository, image.id.digest.short()),
         [tag] => format!("{}:{tag}", image.id.repository),
-        [tag, more @ ..] => format!("{}:{tag} (+{} tags)", image.id.repository, more.len()),
+        [tag, more @ ..] => format!(
+            "{}:{tag} (+{} tag{})",
+            image.id.repository,
+            more.len(),
+            if more.len() == 1 { "" } else { "s" }
+        ),
     }
 }
 
 /// The whole text.
 pub(crate) fn text(alert: &Alert, observes: bool, may_repeat: bool, now: Timestamp, listed: usize) -> String {
     let mut text = String::new();
-    headline(&mut text, alert);
+    headline(&mut text, alert, observes);
     text.push('\n');
     match alert.assessments.as_slice() {
         [one] => one_image(&mut text, alert, one, observes, now, listed),
@@ -58,7 +65,7 @@ pub(crate) fn text(alert: &Alert, observes: bool, may_repeat: bool, now: Timesta
     text
 }
 
-fn headline(text: &mut String, alert: &Alert) {
+fn headline(text: &mut String, alert: &Alert, observes: bool) {
     let subject = match alert.assessments.as_slice() {
         [one] => place(&one.image),
         many => format!("{} images", many.len()),
@@ -67,7 +74,11 @@ fn headline(text: &mut String, alert: &Alert) {
         Kind::Released => writeln!(text, "{subject} is out of quarantine."),
         Kind::Unscannable => writeln!(text, "{subject} could not be scanned, so nobody knows what is in it."),
         _ if alert.assessments.iter().any(Assessment::is_quarantined) => {
-            writeln!(text, "{subject}: quarantined, because the policy's rules match what was found.")
+            let quarantined = alert.assessments.iter().filter(|one| one.is_quarantined()).count();
+            let all = alert.assessments.len();
+            let of = if quarantined < all { format!("{quarantined} of ") } else { String::new() };
+            let happened = if observes { "would be quarantined" } else { "quarantined" };
+            writeln!(text, "{of}{subject}: {happened}, because the policy's rules match what was found.")
         }
         _ => writeln!(text, "{subject}: findings that the policy says you should know about."),
     };
@@ -85,7 +96,7 @@ fn one_image(
     let image = &assessment.image;
     line(text, "Where", &image.id.uri());
     if !image.tags.is_empty() {
-        line(text, "Tags", &image.tags.join(", "));
+        line(text, "Tags", &tags(image));
     }
     line(text, "Pushed", &pushed(image));
     if let Some(owner) = &image.owner {
@@ -106,6 +117,9 @@ fn one_image(
 /// The reasons, numbered, the worst first.
 fn reasons(text: &mut String, alert: &Alert, now: Timestamp, listed: usize) {
     let all: Vec<&Reason> = alert.reasons().collect();
+    if alert.kind == Kind::Released && !all.is_empty() {
+        text.push_str("These still match a rule, but none that keeps the image back:\n");
+    }
     // A vulnerability that hit many images is told once.
     let mut told = std::collections::BTreeSet::new();
     let distinct: Vec<&&Reason> = all.iter().filter(|reason| told.insert(key(reason))).collect();
@@ -198,6 +212,14 @@ fn images(text: &mut String, assessments: &[Assessment], listed: usize) {
     text.push('\n');
 }
 
+fn tags(image: &AssessedImage) -> String {
+    let named = image.tags.iter().take(TAGS).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match image.tags.len().saturating_sub(TAGS) {
+        0 => named,
+        more => format!("{named} and {more} more"),
+    }
+}
+
 fn pushed(image: &AssessedImage) -> String {
     let by = image.pusher.as_ref().map(|pusher| {
         let provider =
@@ -211,7 +233,11 @@ fn pushed(image: &AssessedImage) -> String {
 fn counts(assessment: &Assessment) -> String {
     let counts: Vec<String> =
         assessment.open.iter().rev().map(|(severity, count)| format!("{count} {severity}")).collect();
-    let counts = if counts.is_empty() { "no findings".to_owned() } else { counts.join(", ") };
+    let counts = match (counts.as_slice(), assessment.verdict) {
+        ([], Verdict::Unscannable) => "not known".to_owned(),
+        ([], _) => "no findings".to_owned(),
+        (counts, _) => counts.join(", "),
+    };
     match assessment.waived {
         0 => counts,
         waived => format!("{counts}; {waived} of them excused"),
@@ -236,6 +262,14 @@ fn excused(text: &mut String, assessment: &Assessment) {
 
 /// What happened to the image.
 fn fate(alert: &Alert, observes: bool) -> String {
+    if alert.assessments.len() > 1 && alert.verdict() == Verdict::Quarantine {
+        return if observes {
+            "those in quarantine would get the tag quarantine-<digest>; ecr-warden only observes, nothing was changed"
+        } else {
+            "those in quarantine get the tag quarantine-<digest>; their other tags stay, they can still be pulled"
+        }
+        .to_owned();
+    }
     let tag = match alert.assessments.as_slice() {
         [one] => one.image.id.quarantine_tag(),
         _ => "quarantine-<digest>".to_owned(),
@@ -291,7 +325,7 @@ fn until(alert: &Alert, now: Timestamp) -> Option<String> {
         .filter(|from| *from > now)
         .min();
     if alert.verdict() == Verdict::Quarantine {
-        return Some("now: the image is quarantined".to_owned());
+        return Some("no rule that quarantines matches this image any more".to_owned());
     }
     deadline.map(|from| format!("{}, then the image is quarantined", minute(from)))
 }

@@ -253,3 +253,6 @@ impl Envelope<'_> {
 fn tag(tag: Option<String>) -> Option<String> {
     tag.filter(|tag| !tag.is_empty())
 }
+
+#[cfg(test)]
+mod tests;

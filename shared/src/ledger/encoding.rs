@@ -47,6 +47,7 @@ struct Columns {
     /// 0 for an id in `random_ids`, else its place in `texts` plus one.
     ids: Vec<u32>,
     sources: Vec<Source>,
+    /// How many places after the one of the row before.
     vulnerabilities: Vec<u32>,
     severities: Vec<u32>,
     statuses: Vec<Status>,
@@ -61,8 +62,11 @@ struct Columns {
     /// Name, version and fixed version; the last plus one, 0 for none.
     packages: Vec<(u32, u32, u32)>,
     base: i64,
+    /// After `base`.
     first_seen: Vec<i64>,
+    /// After `first_seen`.
     last_seen: Vec<i64>,
+    /// After `last_seen`, which it mostly equals.
     updated_at: Vec<i64>,
     listed: Vec<bool>,
     announced: Vec<u8>,
@@ -85,6 +89,7 @@ pub(crate) fn encode(
     });
     let base = rows.iter().map(|row| row.finding.first_seen.as_millisecond()).min().unwrap_or(0);
     let mut columns = Columns { base, ..Columns::default() };
+    let mut vulnerability_before = 0;
     for Entry { finding, listed, announced } in rows {
         match table.random_id(&finding.id) {
             Some(random) => {
@@ -94,7 +99,9 @@ pub(crate) fn encode(
             None => columns.ids.push(table.place(&finding.id) + 1),
         }
         columns.sources.push(finding.source);
-        columns.vulnerabilities.push(table.place(&finding.vulnerability));
+        let vulnerability = table.place(&finding.vulnerability);
+        columns.vulnerabilities.push(vulnerability - vulnerability_before);
+        vulnerability_before = vulnerability;
         columns.severities.push(table.place(finding.severity.as_str()));
         columns.statuses.push(finding.status);
         columns.scores.push(finding.score.map_or(0, |score| score.tenths() + 1));
@@ -108,8 +115,9 @@ pub(crate) fn encode(
         }));
         let first_seen = finding.first_seen.as_millisecond();
         columns.first_seen.push(first_seen - base);
-        columns.last_seen.push(finding.last_seen.as_millisecond() - first_seen);
-        columns.updated_at.push(finding.updated_at.as_millisecond() - first_seen);
+        let last_seen = finding.last_seen.as_millisecond();
+        columns.last_seen.push(last_seen - first_seen);
+        columns.updated_at.push(finding.updated_at.as_millisecond() - last_seen);
         columns.listed.push(*listed);
         columns.announced.push(flags(announced));
         columns
@@ -126,8 +134,15 @@ pub(crate) fn encode(
         .collect();
     columns.texts = table.texts.into_iter().map(str::to_owned).collect();
     let mut bytes = vec![FORMAT];
-    bytes.extend(zstd::bulk::compress(&postcard::to_stdvec(&columns)?, LEVEL)?);
+    bytes.extend(compressor()?.compress(&postcard::to_stdvec(&columns)?)?);
     Ok(bytes)
+}
+
+/// With a checksum: what was damaged must be refused, and not be read as other findings.
+fn compressor() -> Result<zstd::bulk::Compressor<'static>, std::io::Error> {
+    let mut compressor = zstd::bulk::Compressor::new(LEVEL)?;
+    compressor.include_checksum(true)?;
+    Ok(compressor)
 }
 
 type Unpacked = (BTreeMap<String, Entry>, BTreeMap<String, Exploitation>);
@@ -143,8 +158,11 @@ pub(crate) fn decode(image: &ImageId, bytes: &[u8]) -> Result<Unpacked, Encoding
     let mut random_ids = columns.random_ids.iter();
     let mut packages = columns.packages.iter();
     let mut findings = BTreeMap::new();
+    let mut vulnerability = 0_u32;
     for row in 0..columns.ids.len() {
-        let entry = reader.row(row, &mut random_ids, &mut packages)?;
+        vulnerability = vulnerability.wrapping_add(cell(&columns.vulnerabilities, row)?);
+        let vulnerability = reader.text(vulnerability)?;
+        let entry = reader.row(row, vulnerability, &mut random_ids, &mut packages)?;
         findings.insert(entry.finding.id.clone(), entry);
     }
     let exploitation = columns
@@ -222,6 +240,7 @@ impl Reader<'_> {
     fn row<'c>(
         &self,
         row: usize,
+        vulnerability: String,
         random_ids: &mut impl Iterator<Item = &'c [u8; 16]>,
         packages: &mut impl Iterator<Item = &'c (u32, u32, u32)>,
     ) -> Result<Entry, EncodingError> {
@@ -243,23 +262,24 @@ impl Reader<'_> {
             })
             .collect::<Result<Vec<_>, EncodingError>>()?;
         let first_seen = columns.base.wrapping_add(cell(&columns.first_seen, row)?);
-        let after = |distance: i64| time(first_seen.wrapping_add(distance));
+        let last_seen = first_seen.wrapping_add(cell(&columns.last_seen, row)?);
+        let updated_at = last_seen.wrapping_add(cell(&columns.updated_at, row)?);
         let severity = self.optional_text(cell(&columns.announced_severities, row)?)?.map(Severity::from);
         Ok(Entry {
             finding: Finding {
-                updated_at: after(cell(&columns.updated_at, row)?)?,
+                updated_at: time(updated_at)?,
                 status: cell(&columns.statuses, row)?,
                 severity: Severity::from(self.text(cell(&columns.severities, row)?)?),
                 id,
                 source: cell(&columns.sources, row)?,
-                vulnerability: self.text(cell(&columns.vulnerabilities, row)?)?,
+                vulnerability,
                 score: cell(&columns.scores, row)?.checked_sub(1).map(Score::from_tenths),
                 epss: cell(&columns.epss, row)?.checked_sub(1).map(Epss::from_millionths),
                 exploit: cell(&columns.exploits, row)?,
                 fix: cell(&columns.fixes, row)?,
                 packages,
                 first_seen: time(first_seen)?,
-                last_seen: after(cell(&columns.last_seen, row)?)?,
+                last_seen: time(last_seen)?,
             },
             listed: cell(&columns.listed, row)?,
             announced: announced(cell(&columns.announced, row)?, severity),
@@ -297,3 +317,6 @@ fn announced(flags: u8, severity: Option<Severity>) -> Announced {
     let flag = |bit: u8| flags & (1 << bit) != 0;
     Announced { open: flag(0), waived: flag(1), matched: flag(2), exploited: flag(3), severity }
 }
+
+#[cfg(test)]
+mod tests;

@@ -159,3 +159,6 @@ impl Policy {
             .map_or((None, None), |found| (found.environment.as_deref(), found.owner.as_deref()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,69 @@
+use shared::finding::{Finding, KnownExploited, Severity, Status};
+use shared::ledger::Evidence;
+
+use super::*;
+use crate::samples::{finding, image, second};
+
+fn policy() -> Policy {
+    let text = "rules: [{ id: r, match: { known_exploited: true, severity_at_least: HIGH }, then: [alert] }]";
+    Policy::read_deployed(text, "policy.yaml").unwrap()
+}
+
+fn scanned(findings: Vec<Finding>) -> Ledger {
+    let mut ledger = Ledger::new(image());
+    let source = Source::Inspector;
+    ledger.merge(Evidence::Listing { source, at: second(1), scanned: true, findings, tags: vec![] });
+    ledger
+}
+
+fn critical(id: &str) -> Finding {
+    finding(id, Status::Active, 1)
+}
+
+fn asked(ledger: &Ledger, now: i64) -> Vec<String> {
+    open_questions(ledger, &policy(), second(now))
+        .into_iter()
+        .map(|(vulnerability, _)| vulnerability)
+        .collect()
+}
+
+fn answer(ledger: &mut Ledger, vulnerability: &str, at: i64, known: Option<KnownExploited>) {
+    let answer = Exploitation { asked_at: second(at), known };
+    ledger.merge(Evidence::Exploitation([(vulnerability.to_owned(), answer)].into()));
+}
+
+#[test]
+fn each_vulnerability_is_asked_about_once_with_one_of_its_findings() {
+    let same = Finding { vulnerability: "CVE-a".to_owned(), ..critical("z") };
+    let ledger = scanned(vec![critical("b"), same, critical("a")]);
+    let questions = open_questions(&ledger, &policy(), second(2));
+    assert_eq!(questions, [("CVE-a".to_owned(), "a".to_owned()), ("CVE-b".to_owned(), "b".to_owned())]);
+}
+
+#[test]
+fn only_what_could_change_the_outcome_is_asked() {
+    let low = Finding { severity: Severity::Low, ..critical("low") };
+    let unexploited = Finding { exploit: Some(false), ..critical("unexploited") };
+    let basic = Finding { source: Source::Basic, ..critical("basic") };
+    assert_eq!(asked(&scanned(vec![low, unexploited, basic, critical("a")]), 2), ["CVE-a"]);
+}
+
+#[test]
+fn resolved_finding_is_not_asked_about() {
+    let mut ledger = scanned(vec![critical("a")]);
+    let source = Source::Inspector;
+    ledger.merge(Evidence::Listing { source, at: second(5), scanned: true, findings: vec![], tags: vec![] });
+    assert!(asked(&ledger, 6).is_empty());
+}
+
+#[test]
+fn no_is_asked_again_after_a_day_and_yes_never() {
+    const DAY: i64 = 86_400;
+    let mut ledger = scanned(vec![critical("a"), critical("b")]);
+    answer(&mut ledger, "CVE-a", 10, None);
+    answer(&mut ledger, "CVE-b", 10, Some(KnownExploited { added: None, due: None }));
+    assert!(asked(&ledger, 10).is_empty());
+    assert!(asked(&ledger, 10 + DAY - 1).is_empty());
+    assert_eq!(asked(&ledger, 10 + DAY), ["CVE-a"]);
+    assert_eq!(asked(&ledger, 10 + 1_000 * DAY), ["CVE-a"]);
+}

@@ -1,0 +1,299 @@
+use serde_json::{Value, json};
+
+use super::*;
+use crate::alert::alerts;
+use crate::samples::{assessment, in_repository, reason, with};
+
+fn now() -> Timestamp {
+    "2031-03-01T08:02:00Z".parse().unwrap()
+}
+
+fn only(batch: &[Assessment]) -> Alert {
+    let mut alerts = alerts(batch);
+    assert_eq!(alerts.len(), 1);
+    alerts.remove(0)
+}
+
+fn exploited_first_scan() -> Alert {
+    let exploited = with(
+        reason("CVE-2031-1000"),
+        &json!({
+            "/rules": ["exploited-in-the-wild", "fixable-critical"],
+            "/known_exploited": { "added": "2031-02-27T00:00:00Z", "due": "2031-03-20T00:00:00Z" },
+            "/overrides": {
+                "vulnerability": "CVE-2031-1000", "severity": "CRITICAL",
+                "reason": "not reachable, SHOP-12", "owner": "team-shop", "expires": "2031-06-30"
+            }
+        }),
+    );
+    let unfixed = with(
+        reason("CVE-2031-2000"),
+        &json!({
+            "/severity": "HIGH", "/score": 7.5, "/epss": null, "/fix": "no",
+            "/packages": [{ "name": "libxml2", "version": "2.9" }], "/then": ["alert"], "/quarantine_from": null,
+            "/rules": ["high"]
+        }),
+    );
+    let fields = json!({
+        "/image/tags": ["2.7", "latest"],
+        "/open": { "CRITICAL": 1, "HIGH": 3, "LOW": 7 },
+        "/waived": 1,
+        "/excused": [{
+            "vulnerability": "CVE-2030-9", "severity": "HIGH", "reason": "only in the test stage",
+            "owner": "team-shop", "expires": "2031-04-30"
+        }]
+    });
+    only(&[assessment("pending", "quarantine", vec![exploited, unfixed], &fields)])
+}
+
+fn in_grace() -> Alert {
+    let grace = with(reason("CVE-2031-1000"), &json!({ "/quarantine_from": "2031-03-03T08:00:00Z" }));
+    only(&[assessment("clear", "clear", vec![grace], &json!({}))])
+}
+
+fn spread() -> Alert {
+    let hit = |repository, verdict| {
+        in_repository(repository, assessment("clear", verdict, vec![reason("CVE-2031-1000")], &json!({})))
+    };
+    only(&[hit("prod/cart", "quarantine"), hit("prod/shop", "quarantine"), hit("test/cart", "clear")])
+}
+
+fn released() -> Alert {
+    let still = with(
+        reason("CVE-2031-2000"),
+        &json!({ "/change": null, "/severity": "HIGH", "/score": 7.5, "/then": ["alert"], "/quarantine_from": null, "/rules": ["high"] }),
+    );
+    only(&[assessment("quarantine", "clear", vec![still], &json!({ "/open": { "HIGH": 1 } }))])
+}
+
+fn text(alert: &Alert) -> String {
+    let Notification { subject, text, .. } = notification(alert, false, false, now());
+    format!("{subject}\n\n{text}")
+}
+
+#[test]
+fn first_scan_that_quarantines_says_what_where_why_who_and_the_cure() {
+    insta::assert_snapshot!(text(&exploited_first_scan()), @r#"
+    QUARANTINE: prod/cart:2.7 (+1 tag) - CVE-2031-1000 CRITICAL EXPLOITED +1 more
+
+    prod/cart:2.7 (+1 tag): quarantined, because the policy's rules match what was found.
+
+     1. CVE-2031-1000  CRITICAL 9.8, EXPLOITED IN THE WILD (CISA, 2031-02-27), EPSS 12.3%
+        openssl 3.0.1-2: fixed in 3.0.1-5
+        rule exploited-in-the-wild, fixable-critical; overrides "not reachable, SHOP-12"
+     2. CVE-2031-2000  HIGH 7.5
+        libxml2 2.9: no fix yet
+        rule high
+
+    Where    111122223333.dkr.ecr.eu-west-1.amazonaws.com/prod/cart@sha256:ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12
+    Tags     2.7, latest
+    Pushed   2031-03-01 08:00 UTC by shop-ci/run-42 via ci.example.com
+    Owner    team-shop
+    Runs in  production
+    Open     1 CRITICAL, 3 HIGH, 7 LOW; 1 of them excused
+    Excused  CVE-2030-9 HIGH: only in the test stage (team-shop), until 2031-04-30
+    Image    gets the tag quarantine-ab12ab12ab12; its other tags stay, it can still be pulled
+    To do    update what has a fix (1 of 2), rebuild, push; for the rest remove the package, or add a waiver with reason, owner and expiry to policy.yaml
+    Until    no rule that quarantines matches this image any more
+    "#);
+}
+
+#[test]
+fn alert_within_a_grace_says_until_when() {
+    insta::assert_snapshot!(text(&in_grace()), @r"
+    Alert: prod/cart:2.7 - CVE-2031-1000 CRITICAL
+
+    prod/cart:2.7: findings that the policy says you should know about.
+
+     1. CVE-2031-1000  CRITICAL 9.8, EPSS 12.3%
+        openssl 3.0.1-2: fixed in 3.0.1-5
+        rule fixable-critical; quarantine from 2031-03-03 08:00 UTC
+
+    Where    111122223333.dkr.ecr.eu-west-1.amazonaws.com/prod/cart@sha256:ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12
+    Tags     2.7
+    Pushed   2031-03-01 08:00 UTC by shop-ci/run-42 via ci.example.com
+    Owner    team-shop
+    Runs in  production
+    Open     1 CRITICAL, 7 LOW
+    Image    left as it is
+    To do    update the packages, rebuild, push; the new image is judged on its push
+    Until    2031-03-03 08:00 UTC, then the image is quarantined
+    ");
+}
+
+#[test]
+fn spread_names_the_vulnerability_once_and_every_image() {
+    insta::assert_snapshot!(text(&spread()), @r"
+    QUARANTINE: 3 images - CVE-2031-1000 CRITICAL
+
+    2 of 3 images: quarantined, because the policy's rules match what was found.
+
+     1. CVE-2031-1000  CRITICAL 9.8, EPSS 12.3%
+        openssl 3.0.1-2: fixed in 3.0.1-5
+        rule fixable-critical
+
+      - prod/cart:2.7 [quarantine], owner team-shop
+      - prod/shop:2.7 [quarantine], owner team-shop
+      - test/cart:2.7 [clear], owner team-shop
+
+    Image    those in quarantine get the tag quarantine-<digest>; their other tags stay, they can still be pulled
+    To do    update the packages, rebuild, push; the new image is judged on its push
+    ");
+}
+
+#[test]
+fn release_does_not_take_what_still_matches_for_a_cause() {
+    insta::assert_snapshot!(text(&released()), @r"
+    Released: prod/cart:2.7
+
+    prod/cart:2.7 is out of quarantine.
+
+    These still match a rule, but none that keeps the image back:
+     1. CVE-2031-2000  HIGH 7.5, EPSS 12.3%
+        openssl 3.0.1-2: fixed in 3.0.1-5
+        rule high
+
+    Where    111122223333.dkr.ecr.eu-west-1.amazonaws.com/prod/cart@sha256:ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12
+    Tags     2.7
+    Pushed   2031-03-01 08:00 UTC by shop-ci/run-42 via ci.example.com
+    Owner    team-shop
+    Runs in  production
+    Open     1 HIGH
+    Image    loses the tag quarantine-ab12ab12ab12
+    To do    nothing; it may be deployed again
+    ");
+}
+
+#[test]
+fn observing_says_that_nothing_was_changed() {
+    let text = notification(&exploited_first_scan(), true, false, now()).text;
+    assert!(text.contains("would be quarantined"), "{text}");
+    assert!(text.contains(
+        "would get the tag quarantine-ab12ab12ab12; ecr-warden only observes, nothing was changed"
+    ));
+    let text = notification(&released(), true, false, now()).text;
+    assert!(text.contains("would lose the tag quarantine-ab12ab12ab12; ecr-warden only observes"), "{text}");
+}
+
+#[test]
+fn alert_after_a_crash_says_that_it_may_repeat_one() {
+    let sure = notification(&in_grace(), false, false, now());
+    let unsure = notification(&in_grace(), false, true, now());
+    assert!(!sure.text.contains("may repeat") && !sure.attributes.contains_key("may_repeat"));
+    assert!(unsure.text.contains("may repeat"));
+    assert_eq!(unsure.attributes["may_repeat"], Attribute::One("true".to_owned()));
+}
+
+#[test]
+fn image_that_cannot_be_scanned_is_not_said_to_have_no_findings() {
+    let batch = [assessment("pending", "unscannable", vec![], &json!({ "/open": {} }))];
+    let told = notification(&only(&batch), false, false, now());
+    assert_eq!(told.subject, "Not scannable: prod/cart:2.7");
+    assert!(told.text.contains("Open     not known"), "{}", told.text);
+    assert!(told.text.contains("not known to be clear"), "{}", told.text);
+}
+
+#[test]
+fn subject_is_one_short_line_of_ascii_whatever_the_names_are() {
+    for hostile in ["x".repeat(300), "ü\n\r\u{7}\u{202e}".repeat(75), "\n".repeat(300)] {
+        let reason = with(reason(&hostile), &json!({ "/severity": hostile }));
+        let fields = json!({ "/image/repository": hostile, "/image/tags": [hostile, "b"] });
+        for (before, verdict) in
+            [("pending", "quarantine"), ("clear", "clear"), ("quarantine", "clear"), ("clear", "unscannable")]
+        {
+            let batch = [assessment(before, verdict, vec![reason.clone()], &fields)];
+            let subject = notification(&only(&batch), false, false, now()).subject;
+            assert!(!subject.is_empty() && subject.len() < 100, "{subject}");
+            assert!(subject.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{subject}");
+            assert!(subject.as_bytes()[0].is_ascii_alphabetic());
+        }
+    }
+}
+
+fn bytes(notification: &Notification) -> usize {
+    let attribute = |(name, attribute): (&String, &Attribute)| {
+        name.len()
+            + "String.Array".len()
+            + match attribute {
+                Attribute::One(value) => value.len(),
+                // Each with its quotes and comma, and the brackets.
+                Attribute::Many(values) => values.iter().map(|value| value.len() + 3).sum::<usize>() + 1,
+            }
+    };
+    notification.message().len() + notification.attributes.iter().map(attribute).sum::<usize>()
+}
+
+#[test]
+fn hundred_images_with_five_hundred_reasons_fit_into_a_message() {
+    for tags in [1, 1_000] {
+        let reasons: Vec<Value> = (0..500).map(|n| reason(&format!("CVE-2031-{n}"))).collect();
+        let tags: Vec<String> = (0..tags).map(|n| format!("{n:0128}")).collect();
+        let template = assessment("clear", "quarantine", reasons, &json!({ "/image/tags": tags }));
+        let batch: Vec<Assessment> = (0..100)
+            .map(|n| {
+                let mut one = in_repository(&format!("{n:0256}"), template.clone());
+                one.image.owner = Some(format!("{n:0300}"));
+                one.image.environment = Some(format!("{n:0300}"));
+                one
+            })
+            .collect();
+        let alert = only(&batch);
+        assert_eq!(alert.kind, Kind::Spread);
+        let told = notification(&alert, false, true, now());
+        assert!(bytes(&told) <= 262_144, "{} bytes", bytes(&told));
+        let form: Value = serde_json::from_str(&told.json).unwrap();
+        let counted = |listed: &str, more: &str| {
+            form[listed].as_array().unwrap().len() as u64 + form[more].as_u64().unwrap()
+        };
+        assert_eq!(counted("images", "more_images"), 100);
+        assert_eq!(counted("reasons", "more_reasons"), 50_000);
+    }
+}
+
+#[test]
+fn text_names_ten_tags_and_counts_the_rest() {
+    let tags: Vec<String> = (10..30).map(|n| n.to_string()).collect();
+    let batch = [assessment("pending", "quarantine", vec![reason("CVE-1")], &json!({ "/image/tags": tags }))];
+    let text = notification(&only(&batch), false, false, now()).text;
+    assert!(text.contains("Tags     10, 11, 12, 13, 14, 15, 16, 17, 18, 19 and 10 more\n"), "{text}");
+}
+
+#[test]
+fn json_form_says_all_that_a_program_needs() {
+    let told = notification(&exploited_first_scan(), false, false, now());
+    let form: Value = serde_json::from_str(&told.json).unwrap();
+    assert_eq!(form["schema"], 1);
+    assert_eq!(form["kind"], "first_scan");
+    assert_eq!(form["subject"], told.subject);
+    assert_eq!((&form["verdict"], &form["severity"]), (&json!("quarantine"), &json!("CRITICAL")));
+    assert_eq!(form["images"][0]["repository"], "prod/cart");
+    assert_eq!(form["images"][0]["previous"], "pending");
+    assert_eq!(form["reasons"][0]["vulnerability"], "CVE-2031-1000");
+    assert_eq!((&form["more_images"], &form["more_reasons"]), (&json!(0), &json!(0)));
+    // Every protocol gets its form.
+    let message: Value = serde_json::from_str(&told.message()).unwrap();
+    assert_eq!(message["default"], told.text);
+    for protocol in ["sqs", "lambda", "https"] {
+        assert_eq!(message[protocol], told.json);
+    }
+}
+
+#[test]
+fn attributes_are_for_filters_and_never_empty() {
+    let one = notification(&in_grace(), false, false, now()).attributes;
+    let text = |value: &str| Attribute::One(value.to_owned());
+    assert_eq!(one["severity"], text("CRITICAL"));
+    assert_eq!(one["verdict"], text("clear"));
+    assert_eq!(one["repository"], text("prod/cart"));
+    assert_eq!((&one["environment"], &one["owner"]), (&text("production"), &text("team-shop")));
+    let many = notification(&spread(), false, false, now()).attributes;
+    let repositories = ["prod/cart", "prod/shop", "test/cart"].map(str::to_owned).to_vec();
+    assert_eq!(many["repository"], Attribute::Many(repositories));
+    assert_eq!(many["owner"], text("team-shop"));
+    let fields = json!({ "/image/owner": "", "/image/environment": null });
+    let nobody =
+        notification(&only(&[assessment("pending", "unscannable", vec![], &fields)]), false, false, now())
+            .attributes;
+    assert_eq!((&nobody["owner"], &nobody["environment"]), (&text("none"), &text("none")));
+    assert_eq!(nobody["severity"], text("NONE"));
+}
