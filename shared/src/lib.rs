@@ -1,8 +1,8 @@
 //! The domain of ecr-warden: one module a word.
 //!
 //! Events are evidence ([`event`]), evidence about findings ([`finding`]) of an image ([`image`]) is merged
-//! into its [`ledger`], the [`policy`] judges the ledger ([`verdict`]) and the [`assessment`] announces what
-//! changed. All of that is pure. [`aws`] holds thin adapters, one per service, and [`queue`] is the frame in
+//! into its [`ledger`], the [`policy`] says what matters, the [`judgement`] is the [`verdict`] and the
+//! [`assessment`] that announces what changed. All of that is pure. [`aws`] holds thin adapters, one per service, and [`queue`] is the frame in
 //! which every function handles a batch.
 
 pub mod assessment;
@@ -12,6 +12,7 @@ pub mod environment;
 pub mod event;
 pub mod finding;
 pub mod image;
+pub mod judgement;
 pub mod ledger;
 pub mod policy;
 pub mod queue;

@@ -5,9 +5,10 @@ use jiff::{SignedDuration, Timestamp};
 use crate::event::FindingReport;
 use crate::finding::{Finding, Fix, Severity, Source, Status};
 use crate::image::ImageId;
+use crate::judgement::judge;
 use crate::ledger::{Coverage, Evidence, Ledger};
 use crate::policy::Policy;
-use crate::verdict::{Verdict, judge};
+use crate::verdict::Verdict;
 
 pub(crate) fn image() -> ImageId {
     ImageId {

@@ -1,12 +1,8 @@
-//! The verdict on an image.
+//! The verdict on an image, and what follows from it.
 
 use std::fmt;
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-
-use crate::ledger::Ledger;
-use crate::policy::{Evaluation, Policy};
 
 /// What is to be thought of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -34,26 +30,12 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// A verdict and what led there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Judgement {
-    /// The verdict.
-    pub verdict: Verdict,
-    /// What the policy says of each finding.
-    pub evaluation: Evaluation,
-}
-
-/// Judges an image. Nothing is said of it before its first scan has ended, whatever was found until then:
-/// half of a scan is no verdict. After that a failed scan is never "clear".
-pub fn judge(ledger: &Ledger, policy: &Policy, now: Timestamp) -> Judgement {
-    let evaluation = policy.evaluate(ledger, now);
-    let kept_back =
-        evaluation.matches.iter().any(|found| found.quarantine.is_some_and(|deadline| deadline.reached));
-    let verdict = match (ledger.is_scanned(), ledger.has_failed_scan()) {
-        (false, false) => Verdict::Pending,
-        _ if kept_back => Verdict::Quarantine,
-        (_, true) => Verdict::Unscannable,
-        (true, false) => Verdict::Clear,
-    };
-    Judgement { verdict, evaluation }
+/// What happens to an image with a matching finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Say it.
+    Alert,
+    /// Keep the image under a quarantine tag.
+    Quarantine,
 }

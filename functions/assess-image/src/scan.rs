@@ -13,15 +13,15 @@ use crate::Told;
 /// is overdue.
 const FIRST_SCAN_MINUTES: u32 = 30;
 
-/// The newest scan of each source that a batch reports. Of two that ended in the same second the complete one
-/// counts, as it does in the ledger, whatever their order.
-pub(crate) fn newest(told: &[Told]) -> BTreeMap<Source, &ScanReport> {
-    let mut newest: BTreeMap<Source, &ScanReport> = BTreeMap::new();
+/// Of the scans of each source that a batch reports, the newest that is complete and the newest that failed. Both
+/// are evidence, and which messages share a batch must not matter.
+pub(crate) fn newest(told: &[Told]) -> BTreeMap<(Source, bool), &ScanReport> {
+    let mut newest: BTreeMap<(Source, bool), &ScanReport> = BTreeMap::new();
     for told in told {
         if let Event::Scan(report) = &told.event {
-            let known = newest.entry(report.source).or_insert(report);
-            let rank = |report: &ScanReport| (report.at, matches!(report.outcome, ScanOutcome::Complete(_)));
-            if rank(report) > rank(known) {
+            let failed = report.outcome == ScanOutcome::Failed;
+            let known = newest.entry((report.source, failed)).or_insert(report);
+            if report.at > known.at {
                 *known = report;
             }
         }

@@ -6,14 +6,13 @@
 
 use std::collections::BTreeMap;
 
-use shared::assessment;
 use shared::aws::{BasicScan, ImageDescription, Stored};
 use shared::event::{Event, FindingReport, ScanOutcome, ScanReport, Total};
 use shared::finding::{Finding, Source};
 use shared::image::ImageId;
+use shared::judgement::{assess, judge};
 use shared::ledger::{Evidence, Ledger};
 use shared::queue::Report;
-use shared::verdict::judge;
 
 use crate::{AssessError, AssessImage, Told, question, scan};
 
@@ -52,7 +51,7 @@ impl AssessImage {
             self.enrich(&mut ledger).await?;
             let now = self.clock.now();
             let judgement = judge(&ledger, &self.policy, now);
-            assessment::assess(&mut ledger, &judgement, &self.policy, now);
+            assess(&mut ledger, &judgement, &self.policy, now);
             match self.ledgers.store(&mut ledger).await? {
                 Stored::Yes => return self.publish(&mut ledger).await,
                 Stored::Conflict => {}
@@ -82,7 +81,7 @@ impl AssessImage {
         for report in findings(told) {
             changed |= ledger.merge(Evidence::Finding(Box::new(report.clone())));
         }
-        for (source, report) in scan::newest(told) {
+        for ((source, _), report) in scan::newest(told) {
             // A listing that cannot be had fails the scan's messages; the findings that came by themselves are
             // evidence all the same.
             match self.merge_scan(ledger, report).await {
@@ -187,7 +186,7 @@ impl Updated {
         let mut report = Report::default();
         for Told { message, event } in told {
             let problem = self.failed.as_ref().or_else(|| match event {
-                Event::Scan(scan) => self.incomplete.get(&scan.source),
+                Event::Scan(scan) if scan.outcome != ScanOutcome::Failed => self.incomplete.get(&scan.source),
                 _ => None,
             });
             match problem {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use shared::assessment::{Assessment, Reason};
 use shared::finding::Severity;
-use shared::policy::Action;
+use shared::verdict::Action;
 use shared::verdict::Verdict;
 
 /// Something that people need to hear.

@@ -46,7 +46,7 @@ struct JsonImage<'a> {
 
 /// An alert in all its forms, within what SNS takes: where it is too much, less is listed and more counted.
 pub(crate) fn notification(alert: &Alert, observes: bool, may_repeat: bool, now: Timestamp) -> Notification {
-    let subject = subject(alert);
+    let subject = subject(alert, observes);
     let attributes = attributes(alert, may_repeat);
     let mut listed = LISTED;
     loop {
@@ -105,7 +105,7 @@ fn json_image(assessment: &Assessment) -> JsonImage<'_> {
 }
 
 /// One line that says what happened where, and the worst of why.
-fn subject(alert: &Alert) -> String {
+fn subject(alert: &Alert, observes: bool) -> String {
     let mut reasons: Vec<&Reason> = alert.reasons().collect();
     reasons.sort_by_key(|reason| {
         std::cmp::Reverse((reason.finding.known_exploited.is_some(), reason.finding.severity.clone()))
@@ -126,7 +126,7 @@ fn subject(alert: &Alert) -> String {
         [one] => text::place(&one.image),
         many => format!("{} images", many.len()),
     };
-    let what = text::what(alert);
+    let what = text::what(alert, observes);
     let room = SUBJECT - what.len() - 4 - why.as_ref().map_or(0, String::len).min(60);
     let place: String = place.chars().take(room.max(20)).collect();
     let line = match why.filter(|_| alert.kind != Kind::Released) {

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use shared::assessment::{AssessedImage, Assessment, Change, Reason};
 use shared::finding::{Fix, Package};
-use shared::policy::Action;
+use shared::verdict::Action;
 use shared::verdict::Verdict;
 
 use crate::{Alert, Kind};
@@ -21,10 +21,11 @@ const TAGS: usize = 10;
 const PACKAGES: usize = 2;
 
 /// What happened, in one word or two.
-pub(crate) fn what(alert: &Alert) -> &'static str {
+pub(crate) fn what(alert: &Alert, observes: bool) -> &'static str {
     match alert.kind {
         Kind::Released => "Released",
         Kind::Unscannable => "Not scannable",
+        _ if alert.assessments.iter().any(Assessment::is_quarantined) && observes => "Would be quarantined",
         _ if alert.assessments.iter().any(Assessment::is_quarantined) => "QUARANTINE",
         Kind::Spread => "New vulnerability",
         Kind::FirstScan | Kind::Change => "Alert",
@@ -109,7 +110,7 @@ fn one_image(
     excused(text, assessment);
     line(text, "Image", &fate(alert, observes));
     line(text, "To do", &to_do(alert));
-    if let Some(until) = until(alert, now) {
+    if let Some(until) = until(alert, observes, now) {
         line(text, "Until", &until);
     }
 }
@@ -317,7 +318,7 @@ fn has_fix(reason: &Reason) -> bool {
 }
 
 /// The first day on which something else happens.
-fn until(alert: &Alert, now: Timestamp) -> Option<String> {
+fn until(alert: &Alert, observes: bool, now: Timestamp) -> Option<String> {
     let deadline = alert
         .reasons()
         .filter(|reason| reason.then.contains(&Action::Quarantine))
@@ -327,7 +328,8 @@ fn until(alert: &Alert, now: Timestamp) -> Option<String> {
     if alert.verdict() == Verdict::Quarantine {
         return Some("no rule that quarantines matches this image any more".to_owned());
     }
-    deadline.map(|from| format!("{}, then the image is quarantined", minute(from)))
+    let then = if observes { "would be quarantined" } else { "is quarantined" };
+    deadline.map(|from| format!("{}, then the image {then}", minute(from)))
 }
 
 fn line(text: &mut String, label: &str, value: &str) {

@@ -230,8 +230,8 @@ mod tests {
     fn ledger_that_fits_is_read_back_as_it_was_written() {
         let mut ledger = ledger(1_000);
         ledger.merge(samples::listing(5, vec![samples::finding("b", 3)]));
-        let judgement = crate::verdict::judge(&ledger, &samples::strict(), samples::second(9));
-        assert!(crate::assessment::assess(&mut ledger, &judgement, &samples::strict(), samples::second(9)));
+        let judgement = crate::judgement::judge(&ledger, &samples::strict(), samples::second(9));
+        assert!(crate::judgement::assess(&mut ledger, &judgement, &samples::strict(), samples::second(9)));
         let item = write(&ledger).unwrap();
         assert_eq!(item["verdict"].as_s().unwrap(), "quarantine");
         let read = read(&ledger.image, &item).unwrap();

@@ -42,6 +42,9 @@ pub struct Ledger {
 pub struct Facts {
     /// The verdict that was announced last.
     pub verdict: Verdict,
+    /// Whether it was announced as quarantined, and not as clear since.
+    #[serde(default)]
+    pub quarantined: bool,
     /// The tags that were put on it and taken off it.
     #[serde(default)]
     pub tags: BTreeMap<String, TagMark>,
@@ -63,6 +66,9 @@ pub struct Facts {
     /// Whether its registry still scans it, as last asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub coverage: Option<Coverage>,
+    /// When it was last known to be scanned. A later "no" does not unmake what was resolved before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub covered_at: Option<Timestamp>,
     /// The completion of which scan was announced last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub announced_scan: Option<Timestamp>,
@@ -232,7 +238,7 @@ impl Ledger {
             Evidence::Scanned { source, at } => {
                 // Only what is covered is scanned.
                 let shown = Coverage { at, active: true, reason: "SCANNED".to_owned() };
-                newest(&mut self.facts.coverage, shown)
+                self.merge(Evidence::Coverage(shown))
                     | newest(&mut self.facts.scans.entry(source).or_default().scanned_at, at)
             }
             Evidence::ScanFailed { source, at } => {
@@ -252,7 +258,10 @@ impl Ledger {
                 changed
                     | media_type.is_some_and(|media_type| earliest(&mut self.facts.media_type, media_type))
             }
-            Evidence::Coverage(coverage) => newest(&mut self.facts.coverage, coverage),
+            Evidence::Coverage(coverage) => {
+                let covered = coverage.active && newest(&mut self.facts.covered_at, coverage.at);
+                newest(&mut self.facts.coverage, coverage) | covered
+            }
             Evidence::Exploitation(answers) => {
                 let mut changed = false;
                 for (vulnerability, answer) in answers {
@@ -395,7 +404,7 @@ impl Ledger {
     }
 
     fn covered_since(&self, gone: Timestamp) -> bool {
-        self.facts.coverage.as_ref().is_some_and(|coverage| coverage.active && coverage.at >= gone)
+        self.facts.covered_at.is_some_and(|covered| covered >= gone)
     }
 
     /// Since when a finding is no longer reported: its source closed it, or a complete scan that ended after

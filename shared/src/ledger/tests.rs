@@ -5,10 +5,10 @@ use proptest::sample::{Index, select};
 use super::*;
 use crate::event::FindingReport;
 use crate::finding::{Fix, Package, Score};
+use crate::judgement::judge;
 use crate::samples::{
     self, closed, coverage, finding, image, ledger, listing, report, second, strict, verdict,
 };
-use crate::verdict::judge;
 
 // Evidence of one image: few ids, few moments, few values, so that they collide often.
 
@@ -418,4 +418,14 @@ fn earliest_push_and_its_pusher_are_kept() {
     let ledger = ledger([put("second", 5), put("first", 3), act(Action::Push, None, 4)]);
     assert_eq!(ledger.facts.pushed_at, Some(second(3)));
     assert_eq!(ledger.facts.pusher.unwrap().1.arn, "first");
+}
+
+#[test]
+fn resolved_finding_stays_resolved_when_its_image_is_archived_later() {
+    let mut ledger =
+        ledger([listing(10, vec![finding("a", 1)]), report(closed("a", 20)), coverage(30, true)]);
+    let resolved = ledger.standing(&ledger.findings["a"]);
+    assert_eq!(resolved, Standing::Resolved(second(20)));
+    assert!(ledger.merge(coverage(40, false)));
+    assert_eq!(ledger.standing(&ledger.findings["a"]), resolved);
 }

@@ -3,10 +3,11 @@
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
-use super::{Action, Condition, Policy, Rule, Waiver};
+use super::{Condition, Policy, Rule, Waiver};
 use crate::finding::{Finding, KnownExploited};
 use crate::image::ImageId;
 use crate::ledger::{Ledger, Standing};
+use crate::verdict::Action;
 
 /// What the policy says of the findings of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -7,24 +7,15 @@ mod reading;
 use std::collections::BTreeSet;
 
 use jiff::civil::Date;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::finding::{Epss, Score, Severity};
 use crate::image::Digest;
+use crate::verdict::Action;
 
 pub use evaluation::{Deadline, Evaluation, Excuse, Match, WaivedFinding};
 pub use pattern::Patterns;
 pub use reading::PolicyError;
-
-/// What happens to an image with a matching finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Action {
-    /// Say it.
-    Alert,
-    /// Keep the image under a quarantine tag.
-    Quarantine,
-}
 
 /// A policy that was read and found to make sense.
 #[derive(Debug, Clone)]

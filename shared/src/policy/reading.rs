@@ -69,8 +69,8 @@ impl Policy {
             column: at.map_or(0, |at| at.column()),
             reason,
         };
-        let read: File = serde_saphyr::from_str(text)
-            .map_err(|error| refuse(error.location(), error.without_snippet().to_string()))?;
+        let read: File =
+            serde_saphyr::from_str(text).map_err(|error| refuse(error.location(), message(&error)))?;
         let mut ids = BTreeSet::new();
         for Spanned { value: rule, referenced, .. } in &read.rules {
             check_rule(rule, &mut ids).map_err(|reason| refuse(Some(*referenced), reason))?;
@@ -93,6 +93,18 @@ impl Policy {
             unscanned: read.unscanned.map(|unscanned| unscanned.value),
             repositories: read.repositories,
         })
+    }
+}
+
+/// What is wrong, without the place, which is said before it.
+fn message(error: &serde_saphyr::Error) -> String {
+    let text = error.without_snippet().to_string();
+    match error.location() {
+        Some(at) => {
+            let place = format!(" at line {}, column {}", at.line(), at.column());
+            text.strip_suffix(&place).unwrap_or(&text).to_owned()
+        }
+        None => text,
     }
 }
 

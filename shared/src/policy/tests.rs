@@ -3,9 +3,10 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::finding::{Finding, Fix, KnownExploited, Package, Status};
+use crate::judgement::judge;
 use crate::ledger::{Evidence, Exploitation, Ledger};
 use crate::samples::{finding, image, ledger, listing, policy, second};
-use crate::verdict::{Verdict, judge};
+use crate::verdict::Verdict;
 
 const RULE: &str = "rules: [{ id: r, match: { severity: [CRITICAL] }, then: [alert] }]\n";
 

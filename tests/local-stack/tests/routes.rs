@@ -132,7 +132,7 @@ fn functions_find_in_their_environment_what_they_need() {
         ("assess-image", vec!["EVENT_BUS_NAME", "POLICY_FILE", "REGISTRY_ACCOUNT", "TABLE_NAME"]),
         ("enforce-quarantine", vec!["QUARANTINE_MODE", "TABLE_NAME"]),
         ("publish-metrics", vec!["METRIC_DIMENSIONS", "TABLE_NAME"]),
-        ("raise-alerts", vec!["TABLE_NAME", "TOPIC_ARN"]),
+        ("raise-alerts", vec!["QUARANTINE_MODE", "TABLE_NAME", "TOPIC_ARN"]),
         ("record-push", vec!["REGISTRY_ACCOUNT", "TABLE_NAME"]),
     ];
     assert_eq!(functions.len(), wanted.len());
@@ -165,13 +165,14 @@ fn every_mapping_reports_failures_and_waits_as_long_as_aws_advises() {
     }
 }
 
-/// A folder of whole events as AWS documents them, one JSON file each, can be given to this test.
+/// Whole events as AWS documents them, one JSON file each, where they are at hand.
 #[test]
 fn documented_events_go_where_their_names_say() {
-    let Some(folder) = std::env::var_os("ECR_WARDEN_EVENTS") else {
-        println!("skipped: ECR_WARDEN_EVENTS names no folder of events");
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/events");
+    if !folder.exists() {
+        println!("skipped: no documented events in {}", folder.display());
         return;
-    };
+    }
     let mut stack = stack();
     let mut seen = 0;
     for entry in std::fs::read_dir(folder).unwrap() {

@@ -6,8 +6,9 @@ use serde::Serialize;
 use serde_json::Value;
 use shared::aws::{LedgerError, Ledgers};
 use shared::finding::Severity;
+use shared::judgement::judge;
 use shared::ledger::{Ledger, Standing};
-use shared::verdict::{Verdict, judge};
+use shared::verdict::Verdict;
 
 use crate::pipeline::Pipeline;
 

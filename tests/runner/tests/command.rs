@@ -1,4 +1,5 @@
 //! The command line: what it prints, what it refuses, and how it ends.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)] // A test says what it expects by failing.
 
 mod stage;
 

@@ -1,4 +1,5 @@
 //! Quarantine: what it does to an image, what it never does, and what ends it (invariants 7, 8 and 9).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)] // A test says what it expects by failing.
 
 mod stage;
 

@@ -75,16 +75,18 @@ fn newest_scan_of_each_source_counts_whatever_the_order() {
         let told = told(order);
         let newest = newest(&told);
         assert_eq!(newest.len(), 2);
-        assert_eq!(newest[&Source::Inspector].at, second(5));
-        assert_eq!(newest[&Source::Basic].outcome, ScanOutcome::Failed);
+        assert_eq!(newest[&(Source::Inspector, false)].at, second(5));
+        assert_eq!(newest[&(Source::Basic, true)].outcome, ScanOutcome::Failed);
     }
 }
 
 #[test]
-fn of_two_scans_that_ended_in_the_same_second_the_complete_one_counts() {
+fn complete_and_failed_scans_of_a_source_count_each_whatever_their_order() {
     for outcomes in [[COMPLETE, ScanOutcome::Failed], [ScanOutcome::Failed, COMPLETE]] {
         let told = outcomes.map(|outcome| scan(Source::Basic, outcome, 1));
-        assert_eq!(newest(&told)[&Source::Basic].outcome, COMPLETE);
+        let newest = newest(&told);
+        assert_eq!(newest[&(Source::Basic, false)].outcome, COMPLETE);
+        assert_eq!(newest[&(Source::Basic, true)].outcome, ScanOutcome::Failed);
     }
 }
 

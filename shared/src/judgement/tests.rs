@@ -1,14 +1,19 @@
+use std::collections::BTreeMap;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::event::{Action as Tagging, ImageAction, PutImage};
-use crate::finding::Status;
-use crate::ledger::{Evidence, Exploitation};
+use crate::assessment::{
+    AnnouncementError, Assessment, Change, Changes, DETAIL_TYPE, EVENT_SOURCE, Excused, Scan,
+};
+use crate::event::{Action as Tagging, ImageAction, Pusher, PutImage};
+use crate::finding::{Finding, KnownExploited, Package, Severity, Source, Status};
+use crate::ledger::{Evidence, Exploitation, Standing};
 use crate::samples::{closed, coverage, finding, image, ledger, listing, policy, report, second, strict};
-use crate::verdict::judge;
+use crate::verdict::Action;
 
 /// Judges and assesses as the function does; what was announced before counts as published.
 fn announce(ledger: &mut Ledger, policy: &Policy, now: i64) -> Option<Assessment> {
@@ -406,6 +411,22 @@ fn unknown_keys_of_an_announcement_are_ignored() {
     assert_eq!(Assessment::from_event(&event(&detail)).unwrap(), said);
 }
 
+#[test]
+fn release_is_said_also_after_a_scan_that_failed_in_between() {
+    let mut ledger = ledger([listing(10, vec![finding("a", 1)])]);
+    assert!(announce(&mut ledger, &strict(), 11).unwrap().is_quarantined());
+    ledger.merge(Evidence::ScanFailed { source: Source::Inspector, at: second(20) });
+    ledger.merge(report(closed("a", 21)));
+    ledger.merge(coverage(30, true));
+    let failed = announce(&mut ledger, &strict(), 31).unwrap();
+    assert_eq!(failed.verdict, Verdict::Unscannable);
+    assert!(!failed.is_released() && failed.was_quarantined);
+    ledger.merge(listing(40, vec![]));
+    let released = announce(&mut ledger, &strict(), 41).unwrap();
+    assert!(released.is_released(), "{released:?}");
+    assert!(!ledger.facts.quarantined);
+}
+
 proptest! {
     /// Whoever adds up what was opened and closed knows how many are open.
     #[test]
@@ -456,7 +477,7 @@ proptest! {
             }
         }
         // What was not announced since changed nothing about that.
-        let open = ledger.findings.values().filter(|entry| Standings::is_open(&ledger, entry)).count();
+        let open = ledger.findings.values().filter(|entry| !matches!(ledger.standing(entry), Standing::Resolved(_))).count();
         if let Some(last) = last {
             prop_assert_eq!(last, open as u64);
         }
