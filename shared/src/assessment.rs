@@ -64,8 +64,11 @@ pub struct AssessedImage {
     /// Its identity.
     #[serde(flatten)]
     pub id: ImageId,
-    /// The tags that are known to be on it, sorted.
+    /// Up to fifty of the tags that are known to be on it, sorted.
     pub tags: Vec<String>,
+    /// How many tags found no room here; ECR allows a thousand.
+    #[serde(default)]
+    pub more_tags: u64,
     /// When it was pushed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pushed_at: Option<Timestamp>,

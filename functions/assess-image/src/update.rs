@@ -154,7 +154,7 @@ impl AssessImage {
             }
         }
         let now = self.clock.now();
-        if ledger.must_ask_coverage() {
+        if ledger.must_ask_coverage(now) {
             ledger.merge(Evidence::Coverage(self.inspector.coverage(&ledger.image, now).await?));
         }
         let questions = question::open_questions(ledger, &self.policy, now);

@@ -87,7 +87,6 @@ impl RaiseAlerts {
 
     async fn look_up(&self, assessment: &mut Assessment) -> Result<(), LedgerError> {
         let ledger = self.ledgers.load(&assessment.image.id).await?;
-        assessment.image.tags = ledger.tags();
         assessment.image.pushed_at = ledger.facts.pushed_at;
         assessment.image.pusher = ledger.facts.pusher.map(|(_, pusher)| pusher);
         Ok(())

@@ -72,6 +72,7 @@ fn headline(text: &mut String, alert: &Alert, observes: bool) {
         many => format!("{} images", many.len()),
     };
     let _ = match alert.kind {
+        Kind::Released if observes => writeln!(text, "{subject} would be released from quarantine."),
         Kind::Released => writeln!(text, "{subject} is out of quarantine."),
         Kind::Unscannable => writeln!(text, "{subject} could not be scanned, so nobody knows what is in it."),
         _ if alert.assessments.iter().any(Assessment::is_quarantined) => {
@@ -326,7 +327,9 @@ fn until(alert: &Alert, observes: bool, now: Timestamp) -> Option<String> {
         .filter(|from| *from > now)
         .min();
     if alert.verdict() == Verdict::Quarantine {
-        return Some("no rule that quarantines matches this image any more".to_owned());
+        return Some(
+            "no rule that quarantines matches it any more; a rebuilt image is judged by itself".to_owned(),
+        );
     }
     let then = if observes { "would be quarantined" } else { "is quarantined" };
     deadline.map(|from| format!("{}, then the image {then}", minute(from)))

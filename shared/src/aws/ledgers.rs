@@ -1,7 +1,7 @@
 //! Ledgers in DynamoDB: one item an image, with optimistic locking.
 //!
 //! The key is `id` = `image#<account>/<region>/<repository>@<digest>`. `facts` is JSON for people to read;
-//! `findings` is packed; `unpublished` is there while an assessment waits to be announced.
+//! `findings` is packed; `unpublished` and `unpublished_id` are there while an assessment waits to be announced.
 
 use std::collections::HashMap;
 
@@ -119,21 +119,21 @@ impl Ledgers {
         }
     }
 
-    /// Notes that the assessment in a ledger of this version is announced. If the ledger has moved on, then
-    /// whoever moved it has announced it first, and there is nothing to note.
+    /// Notes that the ledger's assessment is announced. If another one waits in its place by now, then whoever
+    /// put that there has announced this one first, and there is nothing to note.
     pub async fn mark_published(&self, ledger: &mut Ledger) -> Result<(), LedgerError> {
+        let Some(announced) = ledger.unpublished.take() else { return Ok(()) };
         let marked = self
             .client
             .update_item()
             .table_name(&self.table)
             .key("id", AttributeValue::S(key(&ledger.image)))
-            .update_expression("REMOVE unpublished")
-            .condition_expression("version = :announced")
-            .expression_attribute_values(":announced", number(ledger.version))
+            .update_expression("REMOVE unpublished, unpublished_id")
+            .condition_expression("unpublished_id = :announced")
+            .expression_attribute_values(":announced", AttributeValue::S(announced.id))
             .send()
             .await
             .map_err(|error| AwsError::of("dynamodb:UpdateItem", error));
-        ledger.unpublished = None;
         match marked {
             Err(error) if !error.is("ConditionalCheckFailed") => Err(error.into()),
             _ => Ok(()),
@@ -169,6 +169,7 @@ fn write(ledger: &Ledger) -> Result<HashMap<String, AttributeValue>, LedgerError
         let packed = zstd::bulk::compress(&json, 3).map_err(|error| encoding(error.into()))?;
         bytes += packed.len();
         item.insert("unpublished".to_owned(), AttributeValue::B(Blob::new(packed)));
+        item.insert("unpublished_id".to_owned(), AttributeValue::S(assessment.id.clone()));
     }
     if bytes > LARGEST_ITEM {
         let image = Box::new(ledger.image.clone());

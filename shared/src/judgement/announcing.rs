@@ -14,6 +14,8 @@ use crate::verdict::Verdict;
 /// the least, and the ledger keeps a copy of it beside up to 10,000 findings in 400 KB.
 const REASONS_BYTES: usize = 64 * 1024;
 const EXCUSES_BYTES: usize = 16 * 1024;
+/// How many tags it names.
+const TAGS: usize = 50;
 
 /// Draws up what is to be announced of a judged ledger and notes it in the ledger as announced. Returns
 /// whether there is anything: an unscanned image, and one about which nothing changed that was announced
@@ -72,9 +74,11 @@ pub fn assess(ledger: &mut Ledger, judgement: &Judgement, policy: &Policy, now: 
 
 fn assessed_image(ledger: &Ledger, policy: &Policy) -> AssessedImage {
     let (environment, owner) = policy.ownership(&ledger.image.repository);
+    let tags = ledger.tags();
     AssessedImage {
         id: ledger.image.clone(),
-        tags: ledger.tags(),
+        more_tags: tags.len().saturating_sub(TAGS) as u64,
+        tags: tags.into_iter().take(TAGS).collect(),
         pushed_at: ledger.facts.pushed_at,
         pusher: ledger.facts.pusher.as_ref().map(|(_, pusher)| pusher.clone()),
         media_type: ledger.facts.media_type.clone(),

@@ -8,7 +8,7 @@ mod encoding;
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 
 use crate::assessment::Assessment;
@@ -394,13 +394,15 @@ impl Ledger {
         }
     }
 
-    /// Whether findings have gone of which it is not known yet that the image was scanned then.
-    pub fn must_ask_coverage(&self) -> bool {
+    /// Whether findings have gone of which it is not known yet that the image was scanned then. A "no" is asked
+    /// again after a day, for an image can be taken out of the archive.
+    pub fn must_ask_coverage(&self, now: Timestamp) -> bool {
+        let stale = |at: Timestamp| at.checked_add(24.hours()).is_ok_and(|end| end <= now);
         self.findings
             .values()
             .filter_map(|entry| self.gone_since(entry))
-            // An answer that was asked for after it went is an answer, also when it is no.
-            .any(|gone| self.facts.coverage.as_ref().is_none_or(|coverage| coverage.at < gone))
+            .filter(|gone| !self.covered_since(*gone))
+            .any(|gone| self.facts.coverage.as_ref().is_none_or(|asked| asked.at < gone || stale(asked.at)))
     }
 
     fn covered_since(&self, gone: Timestamp) -> bool {

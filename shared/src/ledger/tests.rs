@@ -227,16 +227,16 @@ fn closed_finding_stands_until_coverage_says_active_at_or_after_it() {
     let mut ledger = ledger([listing(1, vec![finding("a", 1)]), report(closed("a", 10))]);
     assert_eq!(standing(&ledger, "a"), Standing::Open);
     assert_eq!(verdict(&ledger), Verdict::Quarantine);
-    assert!(ledger.must_ask_coverage());
+    assert!(ledger.must_ask_coverage(second(50)));
 
     ledger.merge(coverage(9, true));
     assert_eq!(standing(&ledger, "a"), Standing::Open, "covered before it closed says nothing");
-    assert!(ledger.must_ask_coverage());
+    assert!(ledger.must_ask_coverage(second(50)));
 
     ledger.merge(coverage(10, true));
     assert_eq!(standing(&ledger, "a"), Standing::Resolved(second(10)));
     assert_eq!(verdict(&ledger), Verdict::Clear);
-    assert!(!ledger.must_ask_coverage());
+    assert!(!ledger.must_ask_coverage(second(50)));
 }
 
 #[test]
@@ -244,7 +244,8 @@ fn closed_finding_of_an_image_that_is_no_longer_covered_stays_open() {
     let ledger = ledger([listing(1, vec![finding("a", 1)]), report(closed("a", 10)), coverage(11, false)]);
     assert_eq!(standing(&ledger, "a"), Standing::Open);
     assert_eq!(verdict(&ledger), Verdict::Quarantine);
-    assert!(!ledger.must_ask_coverage(), "a no is an answer");
+    assert!(!ledger.must_ask_coverage(second(50)), "a no is an answer");
+    assert!(ledger.must_ask_coverage(second(50 + 86_400)), "but not for ever");
 }
 
 #[test]
@@ -269,7 +270,7 @@ fn listing_that_was_only_asked_for_shows_no_coverage() {
     };
     let mut ledger = ledger([report(finding("a", 1)), asked]);
     assert_eq!(standing(&ledger, "a"), Standing::Open, "gone, but nobody knows why");
-    assert!(ledger.must_ask_coverage());
+    assert!(ledger.must_ask_coverage(second(50)));
     ledger.merge(coverage(20, true));
     assert_eq!(standing(&ledger, "a"), Standing::Resolved(second(20)));
 }

@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
 use super::{Condition, Policy, Rule, Waiver};
-use crate::finding::{Finding, KnownExploited};
+use crate::finding::{Finding, KnownExploited, Status};
 use crate::image::ImageId;
 use crate::ledger::{Ledger, Standing};
 use crate::verdict::Action;
@@ -120,7 +120,8 @@ impl Policy {
                     let supposed = wanted.then_some(KnownExploited { added: None, due: None });
                     rule.condition.holds(&ledger.image, finding, supposed)
                 }) && (rule.overrides_waivers
-                    || !self.waivers.iter().any(|waiver| waiver.excuses(&ledger.image, finding, now)))
+                    || finding.status != Status::Suppressed
+                        && !self.waivers.iter().any(|waiver| waiver.excuses(&ledger.image, finding, now)))
             })
     }
 }

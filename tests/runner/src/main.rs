@@ -20,11 +20,11 @@ use runner::{Delivery, Outcome, Pipeline, Setting, print, print_sums, read_file,
 struct Arguments {
     /// Event files; `-` is standard input.
     files: Vec<String>,
-    /// The policy; policy/policy.yaml where none is given.
-    #[arg(long, value_name = "FILE")]
+    /// The policy; policy/policy.yaml where none is given. The story has its own.
+    #[arg(long, value_name = "FILE", requires = "files")]
     policy: Option<PathBuf>,
     /// CISA's catalogue of known exploited vulnerabilities (JSON), which no event carries.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "files")]
     known_exploited: Option<PathBuf>,
     /// Writes the outcome, the alerts and the dead letters into this folder.
     #[arg(long, value_name = "DIR")]

@@ -6,6 +6,8 @@ mod stage;
 use local_aws::{Fault, ImageView, Mutability, Nth, SeedImage};
 use runner::{Outcome, Pipeline};
 use serde_json::json;
+use shared::aws::{Manifest, Registry};
+use shared::image::ImageId;
 use shared::verdict::Verdict;
 use stage::{QUARANTINED, act, event, pipeline, pipeline_with, play, setting, stream};
 
@@ -152,4 +154,21 @@ async fn a_registry_that_refuses_for_good_is_seen_in_the_dead_letters() {
     assert_eq!(outcome.alerts.len(), 1, "the others know nothing of it");
     assert_eq!(outcome.events.dead, 1);
     assert!(pipeline.dead()[0].1.contains("ecr:PutImage failed"), "{:?}", pipeline.dead());
+}
+
+#[tokio::test]
+async fn a_manifest_that_changed_on_the_way_is_refused() {
+    let mut pipeline = pipeline().await;
+    play(&mut pipeline, act("1-push")).await;
+    let id = ImageId {
+        account: "210987654321".to_owned(),
+        region: "eu-west-1".to_owned(),
+        repository: "shop/checkout".to_owned(),
+        digest: QUARANTINED.to_owned().try_into().unwrap(),
+    };
+    let registry = Registry::new(aws_sdk_ecr::Client::new(&pipeline.aws.sdk_config().await));
+    let manifest = registry.manifest(&id).await.unwrap().unwrap();
+    let changed = Manifest { text: format!("{} ", manifest.text), ..manifest };
+    let error = registry.put_tag(&id, changed, TAG).await.unwrap_err();
+    assert!(error.is("ImageDigestDoesNotMatch") && !error.retryable, "{error}");
 }

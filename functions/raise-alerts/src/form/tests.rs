@@ -94,7 +94,7 @@ fn first_scan_that_quarantines_says_what_where_why_who_and_the_cure() {
     Excused  CVE-2030-9 HIGH: only in the test stage (team-shop), until 2031-04-30
     Image    gets the tag quarantine-ab12ab12ab12; its other tags stay, it can still be pulled
     To do    update what has a fix (1 of 2), rebuild, push; for the rest remove the package, or add a waiver with reason, owner and expiry to policy.yaml
-    Until    no rule that quarantines matches this image any more
+    Until    no rule that quarantines matches it any more; a rebuilt image is judged by itself
     "#);
 }
 

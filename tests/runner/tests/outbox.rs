@@ -1,0 +1,65 @@
+//! The outbox of a ledger, where two functions store it at the same time (invariant 2).
+#![allow(clippy::unwrap_used, clippy::panic)] // A test says what it expects by failing.
+
+mod stage;
+
+use jiff::Timestamp;
+use shared::aws::{Ledgers, Stored};
+use shared::event::{Action, Event, ImageAction};
+use shared::image::ImageId;
+use shared::judgement::{assess, judge};
+use shared::ledger::{Evidence, Ledger};
+use shared::policy::Policy;
+use stage::{event, pipeline};
+
+const POLICY: &str = "rules: [{ id: any, match: { severity_at_least: LOW }, then: [alert] }]";
+
+/// A ledger that was judged, with its assessment in the outbox, and where it is stored.
+async fn stored() -> (Ledgers, Ledger) {
+    let pipeline = pipeline().await;
+    pipeline.aws.create_table("ledgers", "id").await;
+    let client = aws_sdk_dynamodb::Client::new(&pipeline.aws.sdk_config().await);
+    let ledgers = Ledgers::new(client, "ledgers".to_owned());
+    let Ok(Event::Finding(report)) = Event::parse(&event("2-scan", "Inspector2 Finding").to_string()) else {
+        panic!("the story's finding cannot be read");
+    };
+    let mut ledger = ledgers.load(&report.image).await.unwrap();
+    let (source, at) = (report.finding.source, report.finding.updated_at);
+    let findings = vec![report.finding];
+    ledger.merge(Evidence::Listing { source, at, scanned: true, findings, tags: vec![] });
+    let policy = Policy::read_deployed(POLICY, "policy.yaml").unwrap();
+    let judgement = judge(&ledger, &policy, at);
+    assert!(assess(&mut ledger, &judgement, &policy, at));
+    assert_eq!(ledgers.store(&mut ledger).await.unwrap(), Stored::Yes);
+    (ledgers, ledger)
+}
+
+fn tagged(image: &ImageId) -> Evidence {
+    let at: Timestamp = "2026-03-02T09:00:00Z".parse().unwrap();
+    let (tag, media_type) = (Some("again".to_owned()), None);
+    Evidence::Action(ImageAction { image: image.clone(), action: Action::Push, tag, media_type, at })
+}
+
+#[tokio::test]
+async fn a_push_that_is_noted_between_storing_and_marking_leaves_nothing_in_the_outbox() {
+    let (ledgers, mut ours) = stored().await;
+    let mut theirs = ledgers.load(&ours.image).await.unwrap();
+    assert!(theirs.unpublished.is_some());
+    assert!(theirs.merge(tagged(&ours.image)));
+    assert_eq!(ledgers.store(&mut theirs).await.unwrap(), Stored::Yes);
+
+    ledgers.mark_published(&mut ours).await.unwrap();
+    let after = ledgers.load(&ours.image).await.unwrap();
+    assert_eq!(after.unpublished, None, "it would be announced again");
+    assert_eq!(after.tags(), ["again"], "and the push is noted");
+}
+
+#[tokio::test]
+async fn of_two_who_store_the_same_version_one_must_merge_again() {
+    let (ledgers, ours) = stored().await;
+    let mut first = ledgers.load(&ours.image).await.unwrap();
+    let mut second = first.clone();
+    assert!(first.merge(tagged(&ours.image)));
+    assert_eq!(ledgers.store(&mut first).await.unwrap(), Stored::Yes);
+    assert_eq!(ledgers.store(&mut second).await.unwrap(), Stored::Conflict);
+}
