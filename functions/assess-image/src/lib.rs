@@ -19,6 +19,7 @@ use shared::event::{Event, Foreign};
 use shared::image::ImageId;
 use shared::policy::Policy;
 use shared::queue::{self, Report};
+use shared::scope::Scope;
 
 pub use error::AssessError;
 
@@ -34,7 +35,7 @@ pub struct AssessImage {
     pub(crate) announcements: Announcements,
     pub(crate) policy: Policy,
     pub(crate) clock: Clock,
-    account: Option<String>,
+    scope: Scope,
 }
 
 /// A message of a batch that is about an image.
@@ -45,7 +46,7 @@ pub(crate) struct Told {
 }
 
 impl AssessImage {
-    /// Reads `TABLE_NAME`, `EVENT_BUS_NAME`, `POLICY_FILE` and, optional, `REGISTRY_ACCOUNT`.
+    /// Reads `TABLE_NAME`, `EVENT_BUS_NAME`, `POLICY_FILE` and what [`Scope::new`] reads.
     pub fn new(
         config: &SdkConfig,
         environment: &Environment,
@@ -65,7 +66,7 @@ impl AssessImage {
             ),
             policy,
             clock,
-            account: environment.optional("REGISTRY_ACCOUNT"),
+            scope: Scope::new(environment)?,
         })
     }
 
@@ -75,16 +76,9 @@ impl AssessImage {
         let mut images: BTreeMap<ImageId, Vec<Told>> = BTreeMap::new();
         for message in queue::messages(event) {
             match Event::parse(&message.body) {
-                Ok(Event::Foreign(Foreign(reason))) => report.skip(message.id, reason),
-                Ok(event @ (Event::ImageAction(_) | Event::PutImage(_))) => {
-                    drop(event);
-                    report.skip(message.id, "a push is not evidence of findings".to_owned());
-                }
-                Ok(event @ (Event::Finding(_) | Event::Scan(_))) => match event.image() {
-                    Some(image) if self.account.as_ref().is_none_or(|account| *account == image.account) => {
-                        images.entry(image.clone()).or_default().push(Told { message: message.id, event });
-                    }
-                    _ => report.skip(message.id, "an image in another account's registry".to_owned()),
+                Ok(event) => match self.subject(&event) {
+                    Ok(image) => images.entry(image).or_default().push(Told { message: message.id, event }),
+                    Err(reason) => report.skip(message.id, reason),
                 },
                 Err(error) => report.fail([message.id], &error, false),
             }
@@ -97,5 +91,19 @@ impl AssessImage {
             report.failed.extend(updated.failed);
         }
         report
+    }
+
+    /// The image that an event has findings of, or why it is none of ours.
+    fn subject(&self, event: &Event) -> Result<ImageId, String> {
+        let image = match event {
+            Event::Finding(report) => &report.image,
+            Event::Scan(report) => &report.image,
+            Event::ImageAction(_) | Event::PutImage(_) => {
+                return Err("a push is not evidence of findings".to_owned());
+            }
+            Event::Foreign(Foreign(reason)) => return Err(reason.clone()),
+        };
+        self.scope.check(image).map_err(|reason| reason.to_string())?;
+        Ok(image.clone())
     }
 }

@@ -11,6 +11,7 @@ use shared::event::{Event, Foreign};
 use shared::image::{ImageId, QUARANTINE_PREFIX};
 use shared::ledger::Evidence;
 use shared::queue::{self, Report};
+use shared::scope::Scope;
 use thiserror::Error;
 
 /// How many images are worked on at the same time.
@@ -22,7 +23,7 @@ const ATTEMPTS: u32 = 8;
 #[derive(Debug)]
 pub struct RecordPush {
     ledgers: Ledgers,
-    account: Option<String>,
+    scope: Scope,
 }
 
 /// Why a push could not be noted.
@@ -46,11 +47,11 @@ impl RecordError {
 }
 
 impl RecordPush {
-    /// Reads `TABLE_NAME` and, optional, `REGISTRY_ACCOUNT`.
+    /// Reads `TABLE_NAME` and what [`Scope::new`] reads.
     pub fn new(config: &SdkConfig, environment: &Environment) -> Result<Self, EnvironmentError> {
         Ok(Self {
             ledgers: Ledgers::new(aws_sdk_dynamodb::Client::new(config), environment.required("TABLE_NAME")?),
-            account: environment.optional("REGISTRY_ACCOUNT"),
+            scope: Scope::new(environment)?,
         })
     }
 
@@ -63,7 +64,7 @@ impl RecordPush {
                 Ok(Event::Foreign(Foreign(reason))) => report.skip(message.id, reason),
                 Ok(event) => match self.evidence(event) {
                     Ok((image, evidence)) => images.entry(image).or_default().push((message.id, evidence)),
-                    Err(reason) => report.skip(message.id, reason.to_owned()),
+                    Err(reason) => report.skip(message.id, reason),
                 },
                 Err(error) => report.fail([message.id], &error, false),
             }
@@ -85,20 +86,18 @@ impl RecordPush {
 
     /// What an event says of an image, or why it says nothing. Our own quarantine tags come back as events
     /// like all others; the rules in template.yaml keep them out, and if one gets here it ends here.
-    fn evidence(&self, event: Event) -> Result<(ImageId, Evidence), &'static str> {
+    fn evidence(&self, event: Event) -> Result<(ImageId, Evidence), String> {
         let (image, tag, evidence) = match event {
             Event::ImageAction(action) => {
                 (action.image.clone(), action.tag.clone(), Evidence::Action(action))
             }
             Event::PutImage(put) => (put.image.clone(), put.tag.clone(), Evidence::Put(put)),
-            Event::Finding(_) | Event::Scan(_) | Event::Foreign(_) => return Err("not a push"),
+            Event::Finding(_) | Event::Scan(_) | Event::Foreign(_) => return Err("not a push".to_owned()),
         };
         if tag.is_some_and(|tag| tag.starts_with(QUARANTINE_PREFIX)) {
-            return Err("our own quarantine tag");
+            return Err("our own quarantine tag".to_owned());
         }
-        if self.account.as_ref().is_some_and(|account| *account != image.account) {
-            return Err("an image in another account's registry");
-        }
+        self.scope.check(&image).map_err(|reason| reason.to_string())?;
         Ok((image, evidence))
     }
 

@@ -63,6 +63,12 @@ impl Call {
         format!("{}:{}", self.service.action_prefix(), self.operation)
     }
 
+    /// The name that the caller gave to itself with the SDK's `app_name`; empty where it gave none.
+    pub(crate) fn caller(&self) -> String {
+        let agent = text(&self.request.headers, "x-amz-user-agent").unwrap_or_default();
+        agent.split(' ').find_map(|part| part.strip_prefix("app/")).unwrap_or_default().to_owned()
+    }
+
     /// Reads the request's headers and path.
     ///
     /// # Errors

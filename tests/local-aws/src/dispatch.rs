@@ -32,7 +32,8 @@ pub(crate) struct Dispatcher {
     pub(crate) event_bus: EventBus,
     pub(crate) tables: Tables,
     pub(crate) faults: Faults,
-    pub(crate) calls: Guarded<BTreeMap<String, u64>>,
+    /// How often each caller called each action.
+    pub(crate) calls: Guarded<BTreeMap<(String, String), u64>>,
 }
 
 impl Dispatcher {
@@ -43,7 +44,7 @@ impl Dispatcher {
         };
         let action = call.action();
         let fault = self.faults.strike(&action);
-        self.calls.with(|calls| *calls.entry(action).or_default() += 1);
+        self.calls.with(|calls| *calls.entry((call.caller(), action)).or_default() += 1);
         let protocol = call.service.protocol();
         match fault {
             None => Outcome::Answer(self.perform(call).await),

@@ -151,6 +151,15 @@ impl LocalAws {
     /// How often each operation was called, by IAM action such as `ecr:PutImage`. Every attempt of the SDK
     /// counts, also those that a fault kept from happening.
     pub fn calls(&self) -> BTreeMap<String, u64> {
+        let mut sums = BTreeMap::new();
+        for ((_, action), count) in self.calls_by_caller() {
+            *sums.entry(action).or_default() += count;
+        }
+        sums
+    }
+
+    /// The same by caller and action. A caller names itself with the SDK's `app_name`; the others are "".
+    pub fn calls_by_caller(&self) -> BTreeMap<(String, String), u64> {
         self.dispatcher.calls.with(|calls| calls.clone())
     }
 

@@ -8,6 +8,7 @@
 mod batch;
 mod condition;
 mod error;
+mod grant;
 mod load;
 mod load_mapping;
 mod mapping;
@@ -30,5 +31,5 @@ pub use mapping::Mapping;
 pub use pattern::{Pattern, PatternError};
 pub use queue::{LONGEST_MESSAGE, Redrive};
 pub use record::Record;
-pub use stack::{Function, Routed, Rule, Stack, Table};
+pub use stack::{Function, Grant, Routed, Rule, Stack, Table};
 pub use template::Pseudo;

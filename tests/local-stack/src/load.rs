@@ -42,7 +42,14 @@ pub(crate) fn functions(template: &Template) -> Result<Vec<Function>, TemplateEr
             }
         }
         let timeout_seconds = template.number(logical_id, "Timeout")?.unwrap_or(FUNCTION_TIMEOUT);
-        functions.push(Function { logical_id: logical_id.to_owned(), name, environment, timeout_seconds });
+        let grants = crate::grant::of_function(template, logical_id)?;
+        functions.push(Function {
+            logical_id: logical_id.to_owned(),
+            name,
+            environment,
+            timeout_seconds,
+            grants,
+        });
     }
     Ok(functions)
 }

@@ -23,6 +23,7 @@ fn name_property(kind: &str) -> Option<&'static str> {
         "AWS::Serverless::Function" => Some("FunctionName"),
         "AWS::Serverless::LayerVersion" => Some("LayerName"),
         "AWS::Logs::LogGroup" => Some("LogGroupName"),
+        "AWS::IAM::Role" => Some("RoleName"),
         _ => None,
     }
 }
@@ -73,6 +74,9 @@ impl Template {
                     None | Some("default") => ("events", format!("rule/{name}")),
                     Some(bus) => ("events", format!("rule/{bus}/{name}")),
                 }
+            }
+            "AWS::IAM::Role" => {
+                return Ok(format!("arn:aws:iam::{}:role/{name}", self.pseudo.account));
             }
             kind => return Err(format!("the ARN of {logical_id}, a {kind}, is not known")),
         };

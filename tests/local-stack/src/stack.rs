@@ -25,6 +25,19 @@ pub struct Function {
     pub environment: BTreeMap<String, String>,
     /// How long one invocation may take.
     pub timeout_seconds: u32,
+    /// What the function's role allows.
+    pub grants: Vec<Grant>,
+}
+
+/// A statement of a role's policies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// The IAM actions, such as `ecr:PutImage`.
+    pub actions: BTreeSet<String>,
+    /// The ARNs, or `*`.
+    pub resources: BTreeSet<String>,
+    /// Whether it holds only under a condition.
+    pub conditional: bool,
 }
 
 /// A table of the template.

@@ -129,11 +129,24 @@ fn functions_find_in_their_environment_what_they_need() {
     let stack = stack();
     let functions: BTreeMap<&str, _> = stack.functions().map(|one| (one.name.as_str(), one)).collect();
     let wanted = [
-        ("assess-image", vec!["EVENT_BUS_NAME", "POLICY_FILE", "REGISTRY_ACCOUNT", "TABLE_NAME"]),
+        (
+            "assess-image",
+            vec![
+                "EVENT_BUS_NAME",
+                "POLICY_FILE",
+                "REGISTRY_ACCOUNT",
+                "REPOSITORIES_EXCLUDED",
+                "REPOSITORIES_INCLUDED",
+                "TABLE_NAME",
+            ],
+        ),
         ("enforce-quarantine", vec!["QUARANTINE_MODE", "TABLE_NAME"]),
         ("publish-metrics", vec!["METRIC_DIMENSIONS", "TABLE_NAME"]),
         ("raise-alerts", vec!["QUARANTINE_MODE", "TABLE_NAME", "TOPIC_ARN"]),
-        ("record-push", vec!["REGISTRY_ACCOUNT", "TABLE_NAME"]),
+        (
+            "record-push",
+            vec!["REGISTRY_ACCOUNT", "REPOSITORIES_EXCLUDED", "REPOSITORIES_INCLUDED", "TABLE_NAME"],
+        ),
     ];
     assert_eq!(functions.len(), wanted.len());
     for (name, variables) in wanted {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use aws_config::SdkConfig;
+use aws_config::{AppName, SdkConfig};
 use aws_lambda_events::event::sqs::SqsEvent;
 use jiff::Timestamp;
 use local_aws::LocalAws;
@@ -163,10 +163,13 @@ impl Pipeline {
                 "REGISTRY_ACCOUNT" => None,
                 other => function.environment.get(other).cloned(),
             };
-            let started =
-                Function::start(&name, &self.config, &Environment::new(&look_up), self.clock.clone())
-                    .ok_or_else(|| PipelineError::UnknownFunction(name.clone()))?
-                    .map_err(|source| PipelineError::Environment { function: name.clone(), source })?;
+            // Each function signs its calls with its name, so that what it calls can be held against what it may.
+            let unknown = || PipelineError::UnknownFunction(name.clone());
+            let caller = AppName::new(name.clone()).map_err(|_| unknown())?;
+            let config = self.config.to_builder().app_name(caller).build();
+            let started = Function::start(&name, &config, &Environment::new(&look_up), self.clock.clone())
+                .ok_or_else(unknown)?
+                .map_err(|source| PipelineError::Environment { function: name.clone(), source })?;
             functions.insert(name, started);
         }
         self.functions = functions;
@@ -317,6 +320,11 @@ impl Pipeline {
             views.iter().find(is_it).map(|view| view.tags.clone()).unwrap_or_default()
         };
         self.images.iter().map(|image| (image.clone(), tags(image))).collect()
+    }
+
+    /// The functions, with what the template grants them.
+    pub fn functions(&self) -> impl Iterator<Item = &local_stack::Function> {
+        self.stack.functions()
     }
 
     /// The name of the table of ledgers.
