@@ -2,6 +2,7 @@
 //! the process.
 
 mod delivery;
+mod endpoint;
 mod exploited;
 mod function;
 mod implied;
@@ -13,8 +14,10 @@ mod scan_result;
 mod story;
 
 pub use delivery::{Delivery, Unreadable};
+pub use endpoint::{Endpoint, News};
+pub use exploited::know_exploited;
 pub use input::{InputError, read_file, read_text};
 pub use outcome::{AlertSent, Events, ImageOutcome, MetricSum, Outcome, ReasonGiven};
 pub use pipeline::{Pipeline, PipelineError, Setting};
-pub use report::{print, print_sums};
+pub use report::{print, print_alert, print_sums};
 pub use story::{StoryError, tell};

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
-use runner::{Delivery, Outcome, Pipeline, Setting, print, print_sums, read_file, tell};
+use runner::{Delivery, Outcome, Pipeline, Setting, know_exploited, print, print_sums, read_file, tell};
 
 /// Plays ecr-warden's whole pipeline on this machine, against an AWS inside the process.
 ///
@@ -82,7 +82,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let mut pipeline =
         Pipeline::start(Setting { template, parameters, policy, account, region, now }).await?;
     if let Some(file) = &arguments.known_exploited {
-        pipeline.know_exploited(&std::fs::read_to_string(file)?)?;
+        know_exploited(&pipeline.aws, &std::fs::read_to_string(file)?)?;
     }
     let bar = progress_bar(deliveries.len());
     pipeline.play(deliveries, |through| bar.set_position(through as u64)).await?;

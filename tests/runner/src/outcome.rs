@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use local_aws::LocalAws;
 use serde::Serialize;
 use serde_json::Value;
 use shared::aws::{LedgerError, Ledgers};
@@ -99,7 +100,7 @@ impl Outcome {
         let tally = &pipeline.tally;
         Ok(Self {
             images: images(pipeline).await?,
-            alerts: alerts(pipeline),
+            alerts: alerts(&pipeline.aws),
             metrics: metrics(pipeline),
             events: Events {
                 handled: tally.handled,
@@ -149,10 +150,9 @@ fn outcome_of(pipeline: &Pipeline, ledger: &Ledger, tags: Vec<String>) -> ImageO
     }
 }
 
-fn alerts(pipeline: &Pipeline) -> Vec<AlertSent> {
-    pipeline
-        .aws
-        .topics()
+/// The alerts, in the order in which they were sent.
+pub(crate) fn alerts(aws: &LocalAws) -> Vec<AlertSent> {
+    aws.topics()
         .published()
         .into_iter()
         .map(|published| {

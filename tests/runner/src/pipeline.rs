@@ -125,15 +125,7 @@ impl Pipeline {
         let local_time = Arc::clone(&time);
         let local_clock: local_aws::Clock = Arc::new(move || local_time.load(Ordering::SeqCst));
         let aws = LocalAws::new(&setting.account, &setting.region, local_clock);
-        for table in stack.tables() {
-            aws.create_table(&table.name, &table.key).await;
-        }
-        for topic in stack.topics() {
-            aws.topics().create(topic);
-        }
-        for bus in stack.buses() {
-            aws.event_bus().create_bus(bus);
-        }
+        furnish(&aws, &stack).await;
         let mut pipeline = Self {
             config: aws.sdk_config().await,
             clock: Clock::Set(Arc::clone(&time)),
@@ -349,6 +341,19 @@ impl Pipeline {
     /// What lies in dead-letter queues, as the messages' bodies.
     pub fn dead_letters(&self) -> Vec<String> {
         self.stack.dead_letters().into_iter().map(|(_, record)| record.body.to_string()).collect()
+    }
+}
+
+/// Creates what the stack has besides functions and queues.
+pub(crate) async fn furnish(aws: &LocalAws, stack: &Stack) {
+    for table in stack.tables() {
+        aws.create_table(&table.name, &table.key).await;
+    }
+    for topic in stack.topics() {
+        aws.topics().create(topic);
+    }
+    for bus in stack.buses() {
+        aws.event_bus().create_bus(bus);
     }
 }
 

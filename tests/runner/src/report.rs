@@ -121,7 +121,8 @@ fn why(image: &ImageOutcome) -> String {
     lines.join("\n")
 }
 
-pub(crate) fn print_alert(out: &mut impl Write, alert: &AlertSent) -> io::Result<()> {
+/// Prints an alert as a mail program would show it.
+pub fn print_alert(out: &mut impl Write, alert: &AlertSent) -> io::Result<()> {
     writeln!(out, "\n  ┌ Subject: {}", alert.subject)?;
     for line in alert.text.lines() {
         writeln!(out, "  │ {line}")?;

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
+use crate::exploited::know_exploited;
 use crate::input::read_text;
 use crate::outcome::{AlertSent, Outcome};
 use crate::pipeline::{Pipeline, PipelineError, Setting};
@@ -75,7 +76,7 @@ pub async fn tell(
         now: Timestamp::UNIX_EPOCH,
     })
     .await?;
-    pipeline.know_exploited(KNOWN_EXPLOITED).map_err(StoryError::Catalogue)?;
+    know_exploited(&pipeline.aws, KNOWN_EXPLOITED).map_err(StoryError::Catalogue)?;
     for (number, act) in ACTS.iter().enumerate() {
         let alerts_before = pipeline.aws.topics().published().len();
         let calls_before = pipeline.aws.calls();

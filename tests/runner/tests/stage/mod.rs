@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use runner::{Delivery, Outcome, Pipeline, Setting, read_text};
+use runner::{Delivery, Outcome, Pipeline, Setting, know_exploited, read_text};
 
 pub const ACTS: [&str; 7] = ["1-push", "2-scan", "3-again", "4-fix", "5-archived", "6-spread", "7-released"];
 
@@ -36,7 +36,7 @@ pub async fn pipeline() -> Pipeline {
 pub async fn pipeline_with(setting: Setting) -> Pipeline {
     let pipeline = Pipeline::start(setting).await.unwrap();
     let catalogue = std::fs::read_to_string(package().join("story/known-exploited.json")).unwrap();
-    pipeline.know_exploited(&catalogue).unwrap();
+    know_exploited(&pipeline.aws, &catalogue).unwrap();
     pipeline
 }
 
