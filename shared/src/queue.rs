@@ -4,6 +4,11 @@
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use thiserror::Error;
 
+/// How the logs say that a message failed and a retry may help. An alarm reads it there.
+const TO_BE_RETRIED: &str = "failed, to be retried";
+/// How the logs say that no retry can help. The same alarm reads this.
+const FOR_GOOD: &str = "failed for good, bound for the dead-letter queue";
+
 /// What became of the messages of a batch, by message id.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Report {
@@ -62,7 +67,7 @@ pub fn messages(event: SqsEvent) -> Vec<Message> {
 impl Report {
     /// Notes a message that is none of ours.
     pub fn skip(&mut self, message: String, reason: String) {
-        tracing::info!(message, reason, "skipped");
+        tracing::info!(message_id = message, reason, "skipped");
         self.skipped.push((message, reason));
     }
 
@@ -76,9 +81,9 @@ impl Report {
         let reason = chain(error);
         for message in messages {
             if retryable {
-                tracing::warn!(message, reason, "failed, to be retried");
+                tracing::warn!(message_id = message, reason, "{TO_BE_RETRIED}");
             } else {
-                tracing::error!(message, reason, "failed for good, bound for the dead-letter queue");
+                tracing::error!(message_id = message, reason, "{FOR_GOOD}");
             }
             self.failed.push(Failure { message, reason: reason.clone(), retryable });
         }
@@ -143,6 +148,12 @@ mod tests {
         let failed: Vec<&str> =
             response.batch_item_failures.iter().map(|item| item.item_identifier.as_str()).collect();
         assert_eq!(failed, ["a"]);
+    }
+
+    #[test]
+    fn the_alarm_on_the_quarantine_reads_what_the_logs_say() {
+        let alarms = include_str!("../../infra/alarms.yaml");
+        assert!(alarms.contains(&format!("?\"{TO_BE_RETRIED}\" ?\"{FOR_GOOD}\"")));
     }
 
     #[test]

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """How large the functions are, how soon they are ready, and what a full batch costs them.
 
     tests/deployed/measure.py FOLDER [--runs N] [--batches N]

@@ -1,0 +1,262 @@
+"""An account on this machine: an emulator for most of AWS, the local AWS for ECR and Inspector, and the stack in it.
+
+Everything listens on 127.0.0.1 and ends with the test.
+
+What the emulator cannot do, and what is done about it here:
+
+* It has no faithful ECR tags and no findings, so the functions reach `local-aws` for ECR and Inspector.
+* It lets nobody send events as `aws.*` (neither does AWS), so the stack is deployed with other event sources.
+* It does not mount layers into functions that run without a container. The test downloads the layer that was
+  deployed, unpacks it and points POLICY_FILE to it.
+* It has no batching windows; batches are smaller than they would be.
+* A message that failed comes again after the visibility timeout, five times. Minutes are made seconds here.
+* It evaluates neither queue and topic policies nor alarms; that they are there is all that is seen.
+* `sam delete` cannot read the addresses of nested templates that lie in the emulator's S3, so the stack is deleted
+  with CloudFormation, which is what `sam delete` does but for the uploaded files.
+* It runs the functions' own processor only, so Architecture is this machine's.
+"""
+
+import io
+import json
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import time
+import urllib.request
+import zipfile
+from collections.abc import Callable, Iterator
+
+import boto3
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+STORY = ROOT / "tests/runner/story"
+ACCOUNT = "210987654321"
+REGION = "eu-west-1"
+STACK = "ecr-warden"
+SOURCES = {"aws.ecr": "test.ecr", "aws.inspector2": "test.inspector2"}
+FUNCTIONS = ["record-push", "assess-image", "publish-metrics", "raise-alerts", "enforce-quarantine"]
+#: Seconds until a message that failed comes again, in place of the template's minutes.
+VISIBILITY = 2
+
+
+def eventually(what: str, look: Callable[[], object], seconds: float = 60) -> object:
+    """What `look` finds, as soon as it finds something."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if found := look():
+            return found
+        time.sleep(0.2)
+    raise AssertionError(f"not within {seconds} s: {what}")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Service:
+    """A process that listens on a port of this machine."""
+
+    def __init__(self, command: list[str], log: pathlib.Path, environment: dict[str, str], cwd: pathlib.Path) -> None:
+        self.log = log
+        self.process = subprocess.Popen(
+            command, stdout=log.open("wb"), stderr=subprocess.STDOUT, env=os.environ | environment, cwd=cwd
+        )
+
+    def wait_for(self, port: int) -> None:
+        def answers() -> bool:
+            if self.process.poll() is not None:
+                raise AssertionError(f"it ended: {self.log.read_text()[-2000:]}")
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", port)) == 0
+
+        eventually(f"{self.process.args[0]} answers on port {port}", answers, 60)
+
+    def stop(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+class Account:
+    """The clients, and what a test needs to know of the stack."""
+
+    def __init__(self, emulator: str, local_aws: str) -> None:
+        def client(service: str, endpoint: str = emulator):
+            return boto3.client(service, region_name=REGION, endpoint_url=endpoint)
+
+        self.emulator = emulator
+        self.ecr = client("ecr", local_aws)
+        self.events = client("events")
+        self.sqs = client("sqs")
+        self.sns = client("sns")
+        self.functions = client("lambda")
+        self.metrics = client("cloudwatch")
+        self.logs = client("logs")
+        self.tables = client("dynamodb")
+        self.stacks = client("cloudformation")
+
+    def outputs(self) -> dict[str, str]:
+        stack = self.stacks.describe_stacks(StackName=STACK)["Stacks"][0]
+        return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+    def queue(self, name: str) -> str:
+        return self.sqs.get_queue_url(QueueName=f"{STACK}-{name}")["QueueUrl"]
+
+    def put(self, *events: dict) -> None:
+        """Sends events as their services would, only under another source."""
+        for start in range(0, len(events), 10):
+            entries = [
+                {
+                    "Source": SOURCES[event["source"]],
+                    "DetailType": event["detail-type"],
+                    "Detail": json.dumps(event["detail"]),
+                    "Resources": event.get("resources", []),
+                    "Time": event["time"],
+                }
+                for event in events[start : start + 10]
+            ]
+            answer = self.events.put_events(Entries=entries)
+            assert answer["FailedEntryCount"] == 0, answer
+
+    def waiting(self, name: str) -> int:
+        """How many messages are in a queue, in flight or not."""
+        wanted = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        attributes = self.sqs.get_queue_attributes(QueueUrl=self.queue(name), AttributeNames=wanted)["Attributes"]
+        return sum(int(attributes[one]) for one in wanted)
+
+    def settle(self) -> None:
+        """Waits until no message is on its way."""
+        calm = 0
+
+        def is_calm() -> bool:
+            nonlocal calm
+            calm = calm + 1 if all(self.waiting(name) == 0 for name in FUNCTIONS) else 0
+            return calm >= 5
+
+        eventually("the queues are empty", is_calm, 90)
+
+    def sum_of(self, metric: str, **dimensions: str) -> float:
+        """The sum of a metric's values."""
+        answer = self.metrics.get_metric_statistics(
+            Namespace="EcrWarden",
+            MetricName=metric,
+            Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
+            StartTime=time.time() - 86_400,
+            EndTime=time.time() + 3_600,
+            Period=86_400,
+            Statistics=["Sum"],
+        )
+        return sum(point["Sum"] for point in answer["Datapoints"])
+
+    def tags(self, repository: str, digest: str) -> list[str]:
+        found = self.ecr.describe_images(repositoryName=repository, imageIds=[{"imageDigest": digest}])
+        return found["imageDetails"][0]["imageTags"]
+
+    def take(self, url: str) -> list[dict]:
+        """Takes all messages out of a queue."""
+        taken = []
+        while batch := self.sqs.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+        ).get("Messages"):
+            taken.extend(batch)
+            for message in batch:
+                self.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return taken
+
+
+def story(act: str) -> list[dict]:
+    """The events of an act of the built-in story."""
+    return [json.loads(line) for line in (STORY / f"{act}.jsonl").read_text().splitlines()]
+
+
+def sam(*arguments: str) -> None:
+    done = subprocess.run(["sam", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"sam {' '.join(arguments)}: {done.stdout[-4000:]}{done.stderr[-4000:]}"
+
+
+@pytest.fixture(scope="session")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    """The account, empty but for the images and findings of the story."""
+    folder = tmp_path_factory.mktemp("account")
+    target = pathlib.Path(os.environ["CARGO_TARGET_DIR"])
+    local_port, port = free_port(), free_port()
+    local_url, url = f"http://127.0.0.1:{local_port}", f"http://127.0.0.1:{port}"
+    local_aws = Service(
+        [
+            str(target / "debug/local-aws"),
+            f"--port={local_port}",
+            f"--known-exploited={STORY / 'known-exploited.json'}",
+            *(str(STORY / f"{act}.jsonl") for act in ["1-push", "2-scan"]),
+        ],
+        folder / "local-aws.log",
+        {},
+        folder,
+    )
+    emulator = Service(
+        [shutil.which("ministack") or "ministack"],
+        folder / "emulator.log",
+        {
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(port),
+            "MINISTACK_HOST": "127.0.0.1",
+            "MINISTACK_ACCOUNT_ID": ACCOUNT,
+            "MINISTACK_REGION": REGION,
+            "TMPDIR": str(folder),
+            # The functions get these from the emulator's process.
+            "AWS_ENDPOINT_URL": url,
+            "AWS_ENDPOINT_URL_ECR": local_url,
+            "AWS_ENDPOINT_URL_INSPECTOR2": local_url,
+        },
+        folder,
+    )
+    try:
+        local_aws.wait_for(local_port)
+        emulator.wait_for(port)
+        yield Account(url, local_url)
+    finally:
+        emulator.stop()
+        local_aws.stop()
+
+
+@pytest.fixture(scope="session")
+def stack(account: Account, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    """The stack, deployed by `sam deploy` as a person would."""
+    os.environ["AWS_ENDPOINT_URL"] = account.emulator
+    parameters = {
+        "Architecture": os.environ["ARCHITECTURE"],
+        "QuarantineMode": "tag",
+        "RepositoriesExcluded": "sandbox/*",
+        "AlertEmail": "team@example.com",
+        "EventSourceEcr": SOURCES["aws.ecr"],
+        "EventSourceInspector": SOURCES["aws.inspector2"],
+    }
+    overrides = [f"{name}={value}" for name, value in parameters.items()]
+    sam("deploy", "--no-confirm-changeset", "--no-progressbar", "--parameter-overrides", *overrides)
+    policy = tmp_path_factory.mktemp("layer") / "policy.yaml"
+    policy.write_bytes(layer_file(account, "policy.yaml"))
+    environment = account.functions.get_function_configuration(FunctionName=f"{STACK}-assess-image")["Environment"]
+    environment["Variables"]["POLICY_FILE"] = str(policy)
+    account.functions.update_function_configuration(FunctionName=f"{STACK}-assess-image", Environment=environment)
+    for name in FUNCTIONS:
+        account.sqs.set_queue_attributes(
+            QueueUrl=account.queue(name), Attributes={"VisibilityTimeout": str(VISIBILITY)}
+        )
+    yield account
+
+
+def layer_file(account: Account, name: str) -> bytes:
+    """A file of the layer that assess-image was deployed with."""
+    configuration = account.functions.get_function_configuration(FunctionName=f"{STACK}-assess-image")
+    arn = configuration["Layers"][0]["Arn"]
+    location = account.functions.get_layer_version_by_arn(Arn=arn)["Content"]["Location"]
+    with urllib.request.urlopen(location) as answer:
+        package = zipfile.ZipFile(io.BytesIO(answer.read()))
+    return package.read(name)

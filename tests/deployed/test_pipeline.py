@@ -1,0 +1,169 @@
+"""The deployed stack does what it is for. The tests are in the order in which they are told."""
+
+import copy
+import json
+import time
+
+import pytest
+from conftest import ACCOUNT, FUNCTIONS, SOURCES, STACK, Account, eventually, story
+
+CHECKOUT = "sha256:7e6c2638cb94af251e0dca51224a5f4a58d3f1ae03c72c385c0101c62197cda7"
+QUARANTINED = ["1.4.0", "latest", "quarantine-7e6c2638cb94"]
+
+
+def listen(stack: Account, name: str, bus: str, pattern: dict) -> str:
+    """A queue behind a rule of its own, as somebody else's reactor would have."""
+    url = stack.sqs.create_queue(QueueName=name)["QueueUrl"]
+    stack.events.put_rule(Name=name, EventBusName=bus, EventPattern=json.dumps(pattern))
+    target = {"Id": name, "Arn": f"arn:aws:sqs:eu-west-1:{ACCOUNT}:{name}"}
+    stack.events.put_targets(Rule=name, EventBusName=bus, Targets=[target])
+    return url
+
+
+@pytest.fixture(scope="session")
+def alerts(stack: Account) -> str:
+    """A queue that is subscribed to the alerts."""
+    url = stack.sqs.create_queue(QueueName="alerts-heard")["QueueUrl"]
+    arn = f"arn:aws:sqs:eu-west-1:{ACCOUNT}:alerts-heard"
+    stack.sns.subscribe(TopicArn=stack.outputs()["AlertsArn"], Protocol="sqs", Endpoint=arn)
+    return url
+
+
+@pytest.fixture(scope="session")
+def announcements(stack: Account) -> str:
+    """A queue that hears what the stack announces."""
+    bus = stack.outputs()["AnnouncementsName"]
+    return listen(stack, "announcements-heard", bus, {"detail-type": ["Image Assessed"]})
+
+
+@pytest.fixture(scope="session")
+def evidence(stack: Account) -> str:
+    """A queue that hears what Inspector sends."""
+    return listen(stack, "evidence-heard", "default", {"source": [SOURCES["aws.inspector2"]]})
+
+
+def test_what_a_person_needs_next_is_in_the_outputs(stack: Account) -> None:
+    assert set(stack.outputs()) == {
+        "AlertsArn",
+        "AnnouncementsName",
+        "DashboardUrl",
+        "LedgerName",
+        "LogsCommand",
+        "OperationsArn",
+        "Quarantine",
+    }
+
+
+def test_alarms_and_dashboard_are_there(stack: Account) -> None:
+    alarms = stack.metrics.describe_alarms(AlarmNamePrefix=f"{STACK}-")["MetricAlarms"]
+    topic = stack.outputs()["OperationsArn"]
+    assert len(alarms) == 22
+    assert all(alarm["AlarmActions"] == [topic] for alarm in alarms)
+    assert json.loads(stack.metrics.get_dashboard(DashboardName=STACK)["DashboardBody"])["widgets"]
+
+
+def test_pushes_and_scans_become_an_alert_metrics_and_a_tag(
+    stack: Account, alerts: str, announcements: str, evidence: str
+) -> None:
+    stack.put(*story("1-push"))
+    stack.settle()
+    stack.put(*story("2-scan"))
+    eventually(
+        "the quarantine tag", lambda: sorted(stack.tags("shop/checkout", CHECKOUT)) == QUARANTINED, 120
+    )
+    stack.settle()
+
+    said = [json.loads(message["Body"]) for message in stack.take(alerts)]
+    assert [one["Subject"] for one in said] == [
+        "QUARANTINE: shop/checkout:1.4.0 (+1 tag) - CVE-2026-90017 CRITICAL EXPLOITED +3 more"
+    ]
+    assert "ci-push/checkout-build-812" in said[0]["Message"]
+    assert said[0]["MessageAttributes"]["severity"]["Value"] == "CRITICAL"
+    assert said[0]["MessageAttributes"]["verdict"]["Value"] == "quarantine"
+
+    # shop/checkout has 2 CRITICAL, 2 HIGH and 1 LOW; shop/web has 1 LOW; shop/search has none.
+    opened = {severity: stack.sum_of("FindingsOpened", Severity=severity) for severity in ["CRITICAL", "HIGH", "LOW"]}
+    assert opened == {"CRITICAL": 2, "HIGH": 2, "LOW": 2}
+    assert stack.sum_of("ImagesQuarantined") == 1
+
+
+def test_a_redelivered_message_is_said_once(
+    stack: Account, alerts: str, announcements: str, evidence: str
+) -> None:
+    heard = [message["Body"] for message in stack.take(announcements)]
+    assert any(json.loads(body)["detail"]["verdict"] == "quarantine" for body in heard)
+    assessed = stack.sum_of("ImagesAssessed")
+    # An assessment may be announced twice, by two invocations that found it unannounced; its id is the same.
+    assert assessed == len({json.loads(body)["detail"]["id"] for body in heard})
+    for function in ["publish-metrics", "raise-alerts", "enforce-quarantine"]:
+        for body in heard:
+            stack.sqs.send_message(QueueUrl=stack.queue(function), MessageBody=body)
+    found = [message["Body"] for message in stack.take(evidence)]
+    assert len(found) == len(story("2-scan"))
+    for body in reversed(found):
+        stack.sqs.send_message(QueueUrl=stack.queue("assess-image"), MessageBody=body)
+    stack.settle()
+    assert stack.take(alerts) == []
+    assert stack.take(announcements) == []
+    assert stack.sum_of("ImagesAssessed") == assessed
+    assert stack.sum_of("ImagesQuarantined") == 1
+    assert sorted(stack.tags("shop/checkout", CHECKOUT)) == QUARANTINED
+
+
+def test_a_poison_message_reaches_its_dead_letter_queue_and_takes_no_other_along(
+    stack: Account, announcements: str
+) -> None:
+    good = next(event for event in story("2-scan") if event["detail-type"] == "Inspector2 Finding")
+    good = copy.deepcopy(good)
+    good["detail"]["findingArn"] += "0"
+    good["detail"]["packageVulnerabilityDetails"]["vulnerabilityId"] = "CVE-2026-99999"
+    # Found just now, so after the scan, whose list of findings does not have it.
+    now = time.strftime("%a %b %d %H:%M:%S.000 UTC %Y", time.gmtime())
+    good["detail"]["firstObservedAt"] = good["detail"]["updatedAt"] = now
+    poison = copy.deepcopy(good)
+    del poison["detail"]["findingArn"]
+    url = stack.queue("assess-image")
+    mapping = stack.functions.list_event_source_mappings(FunctionName=f"{STACK}-assess-image")["EventSourceMappings"][0]
+    # Both lie in the queue before anything is taken out of it, so that they come as one batch.
+    stack.functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    for event in [poison, good]:
+        event = {**event, "account": ACCOUNT, "region": "eu-west-1"}
+        stack.sqs.send_message(QueueUrl=url, MessageBody=json.dumps(event))
+    stack.functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
+
+    eventually("the dead letter", lambda: stack.waiting("assess-image-dead-letters") == 1, 90)
+    stack.settle()
+    [dead] = stack.take(stack.queue("assess-image-dead-letters"))
+    assert json.loads(dead["Body"]) == {**poison, "account": ACCOUNT, "region": "eu-west-1"}
+    [heard] = stack.take(announcements)
+    assert json.loads(heard["Body"])["detail"]["changes"]["opened"] == {good["detail"]["severity"]: 1}
+
+
+def test_a_repository_that_is_left_alone_leaves_no_trace(stack: Account) -> None:
+    push = copy.deepcopy(next(event for event in story("1-push") if event["detail-type"] == "ECR Image Action"))
+    push["detail"]["repository-name"] = "sandbox/toy"
+    stack.put(push)
+    stack.settle()
+    table = stack.outputs()["LedgerName"]
+    items = [item["id"]["S"] for item in stack.tables.scan(TableName=table)["Items"]]
+    assert any("shop/checkout" in item for item in items)
+    assert not any("sandbox" in item for item in items)
+    assert all(stack.waiting(f"{name}-dead-letters") == 0 for name in FUNCTIONS)
+
+
+def test_a_deletion_leaves_the_ledger_and_nothing_else(stack: Account) -> None:
+    table = stack.outputs()["LedgerName"]
+    stack.stacks.delete_stack(StackName=STACK)
+    stack.stacks.get_waiter("stack_delete_complete").wait(StackName=STACK, WaiterConfig={"Delay": 1})
+    named = lambda names: sorted(name for name in names if STACK in name)  # noqa: E731
+    left = {
+        "functions": named(one["FunctionName"] for one in stack.functions.list_functions()["Functions"]),
+        "queues": named(url.rsplit("/", 1)[1] for url in stack.sqs.list_queues().get("QueueUrls", [])),
+        "topics": named(one["TopicArn"] for one in stack.sns.list_topics()["Topics"]),
+        "logs": named(one["logGroupName"] for one in stack.logs.describe_log_groups()["logGroups"]),
+        "alarms": named(one["AlarmName"] for one in stack.metrics.describe_alarms()["MetricAlarms"]),
+        "dashboards": named(one["DashboardName"] for one in stack.metrics.list_dashboards()["DashboardEntries"]),
+        "layers": named(one["LayerName"] for one in stack.functions.list_layers()["Layers"]),
+    }
+    assert left == {kind: [] for kind in left}
+    assert stack.tables.describe_table(TableName=table)["Table"]["TableStatus"] == "ACTIVE"
