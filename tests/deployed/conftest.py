@@ -10,7 +10,9 @@ What the emulator cannot do, and what is done about it here:
   deployed, unpacks it and points POLICY_FILE to it.
 * It has no batching windows; batches are smaller than they would be.
 * A message that failed comes again after the visibility timeout, five times. Minutes are made seconds here.
-* It evaluates neither queue and topic policies nor alarms; that they are there is all that is seen.
+* It evaluates roles and queue policies (AUTH), but not for ECR and Inspector, which are not in it. There a test of
+  the workspace holds each call against the grants.
+* It measures neither queues nor functions, so no alarm goes off; that they are there is all that is seen.
 * `sam delete` cannot read the addresses of nested templates that lie in the emulator's S3, so the stack is deleted
   with CloudFormation, which is what `sam delete` does but for the uploaded files.
 * It runs the functions' own processor only, so Architecture is this machine's.
@@ -22,6 +24,7 @@ import os
 import pathlib
 import shutil
 import socket
+import ssl
 import subprocess
 import time
 import urllib.request
@@ -172,6 +175,16 @@ class Account:
         return taken
 
 
+def certificate_for_loopback(folder: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
+    """A certificate that signs itself, and its key."""
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    command = f"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=loopback -keyout {key} -out {certificate}"
+    extensions = ["basicConstraints=critical,CA:FALSE", "subjectAltName=IP:127.0.0.1"]
+    added = [part for extension in extensions for part in ("-addext", extension)]
+    subprocess.run([*command.split(), *added], check=True, capture_output=True)
+    return certificate, key
+
+
 def story(act: str) -> list[dict]:
     """The events of an act of the built-in story."""
     return [json.loads(line) for line in (STORY / f"{act}.jsonl").read_text().splitlines()]
@@ -188,7 +201,10 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     folder = tmp_path_factory.mktemp("account")
     target = pathlib.Path(os.environ["CARGO_TARGET_DIR"])
     local_port, port = free_port(), free_port()
-    local_url, url = f"http://127.0.0.1:{local_port}", f"http://127.0.0.1:{port}"
+    local_url, url = f"http://127.0.0.1:{local_port}", f"https://127.0.0.1:{port}"
+    certificate, key = certificate_for_loopback(folder)
+    # The stack's queues and topics refuse whatever does not come by TLS.
+    os.environ["AWS_CA_BUNDLE"] = str(certificate)
     local_aws = Service(
         [
             str(target / "debug/local-aws"),
@@ -207,6 +223,11 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(port),
             "MINISTACK_HOST": "127.0.0.1",
+            # Roles are evaluated: the functions may do what their policies allow, and nothing else.
+            "AUTH": "true",
+            "USE_SSL": "1",
+            "MINISTACK_SSL_CERT": str(certificate),
+            "MINISTACK_SSL_KEY": str(key),
             "MINISTACK_ACCOUNT_ID": ACCOUNT,
             "MINISTACK_REGION": REGION,
             "TMPDIR": str(folder),
@@ -214,6 +235,7 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
             "AWS_ENDPOINT_URL": url,
             "AWS_ENDPOINT_URL_ECR": local_url,
             "AWS_ENDPOINT_URL_INSPECTOR2": local_url,
+            "SSL_CERT_FILE": str(certificate),
         },
         folder,
     )
@@ -257,6 +279,9 @@ def layer_file(account: Account, name: str) -> bytes:
     configuration = account.functions.get_function_configuration(FunctionName=f"{STACK}-assess-image")
     arn = configuration["Layers"][0]["Arn"]
     location = account.functions.get_layer_version_by_arn(Arn=arn)["Content"]["Location"]
-    with urllib.request.urlopen(location) as answer:
+    # The emulator names its address without TLS.
+    location = location.replace("http://", "https://", 1)
+    trust = ssl.create_default_context(cafile=os.environ["AWS_CA_BUNDLE"])
+    with urllib.request.urlopen(location, context=trust) as answer:
         package = zipfile.ZipFile(io.BytesIO(answer.read()))
     return package.read(name)

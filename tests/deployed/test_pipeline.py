@@ -11,20 +11,32 @@ CHECKOUT = "sha256:7e6c2638cb94af251e0dca51224a5f4a58d3f1ae03c72c385c0101c62197c
 QUARANTINED = ["1.4.0", "latest", "quarantine-7e6c2638cb94"]
 
 
+def queue_for(stack: Account, name: str, service: str) -> tuple[str, str]:
+    """A queue of somebody else's, to which a service may send: its address and its ARN."""
+    arn = f"arn:aws:sqs:eu-west-1:{ACCOUNT}:{name}"
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": service},
+        "Action": "sqs:SendMessage",
+        "Resource": arn,
+        "Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    return stack.sqs.create_queue(QueueName=name, Attributes={"Policy": policy})["QueueUrl"], arn
+
+
 def listen(stack: Account, name: str, bus: str, pattern: dict) -> str:
     """A queue behind a rule of its own, as somebody else's reactor would have."""
-    url = stack.sqs.create_queue(QueueName=name)["QueueUrl"]
+    url, arn = queue_for(stack, name, "events.amazonaws.com")
     stack.events.put_rule(Name=name, EventBusName=bus, EventPattern=json.dumps(pattern))
-    target = {"Id": name, "Arn": f"arn:aws:sqs:eu-west-1:{ACCOUNT}:{name}"}
-    stack.events.put_targets(Rule=name, EventBusName=bus, Targets=[target])
+    stack.events.put_targets(Rule=name, EventBusName=bus, Targets=[{"Id": name, "Arn": arn}])
     return url
 
 
 @pytest.fixture(scope="session")
 def alerts(stack: Account) -> str:
     """A queue that is subscribed to the alerts."""
-    url = stack.sqs.create_queue(QueueName="alerts-heard")["QueueUrl"]
-    arn = f"arn:aws:sqs:eu-west-1:{ACCOUNT}:alerts-heard"
+    url, arn = queue_for(stack, "alerts-heard", "sns.amazonaws.com")
     stack.sns.subscribe(TopicArn=stack.outputs()["AlertsArn"], Protocol="sqs", Endpoint=arn)
     return url
 
@@ -148,7 +160,7 @@ def test_a_repository_that_is_left_alone_leaves_no_trace(stack: Account) -> None
     items = [item["id"]["S"] for item in stack.tables.scan(TableName=table)["Items"]]
     assert any("shop/checkout" in item for item in items)
     assert not any("sandbox" in item for item in items)
-    assert all(stack.waiting(f"{name}-dead-letters") == 0 for name in FUNCTIONS)
+    assert {name: stack.waiting(f"{name}-dead-letters") for name in FUNCTIONS} == dict.fromkeys(FUNCTIONS, 0)
 
 
 def test_a_deletion_leaves_the_ledger_and_nothing_else(stack: Account) -> None:

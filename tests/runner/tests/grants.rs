@@ -5,7 +5,7 @@ mod stage;
 
 use std::collections::BTreeSet;
 
-use local_aws::{BasicScan, ScanStatus};
+use local_aws::{BasicScan, Fault, Nth, ScanStatus};
 use serde_json::json;
 use stage::{ACTS, QUARANTINED, act, event, pipeline, play, stream};
 
@@ -26,10 +26,11 @@ const WITHOUT_RESOURCE: [&str; 4] = [
     "inspector2:ListFindings",
 ];
 
-#[tokio::test]
-async fn calls_and_grants_are_the_same_list() {
+/// Everything that is called, by function, over runs that reach what a calm one does not: a scan of an image whose
+/// push nobody announced, findings before the word of who pushed, and answers of every service that get lost, so
+/// that what was done is done again.
+async fn called() -> BTreeSet<(String, String)> {
     let mut pipeline = pipeline().await;
-    // A basic scan of an image whose push nobody announced, then the story, which has the rest.
     let mut scan = event("2-scan", "Inspector2 Scan");
     scan["detail-type"] = json!("ECR Image Scan");
     scan["source"] = json!("aws.ecr");
@@ -41,15 +42,28 @@ async fn calls_and_grants_are_the_same_list() {
     let complete = BasicScan { status: ScanStatus::Complete, ..BasicScan::default() };
     pipeline.aws.ecr().seed_basic_scan("210987654321", "shop/checkout", QUARANTINED, complete);
     play(&mut pipeline, stream([scan])).await;
-    // Findings that arrive before the word of who pushed, which is then looked up for the alert.
     play(&mut pipeline, act("2-scan")).await;
     for name in ACTS {
         play(&mut pipeline, act(name)).await;
     }
-    let called = pipeline.aws.calls_by_caller();
-    for function in pipeline.functions() {
+    let mut called: BTreeSet<_> = pipeline.aws.calls_by_caller().into_keys().collect();
+    for action in pipeline.aws.calls().into_keys() {
+        let mut pipeline = stage::pipeline().await;
+        pipeline.aws.faults().inject(&action, Fault::AnswerLost, Nth::Times(7));
+        for name in ACTS {
+            play(&mut pipeline, act(name)).await;
+        }
+        called.extend(pipeline.aws.calls_by_caller().into_keys());
+    }
+    called
+}
+
+#[tokio::test]
+async fn calls_and_grants_are_the_same_list() {
+    let called = called().await;
+    for function in pipeline().await.functions() {
         let calls: BTreeSet<String> = called
-            .keys()
+            .iter()
             .filter(|(caller, _)| *caller == function.name)
             .map(|(_, action)| action.clone())
             .chain(LAMBDA.map(str::to_owned))
