@@ -2,6 +2,7 @@
 //! reason, or fails with a reason and is given back. One that fails takes no other with it.
 
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
+use lambda_runtime::Diagnostic;
 use thiserror::Error;
 
 /// How the logs say that a message failed and a retry may help. An alarm reads it there.
@@ -40,6 +41,13 @@ pub struct AllFailed {
     pub count: usize,
     /// The first one's reason.
     pub first: String,
+}
+
+impl From<AllFailed> for Diagnostic {
+    /// What the Lambda console and the logs call it; without this it would be the name of a boxed trait.
+    fn from(failed: AllFailed) -> Self {
+        Self { error_type: "AllFailed".to_owned(), error_message: failed.to_string() }
+    }
 }
 
 /// A message of a batch.

@@ -3,7 +3,7 @@
 use aws_config::BehaviorVersion;
 use aws_lambda_events::event::sqs::SqsEvent;
 use enforce_quarantine::EnforceQuarantine;
-use lambda_runtime::{Diagnostic, Error, LambdaEvent, run, service_fn};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use shared::environment::{self, Environment};
 
 #[tokio::main(flavor = "current_thread")]
@@ -13,10 +13,7 @@ async fn main() -> Result<(), Error> {
     let function = EnforceQuarantine::new(&config, &Environment::new(&environment::process))?;
     let function = &function;
     run(service_fn(|event: LambdaEvent<SqsEvent>| async move {
-        function.handle(event.payload).await.into_response().map_err(|failed| Diagnostic {
-            error_type: "AllFailed".to_owned(),
-            error_message: failed.to_string(),
-        })
+        function.handle(event.payload).await.into_response()
     }))
     .await
 }

@@ -2,7 +2,7 @@
 
 use aws_config::BehaviorVersion;
 use aws_lambda_events::event::sqs::SqsEvent;
-use lambda_runtime::{Diagnostic, Error, LambdaEvent, run, service_fn};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use raise_alerts::RaiseAlerts;
 use shared::clock::Clock;
 use shared::environment::{self, Environment};
@@ -14,10 +14,7 @@ async fn main() -> Result<(), Error> {
     let function = RaiseAlerts::new(&config, &Environment::new(&environment::process), Clock::System)?;
     let function = &function;
     run(service_fn(|event: LambdaEvent<SqsEvent>| async move {
-        function.handle(event.payload).await.into_response().map_err(|failed| Diagnostic {
-            error_type: "AllFailed".to_owned(),
-            error_message: failed.to_string(),
-        })
+        function.handle(event.payload).await.into_response()
     }))
     .await
 }

@@ -135,6 +135,11 @@ impl Stack {
         self.functions.iter()
     }
 
+    /// How long a queue hides a message that somebody took, in milliseconds; `None` where there is no such queue.
+    pub fn visibility_timeout(&self, queue: &str) -> Option<i64> {
+        self.queues.get(queue).map(Queue::visibility_timeout)
+    }
+
     /// The tables, ordered by logical id.
     pub fn tables(&self) -> &[Table] {
         &self.tables
