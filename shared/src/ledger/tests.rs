@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use super::*;
-use crate::event::FindingReport;
+use crate::event::{Action, FindingReport, ImageAction, PutImage};
 use crate::finding::{Fix, Package, Score};
 use crate::judgement::judge;
 use crate::samples::{

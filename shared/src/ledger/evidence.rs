@@ -1,0 +1,222 @@
+//! What can be learnt of an image, and how the ledger takes it in.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::{Announced, Coverage, Entry, Exploitation, Ledger, TagMark};
+use crate::event::{Action, FindingReport, ImageAction, PutImage};
+use crate::finding::{Finding, Source};
+use crate::image::QUARANTINE_PREFIX;
+
+/// Something learnt about an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Evidence {
+    /// A finding was reported.
+    Finding(Box<FindingReport>),
+    /// A scan ended and this is all that it found.
+    Listing {
+        /// Whose scan.
+        source: Source,
+        /// When it ended.
+        at: Timestamp,
+        /// Whether a scan shows that the image is covered; a listing that was only asked for does not.
+        scanned: bool,
+        /// All findings, of every status.
+        findings: Vec<Finding>,
+        /// The tags that the image had.
+        tags: Vec<String>,
+    },
+    /// A scan ended whose findings are known from a newer listing.
+    Scanned {
+        /// Whose scan.
+        source: Source,
+        /// When it ended.
+        at: Timestamp,
+    },
+    /// Findings of a listing that is not complete.
+    Findings(Vec<Finding>),
+    /// A scan failed.
+    ScanFailed {
+        /// Whose scan.
+        source: Source,
+        /// When.
+        at: Timestamp,
+    },
+    /// A tag was put on or taken off.
+    Action(ImageAction),
+    /// Somebody pushed it.
+    Put(PutImage),
+    /// The registry was asked when it was pushed.
+    Described {
+        /// When.
+        pushed_at: Timestamp,
+        /// Its manifest's media type.
+        media_type: Option<String>,
+    },
+    /// Coverage was asked.
+    Coverage(Coverage),
+    /// Exploitation was asked, by vulnerability.
+    Exploitation(BTreeMap<String, Exploitation>),
+}
+
+impl Ledger {
+    /// Takes in what was learnt. Returns whether that changed anything that is known.
+    pub fn merge(&mut self, evidence: Evidence) -> bool {
+        match evidence {
+            Evidence::Finding(report) => {
+                let mut changed = self.note_tags(&report.tags, report.finding.updated_at);
+                changed |= report.pushed_at.is_some_and(|at| earliest(&mut self.facts.pushed_at, at));
+                self.merge_finding(report.finding) | changed
+            }
+            Evidence::Findings(findings) => {
+                findings.into_iter().fold(false, |changed, finding| self.merge_finding(finding) | changed)
+            }
+            Evidence::Listing { source, at, scanned, findings, tags } => {
+                let mut changed = self.note_tags(&tags, at);
+                if scanned {
+                    changed |= self.merge(Evidence::Scanned { source, at });
+                }
+                self.merge_listing(source, at, findings) | changed
+            }
+            Evidence::Scanned { source, at } => {
+                // Only what is covered is scanned.
+                let shown = Coverage { at, active: true, reason: "SCANNED".to_owned() };
+                self.merge(Evidence::Coverage(shown))
+                    | newest(&mut self.facts.scans.entry(source).or_default().scanned_at, at)
+            }
+            Evidence::ScanFailed { source, at } => {
+                newest(&mut self.facts.scans.entry(source).or_default().failed_at, at)
+            }
+            Evidence::Action(action) => self.merge_action(action),
+            Evidence::Put(put) => {
+                let mut changed = earliest(&mut self.facts.pushed_at, put.at);
+                changed |=
+                    put.media_type.is_some_and(|media_type| earliest(&mut self.facts.media_type, media_type));
+                changed |= earliest(&mut self.facts.pusher, (put.at, put.pusher));
+                changed
+                    | put.tag.is_some_and(|tag| self.mark_tag(&tag, TagMark { at: put.at, present: true }))
+            }
+            Evidence::Described { pushed_at, media_type } => {
+                let changed = earliest(&mut self.facts.pushed_at, pushed_at);
+                changed
+                    | media_type.is_some_and(|media_type| earliest(&mut self.facts.media_type, media_type))
+            }
+            Evidence::Coverage(coverage) => {
+                let covered = coverage.active && newest(&mut self.facts.covered_at, coverage.at);
+                newest(&mut self.facts.coverage, coverage) | covered
+            }
+            Evidence::Exploitation(answers) => {
+                let mut changed = false;
+                for (vulnerability, answer) in answers {
+                    let known = self
+                        .exploitation
+                        .entry(vulnerability)
+                        .or_insert(Exploitation { asked_at: Timestamp::MIN, known: None });
+                    if answer > *known {
+                        *known = answer;
+                        changed = true;
+                    }
+                }
+                changed
+            }
+        }
+    }
+
+    fn merge_finding(&mut self, finding: Finding) -> bool {
+        if let Some(entry) = self.findings.get_mut(&finding.id) {
+            let joined = entry.finding.clone().join(finding);
+            let changed = joined != entry.finding;
+            entry.finding = joined;
+            return changed;
+        }
+        let entry = Entry { listed: false, announced: Announced::default(), finding };
+        self.findings.insert(entry.finding.id.clone(), entry);
+        true
+    }
+
+    /// Of two listings the one of the newer scan says what is there; two answers about the same scan are
+    /// added up, because either may have come before everything was listed.
+    fn merge_listing(&mut self, source: Source, at: Timestamp, findings: Vec<Finding>) -> bool {
+        let known = self.facts.scans.entry(source).or_default().completed_at;
+        let listed: Vec<String> = findings.iter().map(|finding| finding.id.clone()).collect();
+        let mut changed = self.merge(Evidence::Findings(findings));
+        if known.is_some_and(|known| known > at) {
+            return changed;
+        }
+        if known != Some(at) {
+            self.facts.scans.entry(source).or_default().completed_at = Some(at);
+            for entry in self.findings.values_mut().filter(|entry| entry.finding.source == source) {
+                entry.listed = false;
+            }
+            changed = true;
+        }
+        for id in listed {
+            if let Some(entry) = self.findings.get_mut(&id) {
+                changed |= !std::mem::replace(&mut entry.listed, true);
+            }
+        }
+        changed
+    }
+
+    fn merge_action(&mut self, action: ImageAction) -> bool {
+        let mut changed = false;
+        if action.action == Action::Push {
+            changed |= earliest(&mut self.facts.pushed_at, action.at);
+            changed |=
+                action.media_type.is_some_and(|media_type| earliest(&mut self.facts.media_type, media_type));
+        }
+        let present = action.action == Action::Push;
+        changed
+            | match action.tag {
+                Some(tag) => self.mark_tag(&tag, TagMark { at: action.at, present }),
+                None if present => false,
+                None => newest(&mut self.facts.deleted_at, action.at),
+            }
+    }
+
+    fn note_tags(&mut self, tags: &[String], at: Timestamp) -> bool {
+        let mut changed = false;
+        for tag in tags {
+            changed |= self.mark_tag(tag, TagMark { at, present: true });
+        }
+        changed
+    }
+
+    /// Our own quarantine tags are the enforcer's business, not a fact about the image.
+    fn mark_tag(&mut self, tag: &str, mark: TagMark) -> bool {
+        if tag.starts_with(QUARANTINE_PREFIX) {
+            return false;
+        }
+        let tag = crate::finding::tame(tag);
+        match self.facts.tags.get_mut(&tag) {
+            Some(known) if *known >= mark => false,
+            Some(known) => {
+                *known = mark;
+                true
+            }
+            None => {
+                self.facts.tags.insert(tag, mark);
+                true
+            }
+        }
+    }
+}
+
+/// The join of an optional value that only ever grows. Returns whether it grew.
+fn newest<T: Ord>(known: &mut Option<T>, new: T) -> bool {
+    let grows = known.as_ref().is_none_or(|known| *known < new);
+    if grows {
+        *known = Some(new);
+    }
+    grows
+}
+
+/// The join of an optional value that only ever shrinks. Returns whether it shrank.
+fn earliest<T: Ord>(known: &mut Option<T>, new: T) -> bool {
+    let shrinks = known.as_ref().is_none_or(|known| *known > new);
+    if shrinks {
+        *known = Some(new);
+    }
+    shrinks
+}
