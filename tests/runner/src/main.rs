@@ -9,7 +9,9 @@ use std::process::ExitCode;
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
-use runner::{Delivery, Outcome, Pipeline, Setting, know_exploited, print, print_sums, read_file, tell};
+use runner::{
+    Delivery, Outcome, Pipeline, Reader, Setting, know_exploited, print, print_sums, read_file, tell,
+};
 
 /// Plays ecr-warden's whole pipeline on this machine, against an AWS inside the process.
 ///
@@ -65,7 +67,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let template = std::fs::read_to_string(root.join("template.yaml"))?;
     let mut parameters = BTreeMap::from([("QuarantineMode".to_owned(), "tag".to_owned())]);
     parameters.extend(arguments.parameters.iter().cloned());
-    let mut out = io::stdout().lock();
+    let mut out = Reader::new(io::stdout().lock());
     if arguments.files.is_empty() {
         let told: Option<&mut dyn Write> = if arguments.json { None } else { Some(&mut out) };
         let pipeline = tell(&template, parameters, told).await?;
@@ -107,18 +109,15 @@ async fn conclude(
     if let Some(folder) = &arguments.out {
         write_files(folder, pipeline, &outcome)?;
     }
-    let printed = if arguments.json {
-        serde_json::to_writer(&mut *out, &outcome).map_err(io::Error::from).and_then(|()| writeln!(out))
+    if arguments.json {
+        serde_json::to_writer(&mut *out, &outcome)?;
+        writeln!(out)?;
     } else if arguments.files.is_empty() {
-        print_sums(out, &outcome, pipeline.dead(), pipeline.skipped())
+        print_sums(out, &outcome, pipeline.dead(), pipeline.skipped())?;
     } else {
-        print(out, &outcome, pipeline.dead(), pipeline.skipped())
-    };
-    match printed {
-        // Whoever reads has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        printed => Ok(printed?),
+        print(out, &outcome, pipeline.dead(), pipeline.skipped())?;
     }
+    Ok(out.flush()?)
 }
 
 fn write_files(folder: &Path, pipeline: &Pipeline, outcome: &Outcome) -> Result<(), Box<dyn Error>> {

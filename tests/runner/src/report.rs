@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{ContentArrangement, Table};
+use comfy_table::presets::NOTHING;
+use comfy_table::{ContentArrangement, Table, TableComponent};
 use shared::finding::Severity;
 use shared::image::QUARANTINE_PREFIX;
 
@@ -54,7 +54,9 @@ pub(crate) fn heading(out: &mut impl Write, text: &str) -> io::Result<()> {
 fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table
-        .load_preset(UTF8_HORIZONTAL_ONLY)
+        .load_preset(NOTHING)
+        .set_style(TableComponent::HeaderLines, '─')
+        .set_style(TableComponent::MiddleHeaderIntersections, '─')
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(header);
     table
@@ -76,7 +78,7 @@ pub(crate) fn images(out: &mut impl Write, images: &[ImageOutcome]) -> io::Resul
             why(image),
         ]);
     }
-    writeln!(out, "{table}")?;
+    writeln!(out, "{}", table.trim_fmt())?;
     if sorted.len() > IMAGES {
         writeln!(out, "… and {} more; --json prints them all.", sorted.len() - IMAGES)?;
     }
@@ -149,7 +151,7 @@ fn metrics(out: &mut impl Write, metrics: &[MetricSum]) -> io::Result<()> {
             metric.unit.clone(),
         ]);
     }
-    writeln!(out, "{table}")
+    writeln!(out, "{}", table.trim_fmt())
 }
 
 fn events(

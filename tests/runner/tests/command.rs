@@ -57,6 +57,23 @@ fn the_story_is_told_the_same_twice() {
 }
 
 #[test]
+fn reader_that_goes_away_stops_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ecr-warden"))
+        .args(["--out", &folder.path().to_string_lossy()])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert!(output.status.success());
+    assert_eq!(std::fs::read_dir(folder.path().join("alerts")).unwrap().count(), 3);
+}
+
+#[test]
 fn json_has_the_documented_form() {
     let outcome = outcome(&["--json"], None);
     let images = outcome["images"].as_array().unwrap();

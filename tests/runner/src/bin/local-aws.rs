@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use runner::{Delivery, Endpoint, News, know_exploited, print_alert, read_file};
+use runner::{Delivery, Endpoint, News, Reader, know_exploited, print_alert, read_file};
 
 /// How often it looks whether something happened.
 const LOOK: Duration = Duration::from_millis(200);
@@ -62,7 +62,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     }
     let (address, _server) =
         endpoint.aws.serve(SocketAddr::from((Ipv4Addr::LOCALHOST, arguments.port))).await?;
-    let mut out = io::stdout().lock();
+    let mut out = Reader::new(io::stdout().lock());
     writeln!(out, "http://{address}")?;
     loop {
         tokio::time::sleep(LOOK).await;
