@@ -120,7 +120,8 @@ impl Ledgers {
     }
 
     /// Notes that the ledger's assessment is announced. If another one waits in its place by now, then whoever
-    /// put that there has announced this one first, and there is nothing to note.
+    /// put that there has announced this one first, and there is nothing to note. The mark is a new version, so
+    /// that nobody who loaded the ledger before puts the assessment back.
     pub async fn mark_published(&self, ledger: &mut Ledger) -> Result<(), LedgerError> {
         let Some(announced) = ledger.unpublished.take() else { return Ok(()) };
         let marked = self
@@ -128,16 +129,20 @@ impl Ledgers {
             .update_item()
             .table_name(&self.table)
             .key("id", AttributeValue::S(key(&ledger.image)))
-            .update_expression("REMOVE unpublished, unpublished_id")
+            .update_expression("REMOVE unpublished, unpublished_id ADD version :one")
             .condition_expression("unpublished_id = :announced")
             .expression_attribute_values(":announced", AttributeValue::S(announced.id))
+            .expression_attribute_values(":one", number(1))
             .send()
             .await
             .map_err(|error| AwsError::of("dynamodb:UpdateItem", error));
         match marked {
-            Err(error) if !error.is("ConditionalCheckFailed") => Err(error.into()),
-            _ => Ok(()),
+            // If others stored it meanwhile, this is no version that there is, and to store it will conflict.
+            Ok(_) => ledger.version += 1,
+            Err(error) if error.is("ConditionalCheckFailed") => {}
+            Err(error) => return Err(error.into()),
         }
+        Ok(())
     }
 }
 

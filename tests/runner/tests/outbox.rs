@@ -63,3 +63,19 @@ async fn of_two_who_store_the_same_version_one_must_merge_again() {
     assert_eq!(ledgers.store(&mut first).await.unwrap(), Stored::Yes);
     assert_eq!(ledgers.store(&mut second).await.unwrap(), Stored::Conflict);
 }
+
+#[tokio::test]
+async fn who_loaded_the_ledger_before_the_mark_does_not_put_the_assessment_back() {
+    let (ledgers, mut ours) = stored().await;
+    let mut theirs = ledgers.load(&ours.image).await.unwrap();
+    assert!(theirs.unpublished.is_some());
+    ledgers.mark_published(&mut ours).await.unwrap();
+
+    assert!(theirs.merge(tagged(&ours.image)));
+    assert_eq!(ledgers.store(&mut theirs).await.unwrap(), Stored::Conflict);
+    assert_eq!(ledgers.load(&ours.image).await.unwrap().unpublished, None);
+
+    // Whoever marked it goes on with the version that there is now.
+    assert!(ours.merge(tagged(&ours.image)));
+    assert_eq!(ledgers.store(&mut ours).await.unwrap(), Stored::Yes);
+}
