@@ -16,6 +16,7 @@ use shared::aws::{AwsError, LedgerError, Ledgers, PutTag, Registry};
 use shared::environment::{Environment, EnvironmentError};
 use shared::image::ImageId;
 use shared::queue::{self, Report};
+use shared::verdict::Verdict;
 use thiserror::Error;
 
 pub use plan::{Plan, plan};
@@ -23,6 +24,9 @@ pub use plan::{Plan, plan};
 /// How many images are worked on at the same time. ECR takes 10 `PutImage` a second from an account and
 /// region, and every developer's push counts.
 const IMAGES_AT_ONCE: usize = 2;
+
+/// How often it acts on a verdict that changes meanwhile.
+const ATTEMPTS: u32 = 3;
 
 /// What the function may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +66,9 @@ pub enum QuarantineError {
     /// ECR refused.
     #[error(transparent)]
     Aws(#[from] AwsError),
+    /// The verdict changed under every one of the attempts to act on it.
+    #[error("the verdict of {0} changed each time that its tags had been made to agree with it")]
+    Restless(Box<ImageId>),
     /// ECR says that the tag is there, and the image does not have it.
     #[error("{image} does not have the tag {tag} after it was put: another image has it, or it was removed")]
     NotThere {
@@ -77,7 +84,7 @@ impl QuarantineError {
         match self {
             Self::Ledger(error) => error.is_retryable(),
             Self::Aws(error) => error.retryable,
-            Self::NotThere { .. } => true,
+            Self::NotThere { .. } | Self::Restless(_) => true,
         }
     }
 }
@@ -115,21 +122,42 @@ impl EnforceQuarantine {
         report
     }
 
+    /// Acts, and looks whether the verdict still stands: another invocation that saw a newer one meanwhile may
+    /// have left the tags alone because it found them as they should be then.
     async fn enforce(&self, image: &ImageId) -> Result<(), QuarantineError> {
-        let verdict = self.ledgers.load(image).await?.facts.verdict;
+        let mut verdict = self.ledgers.load(image).await?.facts.verdict;
+        for _ in 0..ATTEMPTS {
+            if !self.act(image, verdict).await? {
+                return Ok(());
+            }
+            let now = self.ledgers.load(image).await?.facts.verdict;
+            if now == verdict {
+                return Ok(());
+            }
+            verdict = now;
+        }
+        Err(QuarantineError::Restless(Box::new(image.clone())))
+    }
+
+    /// Makes the tags agree with a verdict. Returns whether that changed any.
+    async fn act(&self, image: &ImageId, verdict: Verdict) -> Result<bool, QuarantineError> {
         let tag = image.quarantine_tag();
         let description = self.registry.describe(image).await?;
         let plan = plan(verdict, &tag, description.as_ref().map(|description| description.tags.as_slice()));
         match (plan, self.mode) {
             (Plan::Leave(reason), _) => tracing::info!(%image, %verdict, reason, "tags left as they are"),
             (plan, Mode::Observe) => tracing::info!(%image, %verdict, ?plan, tag, "observed, not done"),
-            (Plan::Put, Mode::Tag) => self.put(image, &tag).await?,
+            (Plan::Put, Mode::Tag) => {
+                self.put(image, &tag).await?;
+                return Ok(true);
+            }
             (Plan::Remove, Mode::Tag) => {
                 self.registry.remove_tag(image, &tag).await?;
                 tracing::info!(%image, tag, "quarantine tag taken off");
+                return Ok(true);
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Puts the tag and looks whether it is there.

@@ -3,10 +3,15 @@
 
 mod stage;
 
+use std::time::Duration;
+
+use aws_lambda_events::event::sqs::SqsEvent;
+use enforce_quarantine::EnforceQuarantine;
 use local_aws::{Fault, ImageView, Mutability, Nth, SeedImage};
 use runner::{Outcome, Pipeline};
 use serde_json::json;
-use shared::aws::{Manifest, Registry};
+use shared::aws::{Ledgers, Manifest, Registry, Stored};
+use shared::environment::Environment;
 use shared::image::ImageId;
 use shared::verdict::Verdict;
 use stage::{QUARANTINED, act, event, pipeline, pipeline_with, play, setting, stream};
@@ -171,4 +176,50 @@ async fn a_manifest_that_changed_on_the_way_is_refused() {
     let changed = Manifest { text: format!("{} ", manifest.text), ..manifest };
     let error = registry.put_tag(&id, changed, TAG).await.unwrap_err();
     assert!(error.is("ImageDigestDoesNotMatch") && !error.retryable, "{error}");
+}
+
+/// An announcement of the story's first image, as its queue delivers it.
+fn announcement() -> SqsEvent {
+    let file = stage::package().join("../../functions/enforce-quarantine/event.json");
+    serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_verdict_that_changes_while_the_tag_is_taken_off_puts_it_on_again() {
+    let mut pipeline = pipeline().await;
+    play(&mut pipeline, [act("1-push"), act("2-scan")].concat()).await;
+    pipeline.aws.create_table("ledgers", "id").await;
+    let config = pipeline.aws.sdk_config().await;
+    let ledgers = Ledgers::new(aws_sdk_dynamodb::Client::new(&config), "ledgers".to_owned());
+    let id = ImageId {
+        account: "210987654321".to_owned(),
+        region: "eu-west-1".to_owned(),
+        repository: "shop/checkout".to_owned(),
+        digest: QUARANTINED.to_owned().try_into().unwrap(),
+    };
+    let judge = async |verdict| {
+        let mut ledger = ledgers.load(&id).await.unwrap();
+        ledger.facts.verdict = verdict;
+        assert_eq!(ledgers.store(&mut ledger).await.unwrap(), Stored::Yes);
+    };
+    judge(Verdict::Clear).await;
+    let variables = |name: &str| match name {
+        "TABLE_NAME" => Some("ledgers".to_owned()),
+        "QUARANTINE_MODE" => Some("tag".to_owned()),
+        _ => None,
+    };
+    let function = EnforceQuarantine::new(&config, &Environment::new(&variables)).unwrap();
+    pipeline.aws.faults().inject(
+        "ecr:BatchDeleteImage",
+        Fault::Slow(Duration::from_millis(400)),
+        Nth::Call(1),
+    );
+    let others = async {
+        // The tag is still on, so whoever looks now leaves it.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        judge(Verdict::Quarantine).await;
+    };
+    let (report, ()) = tokio::join!(function.handle(announcement()), others);
+    assert_eq!(report.failed, []);
+    assert!(image(&pipeline).tags.contains(&TAG.to_owned()), "in quarantine without its tag");
 }
