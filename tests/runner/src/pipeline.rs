@@ -324,6 +324,18 @@ impl Pipeline {
         self.stack.tables().first().map(|table| table.name.clone()).unwrap_or_default()
     }
 
+    /// How often each operation was called by the functions, by IAM action. The runner's own look at the ledgers
+    /// names no caller and does not count.
+    pub fn calls(&self) -> BTreeMap<String, u64> {
+        let mut sums = BTreeMap::new();
+        for ((caller, action), count) in self.aws.calls_by_caller() {
+            if !caller.is_empty() {
+                *sums.entry(action).or_default() += count;
+            }
+        }
+        sums
+    }
+
     pub(crate) fn sdk_config(&self) -> &SdkConfig {
         &self.config
     }

@@ -79,7 +79,7 @@ pub async fn tell(
     know_exploited(&pipeline.aws, KNOWN_EXPLOITED).map_err(StoryError::Catalogue)?;
     for (number, act) in ACTS.iter().enumerate() {
         let alerts_before = pipeline.aws.topics().published().len();
-        let calls_before = pipeline.aws.calls();
+        let calls_before = pipeline.calls();
         pipeline.play(read_text(act.title, act.events.as_bytes()), |_| ()).await?;
         if let Some(out) = out.as_deref_mut() {
             let outcome = Outcome::of(&pipeline).await?;

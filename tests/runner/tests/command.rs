@@ -54,6 +54,9 @@ fn the_story_is_told_the_same_twice() {
     {
         assert!(text.contains(expected), "{expected:?} is missing");
     }
+    let told: u64 =
+        text.lines().filter_map(|line| line.split_once(" calls to AWS: ")?.0.parse::<u64>().ok()).sum();
+    assert!(text.contains(&format!("\nCalls to AWS: {told}\n")), "the acts told of {told} calls");
 }
 
 #[test]

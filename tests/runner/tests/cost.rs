@@ -18,7 +18,7 @@ fn difference(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> 
 #[tokio::test]
 async fn a_thousand_findings_of_one_image_cost_one_read_and_one_write() {
     let mut pipeline = pipeline().await;
-    let before = pipeline.aws.calls();
+    let before = pipeline.calls();
     let outcome = play(&mut pipeline, stream(findings(1000))).await;
     let expected = BTreeMap::from([("dynamodb:GetItem".to_owned(), 1), ("dynamodb:PutItem".to_owned(), 1)]);
     assert_eq!(difference(&before, &outcome.calls), expected);
@@ -29,7 +29,7 @@ async fn a_thousand_findings_of_one_image_cost_one_read_and_one_write() {
 async fn a_thousand_findings_of_a_scanned_image_cost_six_calls_at_most() {
     let mut pipeline = pipeline().await;
     play(&mut pipeline, [act("1-push"), act("2-scan")].concat()).await;
-    let before = pipeline.aws.calls();
+    let before = pipeline.calls();
     // Later than the scan, or they would be findings that the scan no longer listed.
     let later = findings(1000).into_iter().map(|mut event| {
         event["detail"]["updatedAt"] = "Tue Mar 03 09:00:00.000 UTC 2026".into();

@@ -51,7 +51,7 @@ async fn one_message_at_a_time_ends_as_a_thousand_at_once() {
 async fn a_duplicate_writes_nothing_and_announces_nothing() {
     let mut pipeline = pipeline().await;
     play(&mut pipeline, [act("1-push"), act("2-scan")].concat()).await;
-    let before = pipeline.aws.calls();
+    let before = pipeline.calls();
     let outcome = play(&mut pipeline, [act("2-scan"), act("1-push")].concat()).await;
     let reads = ["dynamodb:GetItem", "inspector2:ListFindings"];
     for (action, count) in outcome.calls {
