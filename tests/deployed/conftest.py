@@ -13,6 +13,7 @@ What the emulator cannot do, and what is done about it here:
 * It evaluates roles and queue policies (AUTH), but not for ECR and Inspector, which are not in it. There a test of
   the workspace holds each call against the grants.
 * It measures neither queues nor functions, so no alarm goes off; that they are there is all that is seen.
+* It knows no alarms on several metrics, and no conditions on the items of a table; `emulator.py` teaches it both.
 * `sam delete` cannot read the addresses of nested templates that lie in the emulator's S3, so the stack is deleted
   with CloudFormation, which is what `sam delete` does but for the uploaded files.
 * It runs the functions' own processor only, so Architecture is this machine's.
@@ -22,10 +23,10 @@ import io
 import json
 import os
 import pathlib
-import shutil
 import socket
 import ssl
 import subprocess
+import sys
 import time
 import urllib.request
 import zipfile
@@ -92,9 +93,10 @@ class Account:
     """The clients, and what a test needs to know of the stack."""
 
     def __init__(self, emulator: str, local_aws: str) -> None:
-        def client(service: str, endpoint: str = emulator):
-            return boto3.client(service, region_name=REGION, endpoint_url=endpoint)
+        def client(service: str, endpoint: str = emulator, **credentials: str):
+            return boto3.client(service, region_name=REGION, endpoint_url=endpoint, **credentials)
 
+        self.client = client
         self.emulator = emulator
         self.ecr = client("ecr", local_aws)
         self.events = client("events")
@@ -163,6 +165,21 @@ class Account:
         found = self.ecr.describe_images(repositoryName=repository, imageIds=[{"imageDigest": digest}])
         return found["imageDetails"][0]["imageTags"]
 
+    def tables_as(self, function: str):
+        """DynamoDB as a function reaches it, with the function's role, which the test may assume besides Lambda."""
+        arn = self.functions.get_function_configuration(FunctionName=f"{STACK}-{function}")["Role"]
+        principal = {"Service": "lambda.amazonaws.com", "AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+        statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
+        trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        self.client("iam").update_assume_role_policy(RoleName=arn.rsplit("/", 1)[1], PolicyDocument=trust)
+        key = self.client("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+        return self.client(
+            "dynamodb",
+            aws_access_key_id=key["AccessKeyId"],
+            aws_secret_access_key=key["SecretAccessKey"],
+            aws_session_token=key["SessionToken"],
+        )
+
     def take(self, url: str) -> list[dict]:
         """Takes all messages out of a queue."""
         taken = []
@@ -217,7 +234,7 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
         folder,
     )
     emulator = Service(
-        [shutil.which("ministack") or "ministack"],
+        [sys.executable, str(ROOT / "tests/deployed/emulator.py")],
         folder / "emulator.log",
         {
             "BIND_HOST": "127.0.0.1",

@@ -69,7 +69,7 @@ def test_what_a_person_needs_next_is_in_the_outputs(stack: Account) -> None:
 def test_alarms_and_dashboard_are_there(stack: Account) -> None:
     alarms = stack.metrics.describe_alarms(AlarmNamePrefix=f"{STACK}-")["MetricAlarms"]
     topic = stack.outputs()["OperationsArn"]
-    assert len(alarms) == 22
+    assert len(alarms) == 23
     assert all(alarm["AlarmActions"] == [topic] for alarm in alarms)
     assert json.loads(stack.metrics.get_dashboard(DashboardName=STACK)["DashboardBody"])["widgets"]
 
@@ -161,6 +161,15 @@ def test_a_repository_that_is_left_alone_leaves_no_trace(stack: Account) -> None
     assert any("shop/checkout" in item for item in items)
     assert not any("sandbox" in item for item in items)
     assert {name: stack.waiting(f"{name}-dead-letters") for name in FUNCTIONS} == dict.fromkeys(FUNCTIONS, 0)
+
+
+def test_a_reactor_writes_its_own_notes_and_nothing_else(stack: Account) -> None:
+    table = stack.outputs()["LedgerName"]
+    tables = stack.tables_as("raise-alerts")
+    tables.put_item(TableName=table, Item={"id": {"S": "done#raise-alerts#test"}})
+    for others in ["image#test", "done#publish-metrics#test"]:
+        with pytest.raises(tables.exceptions.ClientError, match="AccessDenied"):
+            tables.put_item(TableName=table, Item={"id": {"S": others}})
 
 
 def test_a_deletion_leaves_the_ledger_and_nothing_else(stack: Account) -> None:

@@ -6,8 +6,9 @@ mod stage;
 use std::collections::BTreeSet;
 
 use local_aws::{BasicScan, Fault, Nth, ScanStatus};
+use runner::Pipeline;
 use serde_json::json;
-use stage::{ACTS, QUARANTINED, act, event, pipeline, play, stream};
+use stage::{ACTS, QUARANTINED, act, event, pipeline, pipeline_with, play, setting, stream};
 
 /// What Lambda itself does with a function's role: it reads the queue and writes the logs.
 const LAMBDA: [&str; 5] = [
@@ -96,6 +97,25 @@ async fn no_grant_is_wider_than_aws_makes_it() {
                 "{}: metrics of every namespace may be published",
                 function.name
             );
+            assert!(
+                !grant.actions.iter().any(|action| action.starts_with("dynamodb:")) || grant.conditional,
+                "{}: items of other functions may be reached: {grant:?}",
+                function.name
+            );
         }
     }
+}
+
+#[tokio::test]
+async fn who_only_observes_may_touch_no_tag() {
+    let mut setting = setting();
+    setting.parameters.insert("QuarantineMode".to_owned(), "observe".to_owned());
+    let may = |pipeline: &Pipeline| -> BTreeSet<String> {
+        let grants = pipeline.functions().flat_map(|function| function.grants.clone());
+        grants.flat_map(|grant| grant.actions).filter(|action| action.starts_with("ecr:")).collect()
+    };
+    let observing = may(&pipeline_with(setting).await);
+    let tagging = may(&pipeline().await);
+    let tags = ["ecr:BatchDeleteImage", "ecr:BatchGetImage", "ecr:PutImage"].map(str::to_owned);
+    assert_eq!(tagging.difference(&observing).cloned().collect::<Vec<_>>(), tags);
 }
