@@ -93,7 +93,7 @@ pub struct Scan {
     pub source: Source,
     /// When it ended.
     pub completed_at: Timestamp,
-    /// How many milliseconds after the push that was.
+    /// How many milliseconds after the push that was; only of a first scan, within a day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency_ms: Option<i64>,
 }
@@ -136,7 +136,7 @@ pub struct Reason {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
-    /// No rule matched it before.
+    /// Its rules ask for an alert or for quarantine, which none did before.
     NewlyMatched,
     /// It came into CISA's catalogue.
     BecameKnownExploited,

@@ -14,6 +14,8 @@ use crate::verdict::Verdict;
 /// the least, and the ledger keeps a copy of it beside up to 10,000 findings in 400 KB.
 const REASONS_BYTES: usize = 64 * 1024;
 const EXCUSES_BYTES: usize = 16 * 1024;
+/// What is longer, in milliseconds, is no scan on push: a day.
+const LONGEST_LATENCY_MS: i64 = 24 * 60 * 60 * 1000;
 /// How many tags it names.
 const TAGS: usize = 50;
 
@@ -44,10 +46,7 @@ pub fn assess(ledger: &mut Ledger, judgement: &Judgement, policy: &Policy, now: 
         scan: scan.map(|(completed_at, source)| Scan {
             source,
             completed_at,
-            latency_ms: ledger
-                .facts
-                .pushed_at
-                .map(|pushed| completed_at.as_millisecond() - pushed.as_millisecond()),
+            latency_ms: latency(ledger, completed_at),
         }),
         open: Comparison::open(ledger),
         waived: comparison.waived(),
@@ -70,6 +69,16 @@ pub fn assess(ledger: &mut Ledger, judgement: &Judgement, policy: &Policy, now: 
     ledger.facts.announced_scan = newest_scan.map(|(at, _)| at);
     ledger.unpublished = Some(assessment);
     true
+}
+
+/// How long the image's first scan took to come, in milliseconds. A scan that is not the first says nothing of
+/// that, nor does the first one of an image that had long been there when scanning was switched on.
+fn latency(ledger: &Ledger, completed_at: Timestamp) -> Option<i64> {
+    if ledger.facts.announced_scan.is_some() {
+        return None;
+    }
+    let latency = completed_at.as_millisecond() - ledger.facts.pushed_at?.as_millisecond();
+    (latency <= LONGEST_LATENCY_MS).then_some(latency)
 }
 
 fn assessed_image(ledger: &Ledger, policy: &Policy) -> AssessedImage {

@@ -116,9 +116,9 @@ impl Comparison {
     }
 
     fn change(&self, ledger: &Ledger, entry: &Entry) -> Option<Change> {
-        self.rules.get(&entry.finding.id)?;
-        let Announced { matched, exploited, severity, .. } = &entry.announced;
-        if !matched {
+        let Rules { then, .. } = self.rules.get(&entry.finding.id)?;
+        let Announced { alert, quarantine, exploited, severity, .. } = &entry.announced;
+        if then.contains(&Action::Alert) && !alert || then.contains(&Action::Quarantine) && !quarantine {
             return Some(Change::NewlyMatched);
         }
         if !exploited && ledger.known_exploited(&entry.finding).is_some() {
@@ -172,10 +172,12 @@ impl Comparison {
             .iter()
             .map(|(id, entry)| {
                 let open = Self::is_open(ledger, entry);
+                let asks = |action| self.rules.get(id).is_some_and(|rules| rules.then.contains(&action));
                 Announced {
                     open,
                     waived: self.excuses.contains_key(id),
-                    matched: self.rules.contains_key(id),
+                    alert: asks(Action::Alert),
+                    quarantine: asks(Action::Quarantine),
                     exploited: ledger.known_exploited(&entry.finding).is_some(),
                     severity: open.then(|| entry.finding.severity.clone()),
                 }

@@ -10,7 +10,7 @@ use crate::assessment::{
     AnnouncementError, Assessment, Change, Changes, DETAIL_TYPE, EVENT_SOURCE, Excused, Scan,
 };
 use crate::event::{Action as Tagging, ImageAction, Pusher, PutImage};
-use crate::finding::{Finding, KnownExploited, Package, Severity, Source, Status};
+use crate::finding::{Finding, Fix, KnownExploited, Package, Severity, Source, Status};
 use crate::ledger::{Evidence, Exploitation, Standing};
 use crate::samples::{closed, coverage, finding, image, ledger, listing, policy, report, second, strict};
 use crate::verdict::Action;
@@ -482,4 +482,54 @@ proptest! {
             prop_assert_eq!(last, open as u64);
         }
     }
+}
+
+#[test]
+fn finding_that_a_silent_rule_matched_is_news_when_a_rule_that_alerts_matches_it_too() {
+    let silent = "{ id: silent, match: { severity: [CRITICAL] }, then: [quarantine], grace_days: 30 }";
+    let loud = "{ id: loud, match: { epss_at_least: 0.1 }, then: [alert] }";
+    let policy = policy(&format!("rules: [{silent}, {loud}]"));
+    let mut ledger = ledger([listing(1, vec![finding("a", 1)])]);
+    announce(&mut ledger, &policy, 2).unwrap();
+    ledger.merge(report(Finding { epss: Some(0.95.into()), ..finding("a", 5) }));
+    let said = announce(&mut ledger, &policy, 6).unwrap();
+    assert_eq!(said.reasons[0].change, Some(Change::NewlyMatched));
+    assert_eq!(said.reasons[0].then, [Action::Alert, Action::Quarantine].into());
+    assert_eq!(announce(&mut ledger, &policy, 7), None, "once");
+}
+
+#[test]
+fn finding_that_an_alert_was_about_is_news_when_its_grace_begins() {
+    let policy = policy(
+        "
+rules:
+  - { id: any, match: { severity: [CRITICAL] }, then: [alert] }
+  - { id: fixable, match: { fix_available: true }, then: [quarantine], grace_days: 30 }
+",
+    );
+    let mut ledger = ledger([listing(1, vec![finding("a", 1)])]);
+    announce(&mut ledger, &policy, 2).unwrap();
+    ledger.merge(report(Finding { fix: Fix::Yes, ..finding("a", 5) }));
+    let said = announce(&mut ledger, &policy, 6).unwrap();
+    assert_eq!(said.reasons[0].change, Some(Change::NewlyMatched));
+    assert!(said.reasons[0].quarantine_from.is_some());
+}
+
+const DAY: i64 = 86_400;
+
+#[test]
+fn latency_is_that_of_the_first_scan_on_push() {
+    let latency = |pushed: i64, scans: &[i64]| {
+        let at = second(pushed);
+        let mut ledger = ledger([Evidence::Described { pushed_at: at, media_type: None }]);
+        let mut latencies = Vec::new();
+        for scan in scans {
+            ledger.merge(listing(*scan, vec![]));
+            latencies.push(announce(&mut ledger, &strict(), *scan).unwrap().scan.unwrap().latency_ms);
+        }
+        latencies
+    };
+    assert_eq!(latency(0, &[90, 180]), [Some(90_000), None], "a rescan says nothing of it");
+    assert_eq!(latency(0, &[DAY]), [Some(DAY * 1000)]);
+    assert_eq!(latency(0, &[DAY + 1]), [None], "scanning was switched on long after the push");
 }

@@ -309,13 +309,23 @@ fn random_id(prefix: &str, id: &str) -> Option<[u8; 16]> {
 }
 
 fn flags(announced: &Announced) -> u8 {
-    let Announced { open, waived, matched, exploited, severity: _ } = *announced;
-    [open, waived, matched, exploited].iter().rev().fold(0, |bits, flag| bits << 1 | u8::from(*flag))
+    let Announced { open, waived, alert, quarantine, exploited, severity: _ } = *announced;
+    [open, waived, alert, quarantine, exploited]
+        .iter()
+        .rev()
+        .fold(0, |bits, flag| bits << 1 | u8::from(*flag))
 }
 
 fn announced(flags: u8, severity: Option<Severity>) -> Announced {
     let flag = |bit: u8| flags & (1 << bit) != 0;
-    Announced { open: flag(0), waived: flag(1), matched: flag(2), exploited: flag(3), severity }
+    Announced {
+        open: flag(0),
+        waived: flag(1),
+        alert: flag(2),
+        quarantine: flag(3),
+        exploited: flag(4),
+        severity,
+    }
 }
 
 #[cfg(test)]

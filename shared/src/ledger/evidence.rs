@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Announced, Coverage, Entry, Exploitation, Ledger, TagMark};
+use super::{Announced, Coverage, Entry, Exploitation, Ledger, TAG_MARKS, TagMark};
 use crate::event::{Action, FindingReport, ImageAction, PutImage};
 use crate::finding::{Finding, Source};
 use crate::image::QUARANTINE_PREFIX;
@@ -196,10 +196,19 @@ impl Ledger {
                 true
             }
             None => {
-                self.facts.tags.insert(tag, mark);
-                true
+                self.facts.tags.insert(tag.clone(), mark);
+                self.forget_a_tag() != Some(tag)
             }
         }
+    }
+
+    /// Of too many marks forgets the oldest. To keep the newest of all is a join like the others: a mark that
+    /// is forgotten has so many newer ones that it would be forgotten in any other order, too.
+    fn forget_a_tag(&mut self) -> Option<String> {
+        let marks = &mut self.facts.tags;
+        let (_, oldest) = marks.iter().map(|(tag, mark)| (*mark, tag.clone())).min()?;
+        (marks.len() > TAG_MARKS).then(|| marks.remove(&oldest))?;
+        Some(oldest)
     }
 }
 

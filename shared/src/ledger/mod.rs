@@ -39,6 +39,10 @@ pub struct Ledger {
     pub unpublished: Option<Assessment>,
 }
 
+/// How many tags an image's ledger remembers: the newest. An image can have 1,000, and any number that were
+/// removed, each of which must be remembered for a while; its findings must still fit beside them.
+pub(crate) const TAG_MARKS: usize = 200;
+
 /// What a person wants to read of a ledger in the DynamoDB console.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
@@ -47,7 +51,7 @@ pub struct Facts {
     /// Whether it was announced as quarantined, and not as clear since.
     #[serde(default)]
     pub quarantined: bool,
-    /// The tags that were put on it and taken off it.
+    /// The tags that were put on it and taken off it, the newest [`TAG_MARKS`] of them.
     #[serde(default)]
     pub tags: BTreeMap<String, TagMark>,
     /// When all tags that it had until then went, because the image was deleted.
@@ -128,7 +132,7 @@ pub struct Entry {
     pub announced: Announced,
 }
 
-/// As what a finding was announced. Four independent facts, of which a state machine would be a worse name.
+/// As what a finding was announced. Five independent facts, of which a state machine would be a worse name.
 #[allow(clippy::struct_excessive_bools)]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Announced {
@@ -136,8 +140,10 @@ pub struct Announced {
     pub open: bool,
     /// As excused.
     pub waived: bool,
-    /// As matched by a rule.
-    pub matched: bool,
+    /// As matched by a rule that alerts.
+    pub alert: bool,
+    /// As matched by a rule that quarantines, at once or later.
+    pub quarantine: bool,
     /// As known to be exploited.
     pub exploited: bool,
     /// With which severity.
@@ -184,9 +190,10 @@ impl Ledger {
         self.facts.scans.values().any(|scans| scans.completed_at.is_some())
     }
 
-    /// Whether the newest scan of a source could not be done.
+    /// Whether a scan could not be done, and none has been completed since.
     pub fn has_failed_scan(&self) -> bool {
-        self.facts.scans.values().any(|scans| scans.failed_at > scans.completed_at)
+        let completed = self.facts.scans.values().filter_map(|scans| scans.completed_at).max();
+        self.facts.scans.values().any(|scans| scans.failed_at > completed)
     }
 
     /// When the newest scan that was reported ended, and whose it was.

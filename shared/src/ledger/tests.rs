@@ -339,7 +339,7 @@ fn failed_scan_is_never_clear() {
     let failed = |at| Evidence::ScanFailed { source: Source::Basic, at: second(at) };
     assert_eq!(verdict(&ledger([failed(1)])), Verdict::Unscannable);
     assert_eq!(verdict(&ledger([listing(1, vec![]), failed(2)])), Verdict::Unscannable);
-    // A newer scan of the same source ends it; one of another source does not.
+    // A newer scan ends it, also one of another source: a registry has either basic or enhanced scanning.
     let complete = Evidence::Listing {
         source: Source::Basic,
         at: second(3),
@@ -348,7 +348,8 @@ fn failed_scan_is_never_clear() {
         tags: vec![],
     };
     assert_eq!(verdict(&ledger([failed(2), complete])), Verdict::Clear);
-    assert_eq!(verdict(&ledger([failed(2), listing(3, vec![])])), Verdict::Unscannable);
+    assert_eq!(verdict(&ledger([failed(2), listing(3, vec![])])), Verdict::Clear);
+    assert_eq!(verdict(&ledger([failed(3), listing(2, vec![])])), Verdict::Unscannable);
     // What was found before goes on keeping the image back.
     assert_eq!(verdict(&ledger([listing(1, vec![finding("a", 1)]), failed(2)])), Verdict::Quarantine);
     assert_eq!(verdict(&ledger([report(finding("a", 1)), failed(2)])), Verdict::Quarantine);
@@ -429,4 +430,35 @@ fn resolved_finding_stays_resolved_when_its_image_is_archived_later() {
     assert_eq!(resolved, Standing::Resolved(second(20)));
     assert!(ledger.merge(coverage(40, false)));
     assert_eq!(ledger.standing(&ledger.findings["a"]), resolved);
+}
+
+proptest! {
+    /// Whatever the order, the newest marks stay, so that no number of tags makes the ledger too large.
+    #[test]
+    fn only_the_newest_tags_are_remembered(
+        marks in vec((0_usize..400, 0_i64..3_000, any::<bool>()), 300..600),
+        places in vec(any::<Index>(), 600),
+    ) {
+        let evidence: Vec<Evidence> = marks
+            .iter()
+            .map(|(tag, at, push)| {
+                act(if *push { Action::Push } else { Action::Delete }, Some(&format!("t{tag}")), *at)
+            })
+            .collect();
+        let mut shuffled = evidence.clone();
+        for (place, other) in places.iter().take(shuffled.len()).enumerate() {
+            let other = other.index(shuffled.len());
+            shuffled.swap(place, other);
+        }
+        let mut once = ledger(evidence.clone());
+        let other = ledger(shuffled);
+        // The earliest push is a fact of its own.
+        prop_assert_eq!(&once.facts.tags, &other.facts.tags);
+        prop_assert!(once.facts.tags.len() <= TAG_MARKS);
+        for piece in evidence {
+            prop_assert!(!once.merge(piece), "nothing is learnt twice");
+        }
+        let newest = marks.iter().map(|(_, at, _)| *at).max().map(second);
+        prop_assert_eq!(once.facts.tags.values().map(|mark| mark.at).max(), newest);
+    }
 }

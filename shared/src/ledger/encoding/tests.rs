@@ -48,14 +48,14 @@ fn any_entry() -> impl Strategy<Value = Entry> {
         select(vec![Status::Active, Status::Suppressed, Status::Closed]),
         select(vec![Source::Inspector, Source::Basic]),
     );
-    let announced = (any::<[bool; 4]>(), proptest::option::of(any_severity()));
+    let announced = (any::<[bool; 5]>(), proptest::option::of(any_severity()));
     (named, times, rated, any::<bool>(), announced).prop_map(
         |(
             (id, vulnerability, severity, packages),
             (updated_at, first_seen, last_seen),
             (score, epss, exploit, fix, status, source),
             listed,
-            ([open, waived, matched, exploited], announced_severity),
+            ([open, waived, alert, quarantine, exploited], announced_severity),
         )| Entry {
             finding: Finding {
                 updated_at,
@@ -73,7 +73,7 @@ fn any_entry() -> impl Strategy<Value = Entry> {
                 first_seen,
             },
             listed,
-            announced: Announced { open, waived, matched, exploited, severity: announced_severity },
+            announced: Announced { open, waived, alert, quarantine, exploited, severity: announced_severity },
         },
     )
 }
@@ -230,7 +230,8 @@ fn realistic(count: usize) -> BTreeMap<String, Entry> {
             };
             let announced = Announced {
                 open: true,
-                matched: severity >= Severity::High,
+                alert: severity >= Severity::High,
+                quarantine: severity == Severity::Critical,
                 severity: Some(severity.clone()),
                 ..Announced::default()
             };
