@@ -127,8 +127,8 @@ impl Epss {
     }
 
     /// A probability of so many millionths; more than a million is a million.
-    pub fn from_millionths(millionths: u32) -> Self {
-        Self(millionths.min(1_000_000))
+    pub const fn from_millionths(millionths: u32) -> Self {
+        Self(if millionths < 1_000_000 { millionths } else { 1_000_000 })
     }
 }
 

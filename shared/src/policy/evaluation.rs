@@ -4,10 +4,13 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
 use super::{Condition, Policy, Rule, Waiver};
-use crate::finding::{Finding, KnownExploited, Status};
+use crate::finding::{Epss, Finding, KnownExploited, Status};
 use crate::image::ImageId;
 use crate::ledger::{Ledger, Standing};
 use crate::verdict::Action;
+
+/// Below this probability of being exploited within 30 days EPSS expects no exploit: 1 %.
+const UNLIKELY: Epss = Epss::from_millionths(10_000);
 
 /// What the policy says of the findings of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -110,11 +113,12 @@ impl Policy {
     }
 
     /// Whether it could change the outcome to know whether a vulnerability is exploited: a rule asks for it
-    /// and all that the rule asks besides holds. A vulnerability for which Inspector knows no exploit is not
-    /// asked about: one that is exploited in the wild has an exploit, and Inspector reports the finding anew
-    /// when it learns of one.
+    /// and all that the rule asks besides holds. A vulnerability is not asked about for which Inspector knows no
+    /// exploit and EPSS expects none: one that is exploited shows in either soon, and Inspector reports the
+    /// finding anew when it learns of it.
     pub fn exploitation_matters(&self, ledger: &Ledger, finding: &Finding, now: Timestamp) -> bool {
-        finding.exploit != Some(false)
+        let unlikely = finding.exploit == Some(false) && finding.epss.is_some_and(|epss| epss < UNLIKELY);
+        !unlikely
             && self.rules.iter().any(|rule| {
                 rule.condition.known_exploited.is_some_and(|wanted| {
                     let supposed = wanted.then_some(KnownExploited { added: None, due: None });

@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::finding::{Finding, Fix, KnownExploited, Package, Status};
+use crate::finding::{Epss, Finding, Fix, KnownExploited, Package, Status};
 use crate::judgement::judge;
 use crate::ledger::{Evidence, Exploitation, Ledger};
 use crate::samples::{finding, image, ledger, listing, policy, second};
@@ -565,9 +565,16 @@ waivers: [{{ vulnerability: CVE-waived, reason: r, owner: o, expires: 2031-06-01
 waivers: [{ vulnerability: CVE-waived, reason: r, owner: o, expires: 2031-06-01 }]",
     );
     assert!(overriding.exploitation_matters(&scanned(waived.clone()), &waived, second(2)));
-    // An exploit in the wild is an exploit: where Inspector knows of none, nobody needs to ask.
-    for (exploit, expected) in [(Some(true), true), (Some(false), false), (None, true)] {
-        let finding = Finding { exploit, ..finding("a", 1) };
-        assert_eq!(matters("known_exploited: true", &finding), expected, "{exploit:?}");
+    // Nobody needs to ask only where Inspector knows of no exploit and EPSS expects none.
+    for (exploit, epss, expected) in [
+        (Some(false), Some(9_999), false),
+        (Some(false), Some(10_000), true),
+        (Some(false), None, true),
+        (Some(true), Some(0), true),
+        (None, Some(0), true),
+    ] {
+        let epss = epss.map(Epss::from_millionths);
+        let finding = Finding { epss, exploit, ..finding("a", 1) };
+        assert_eq!(matters("known_exploited: true", &finding), expected, "{exploit:?} {epss:?}");
     }
 }

@@ -43,7 +43,7 @@ fn each_vulnerability_is_asked_about_once_with_one_of_its_findings() {
 #[test]
 fn only_what_could_change_the_outcome_is_asked() {
     let low = Finding { severity: Severity::Low, ..critical("low") };
-    let unexploited = Finding { exploit: Some(false), ..critical("unexploited") };
+    let unexploited = Finding { exploit: Some(false), epss: Some(0.001.into()), ..critical("unexploited") };
     let basic = Finding { source: Source::Basic, ..critical("basic") };
     assert_eq!(asked(&scanned(vec![low, unexploited, basic, critical("a")]), 2), ["CVE-a"]);
 }

@@ -91,6 +91,7 @@ pub fn findings(count: usize) -> Vec<serde_json::Value> {
             event["detail"]["packageVulnerabilityDetails"]["vulnerabilityId"] =
                 format!("CVE-2026-{number}").into();
             event["detail"]["exploitAvailable"] = "NO".into();
+            event["detail"]["epss"]["score"] = 0.0004.into();
             event["detail"]["severity"] = "MEDIUM".into();
             event
         })
