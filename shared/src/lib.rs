@@ -9,6 +9,7 @@
 pub mod assessment;
 pub mod aws;
 pub mod clock;
+pub mod deadline;
 pub mod environment;
 pub mod event;
 pub mod finding;

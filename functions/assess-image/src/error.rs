@@ -29,6 +29,9 @@ pub enum AssessError {
         /// How many were listed.
         listed: usize,
     },
+    /// The invocation ends too soon for one more image.
+    #[error("the function's time was nearly over before it came to this image")]
+    NoTimeLeft,
     /// The result of a scan is not there yet.
     #[error("the result of the basic scan is not there yet: {0}")]
     NotThereYet(String),
@@ -41,7 +44,7 @@ impl AssessError {
             Self::Ledger(error) => error.is_retryable(),
             Self::Findings(error) => error.is_retryable(),
             Self::Aws(error) => error.retryable,
-            Self::Contention(_) | Self::Incomplete { .. } | Self::NotThereYet(_) => true,
+            Self::Contention(_) | Self::Incomplete { .. } | Self::NotThereYet(_) | Self::NoTimeLeft => true,
         }
     }
 }

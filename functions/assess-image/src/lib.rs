@@ -14,12 +14,15 @@ use aws_lambda_events::event::sqs::SqsEvent;
 use futures::StreamExt;
 use shared::aws::{Announcements, Inspector, Ledgers, Registry};
 use shared::clock::Clock;
+use shared::deadline::Deadline;
 use shared::environment::{Environment, EnvironmentError};
 use shared::event::{Event, Foreign};
 use shared::image::ImageId;
 use shared::policy::Policy;
 use shared::queue::{self, Report};
 use shared::scope::Scope;
+
+use update::Updated;
 
 pub use error::AssessError;
 
@@ -70,8 +73,9 @@ impl AssessImage {
         })
     }
 
-    /// Handles a batch: one update an image, whatever the number of its messages.
-    pub async fn handle(&self, event: SqsEvent) -> Report {
+    /// Handles a batch: one update an image, whatever the number of its messages. Images for which no time is
+    /// left go back to the queue.
+    pub async fn handle(&self, event: SqsEvent, deadline: Deadline) -> Report {
         let mut report = Report::default();
         let mut images: BTreeMap<ImageId, Vec<Told>> = BTreeMap::new();
         for message in queue::messages(event) {
@@ -84,8 +88,12 @@ impl AssessImage {
             }
         }
         let mut updates = futures::stream::iter(images)
-            .map(|(image, told)| async move { self.update(&image, &told).await.report(told) })
-            .buffered(IMAGES_AT_ONCE);
+            .map(|(image, told)| async move {
+                let updated =
+                    if deadline.is_near() { Updated::too_late() } else { self.update(&image, &told).await };
+                updated.report(told)
+            })
+            .buffer_unordered(IMAGES_AT_ONCE);
         while let Some(updated) = updates.next().await {
             report.handled.extend(updated.handled);
             report.failed.extend(updated.failed);

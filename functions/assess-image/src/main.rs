@@ -5,6 +5,7 @@ use aws_config::BehaviorVersion;
 use aws_lambda_events::event::sqs::SqsEvent;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use shared::clock::Clock;
+use shared::deadline::Deadline;
 use shared::environment::{self, Environment};
 
 #[tokio::main(flavor = "current_thread")]
@@ -14,7 +15,7 @@ async fn main() -> Result<(), Error> {
     let function = AssessImage::new(&config, &Environment::new(&environment::process), Clock::System)?;
     let function = &function;
     run(service_fn(|event: LambdaEvent<SqsEvent>| async move {
-        function.handle(event.payload).await.into_response()
+        function.handle(event.payload, Deadline::of(&event.context)).await.into_response()
     }))
     .await
 }

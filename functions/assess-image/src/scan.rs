@@ -13,6 +13,10 @@ use crate::Told;
 /// is overdue.
 const FIRST_SCAN_MINUTES: u32 = 30;
 
+/// By how many minutes a list of findings may be behind the events. Amazon names no figure; events come within
+/// seconds.
+const LISTING_LAG_MINUTES: i64 = 30;
+
 /// Of the scans of each source that a batch reports, the newest that is complete and the newest that failed. Both
 /// are evidence, and which messages share a batch must not matter.
 pub(crate) fn newest(told: &[Told]) -> BTreeMap<(Source, bool), &ScanReport> {
@@ -42,9 +46,30 @@ pub(crate) fn agrees(total: Total, ended: Timestamp, listed: &[Finding]) -> bool
     }
 }
 
+/// What a listing must have at least: of a scan that states no total all findings that were reported by
+/// themselves, where the ledger knows no earlier listing.
+pub(crate) fn expected(total: Total, scan: &ScanReport, ledger: &Ledger) -> Total {
+    let listed_before =
+        ledger.facts.scans.get(&scan.source).is_some_and(|scans| scans.completed_at.is_some());
+    match total {
+        Total::AtLeast(total) if !listed_before => {
+            let reported = ledger.findings.values().filter(|entry| {
+                let Finding { source, status, updated_at, .. } = &entry.finding;
+                (*source, *status) == (scan.source, Status::Active) && *updated_at <= scan.at
+            });
+            Total::AtLeast(total.max(reported.count() as u64))
+        }
+        total => total,
+    }
+}
+
 /// Since when findings come that belong to no first scan: the image was scanned before the ledger knew of it,
 /// so no scan will be announced and the whole set must be asked for. Whether that is so depends on the
-/// finding and the push, and not on the time of day, so that the order of events cannot change it.
+/// finding and the push, and not on the time of day, so that the order of events cannot change it. A finding
+/// that only closed is no reason: it may be the end of an image that was deleted.
+///
+/// The answer is a while before the first of these findings, for what has just been reported may not be listed
+/// yet, and what a listing lacks counts as gone by then.
 pub(crate) fn adopted_at<'a>(
     ledger: &Ledger,
     findings: impl Iterator<Item = &'a FindingReport>,
@@ -55,10 +80,12 @@ pub(crate) fn adopted_at<'a>(
     }
     let window = i64::from(overdue_minutes.unwrap_or(FIRST_SCAN_MINUTES)).minutes();
     let first_scan_ends = ledger.facts.pushed_at.and_then(|pushed| pushed.checked_add(window).ok());
-    findings
+    let first = findings
+        .filter(|report| report.finding.status != Status::Closed)
         .map(|report| report.finding.updated_at)
         .filter(|updated| first_scan_ends.is_none_or(|ends| *updated > ends))
-        .max()
+        .min()?;
+    first.checked_sub(LISTING_LAG_MINUTES.minutes()).ok()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! announces it first, so a crash between any two steps is healed by the retry.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use shared::aws::{BasicScan, ImageDescription, Stored};
 use shared::event::{Event, FindingReport, ScanOutcome, ScanReport, Total};
@@ -18,6 +19,8 @@ use crate::{AssessError, AssessImage, Told, question, scan};
 
 /// How often a ledger is loaded and merged anew because somebody else stored it meanwhile.
 const ATTEMPTS: u32 = 8;
+/// By how much longer it waits before each of them.
+const PAUSE: Duration = Duration::from_millis(25);
 
 /// What became of an image's messages.
 pub(crate) struct Updated {
@@ -41,20 +44,25 @@ impl AssessImage {
         told: &[Told],
         incomplete: &mut BTreeMap<Source, AssessError>,
     ) -> Result<(), AssessError> {
-        for _ in 0..ATTEMPTS {
+        // What AWS was asked. It stays true where somebody else stored the ledger meanwhile.
+        let mut learnt = Vec::new();
+        for attempt in 0..ATTEMPTS {
             incomplete.clear();
-            let mut ledger = self.ledgers.load(image).await?;
-            self.publish(&mut ledger).await?;
-            if !self.merge(&mut ledger, told, incomplete).await? {
+            let mut draft = Draft { ledger: self.ledgers.load(image).await?, learnt: &mut learnt };
+            self.publish(&mut draft.ledger).await?;
+            let known = draft.recall();
+            if !self.merge(&mut draft, told, incomplete).await? && !known {
                 return Ok(());
             }
-            self.enrich(&mut ledger).await?;
+            self.enrich(&mut draft).await?;
+            let Draft { mut ledger, .. } = draft;
             let now = self.clock.now();
             let judgement = judge(&ledger, &self.policy, now);
             assess(&mut ledger, &judgement, &self.policy, now);
             match self.ledgers.store(&mut ledger).await? {
                 Stored::Yes => return self.publish(&mut ledger).await,
-                Stored::Conflict => {}
+                // The burst of a first scan: let the others finish.
+                Stored::Conflict => tokio::time::sleep(PAUSE * attempt).await,
             }
         }
         Err(AssessError::Contention(ATTEMPTS))
@@ -73,18 +81,18 @@ impl AssessImage {
     /// Merges the evidence. Returns whether it changed anything that was known.
     async fn merge(
         &self,
-        ledger: &mut Ledger,
+        draft: &mut Draft<'_>,
         told: &[Told],
         incomplete: &mut BTreeMap<Source, AssessError>,
     ) -> Result<bool, AssessError> {
         let mut changed = false;
         for report in findings(told) {
-            changed |= ledger.merge(Evidence::Finding(Box::new(report.clone())));
+            changed |= draft.ledger.merge(Evidence::Finding(Box::new(report.clone())));
         }
         for ((source, _), report) in scan::newest(told) {
             // A listing that cannot be had fails the scan's messages; the findings that came by themselves are
             // evidence all the same.
-            match self.merge_scan(ledger, report).await {
+            match self.merge_scan(draft, report).await {
                 Ok((scanned, problem)) => {
                     changed |= scanned;
                     incomplete.extend(problem.map(|problem| (source, problem)));
@@ -95,11 +103,11 @@ impl AssessImage {
             }
         }
         let overdue = self.policy.unscanned.as_ref().map(|unscanned| unscanned.after_minutes);
-        if let Some(at) = scan::adopted_at(ledger, findings(told), overdue) {
-            let findings = self.inspector.findings(&ledger.image).await?;
+        if let Some(at) = scan::adopted_at(&draft.ledger, findings(told), overdue) {
+            let findings = self.inspector.findings(&draft.ledger.image).await?;
             let listing =
                 Evidence::Listing { source: Source::Inspector, at, scanned: false, findings, tags: vec![] };
-            changed |= ledger.merge(listing);
+            changed |= draft.learn(listing);
         }
         Ok(changed)
     }
@@ -107,30 +115,36 @@ impl AssessImage {
     /// Merges what a scan found. Returns whether that changed anything, and why it is not all of it.
     async fn merge_scan(
         &self,
-        ledger: &mut Ledger,
+        draft: &mut Draft<'_>,
         report: &ScanReport,
     ) -> Result<(bool, Option<AssessError>), AssessError> {
         let ScanReport { source, at, outcome, .. } = *report;
-        let known = ledger.facts.scans.get(&source).copied().unwrap_or_default();
+        let known = draft.ledger.facts.scans.get(&source).copied().unwrap_or_default();
         let total = match outcome {
-            ScanOutcome::Failed => return Ok((ledger.merge(Evidence::ScanFailed { source, at }), None)),
+            ScanOutcome::Failed => {
+                return Ok((draft.ledger.merge(Evidence::ScanFailed { source, at }), None));
+            }
             // This scan's truth is in the ledger already, or a newer one's.
             ScanOutcome::Complete(_) if known.completed_at >= Some(at) => {
-                return Ok((ledger.merge(Evidence::Scanned { source, at }), None));
+                return Ok((draft.ledger.merge(Evidence::Scanned { source, at }), None));
             }
-            ScanOutcome::Complete(total) => total,
+            ScanOutcome::Complete(total) => scan::expected(total, report, &draft.ledger),
         };
-        let findings = match self.listing(&ledger.image, source).await? {
+        let findings = match self.listing(&draft.ledger.image, source).await? {
             BasicScan::Complete(findings) => findings,
-            BasicScan::Failed(_) => return Ok((ledger.merge(Evidence::ScanFailed { source, at }), None)),
+            BasicScan::Failed(_) => return Ok((draft.learn(Evidence::ScanFailed { source, at }), None)),
+            BasicScan::Gone => {
+                tracing::info!(image = %draft.ledger.image, "the image went before its scan was read");
+                return Ok((false, None));
+            }
             BasicScan::Pending(status) => return Ok((false, Some(AssessError::NotThereYet(status)))),
         };
         if !scan::agrees(total, at, &findings) {
             let problem = incomplete(source, total, &findings);
-            return Ok((ledger.merge(Evidence::Findings(findings)), Some(problem)));
+            return Ok((draft.learn(Evidence::Findings(findings)), Some(problem)));
         }
         let tags = report.tags.clone();
-        Ok((ledger.merge(Evidence::Listing { source, at, scanned: true, findings, tags }), None))
+        Ok((draft.learn(Evidence::Listing { source, at, scanned: true, findings, tags }), None))
     }
 
     async fn listing(&self, image: &ImageId, source: Source) -> Result<BasicScan, AssessError> {
@@ -142,7 +156,8 @@ impl AssessImage {
 
     /// Asks what the findings alone do not say, where that matters. Of an image whose first scan is running
     /// nothing is said yet, so nothing is asked.
-    async fn enrich(&self, ledger: &mut Ledger) -> Result<(), AssessError> {
+    async fn enrich(&self, draft: &mut Draft<'_>) -> Result<(), AssessError> {
+        let ledger = &draft.ledger;
         if !ledger.is_scanned() && !ledger.has_failed_scan() {
             return Ok(());
         }
@@ -150,18 +165,38 @@ impl AssessImage {
             // The event of its push was lost, or is late.
             let described = self.registry.describe(&ledger.image).await?;
             if let Some(ImageDescription { pushed_at: Some(pushed_at), media_type, .. }) = described {
-                ledger.merge(Evidence::Described { pushed_at, media_type });
+                draft.learn(Evidence::Described { pushed_at, media_type });
             }
         }
         let now = self.clock.now();
-        if ledger.must_ask_coverage(now) {
-            ledger.merge(Evidence::Coverage(self.inspector.coverage(&ledger.image, now).await?));
+        if draft.ledger.must_ask_coverage(now) {
+            let coverage = self.inspector.coverage(&draft.ledger.image, now).await?;
+            draft.learn(Evidence::Coverage(coverage));
         }
-        let questions = question::open_questions(ledger, &self.policy, now);
+        let questions = question::open_questions(&draft.ledger, &self.policy, now);
         if !questions.is_empty() {
-            ledger.merge(Evidence::Exploitation(self.inspector.exploitation(&questions, now).await?));
+            draft.learn(Evidence::Exploitation(self.inspector.exploitation(&questions, now).await?));
         }
         Ok(())
+    }
+}
+
+/// A ledger that is being updated, and what AWS was asked for it.
+struct Draft<'a> {
+    ledger: Ledger,
+    learnt: &'a mut Vec<Evidence>,
+}
+
+impl Draft<'_> {
+    /// Merges an answer. Returns whether it changed anything that was known.
+    fn learn(&mut self, evidence: Evidence) -> bool {
+        self.learnt.push(evidence.clone());
+        self.ledger.merge(evidence)
+    }
+
+    /// Merges the answers that an earlier attempt got.
+    fn recall(&mut self) -> bool {
+        self.learnt.iter().fold(false, |changed, evidence| self.ledger.merge(evidence.clone()) | changed)
     }
 }
 
@@ -181,6 +216,11 @@ fn incomplete(from: Source, total: Total, listed: &[Finding]) -> AssessError {
 }
 
 impl Updated {
+    /// What became of messages that nobody looked at.
+    pub(crate) fn too_late() -> Self {
+        Self { failed: Some(AssessError::NoTimeLeft), incomplete: BTreeMap::new() }
+    }
+
     /// What that means for each message.
     pub(crate) fn report(self, told: Vec<Told>) -> Report {
         let mut report = Report::default();

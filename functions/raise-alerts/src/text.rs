@@ -272,16 +272,22 @@ fn fate(alert: &Alert, observes: bool) -> String {
         }
         .to_owned();
     }
-    let tag = match alert.assessments.as_slice() {
-        [one] => one.image.id.quarantine_tag(),
-        _ => "quarantine-<digest>".to_owned(),
+    let (tag, untagged) = match alert.assessments.as_slice() {
+        [one] => (one.image.id.quarantine_tag(), one.image.tags.is_empty()),
+        _ => ("quarantine-<digest>".to_owned(), false),
     };
     match (alert.verdict(), observes) {
         (Verdict::Quarantine, true) => {
             format!("would get the tag {tag}; ecr-warden only observes, nothing was changed")
         }
+        (Verdict::Quarantine, false) if untagged => {
+            format!("gets the tag {tag}, its only one; it can still be pulled")
+        }
         (Verdict::Quarantine, false) => {
             format!("gets the tag {tag}; its other tags stay, it can still be pulled")
+        }
+        (Verdict::Clear, false) if alert.kind == Kind::Released && untagged => {
+            format!("keeps the tag {tag}, because it is its only one and ECR would delete the image with it")
         }
         (Verdict::Clear, true) if alert.kind == Kind::Released => {
             format!("would lose the tag {tag}; ecr-warden only observes, nothing was changed")
@@ -332,7 +338,7 @@ fn until(alert: &Alert, observes: bool, now: Timestamp) -> Option<String> {
         );
     }
     let then = if observes { "would be quarantined" } else { "is quarantined" };
-    deadline.map(|from| format!("{}, then the image {then}", minute(from)))
+    deadline.map(|from| format!("{}; from then on the image {then} with the next news of it", minute(from)))
 }
 
 fn line(text: &mut String, label: &str, value: &str) {

@@ -7,8 +7,10 @@ use aws_sdk_inspector2::Client;
 use aws_sdk_inspector2::primitives::DateTime;
 use aws_sdk_inspector2::types::{
     CoverageFilterCriteria, CoverageStringComparison, CoverageStringFilter, FilterCriteria,
-    Finding as ApiFinding, FindingDetailsErrorCode, ScanStatusCode, StringComparison, StringFilter,
+    Finding as ApiFinding, FindingDetail, FindingDetailsErrorCode, ScanStatusCode, StringComparison,
+    StringFilter,
 };
+use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use thiserror::Error;
 
@@ -51,6 +53,8 @@ pub struct Inspector {
 
 /// How many ARNs one `BatchGetFindingDetails` takes.
 const ARNS_PER_CALL: usize = 10;
+/// How many of these calls are under way at the same time.
+const CALLS_AT_ONCE: usize = 4;
 
 impl Inspector {
     /// Inspector through a client.
@@ -87,39 +91,52 @@ impl Inspector {
         findings: &[(String, String)],
         asked_at: Timestamp,
     ) -> Result<BTreeMap<String, Exploitation>, AwsError> {
+        let answers: Vec<BTreeMap<String, Exploitation>> =
+            futures::stream::iter(findings.chunks(ARNS_PER_CALL))
+                .map(|chunk| self.details(chunk, asked_at))
+                .buffer_unordered(CALLS_AT_ONCE)
+                .try_collect()
+                .await?;
+        Ok(answers.into_iter().flatten().collect())
+    }
+
+    async fn details(
+        &self,
+        findings: &[(String, String)],
+        asked_at: Timestamp,
+    ) -> Result<BTreeMap<String, Exploitation>, AwsError> {
         const ACTION: &str = "inspector2:BatchGetFindingDetails";
-        let mut answers = BTreeMap::new();
-        for chunk in findings.chunks(ARNS_PER_CALL) {
-            let vulnerability_of: BTreeMap<&str, &str> =
-                chunk.iter().map(|(vulnerability, arn)| (arn.as_str(), vulnerability.as_str())).collect();
-            let answer = self
-                .client
-                .batch_get_finding_details()
-                .set_finding_arns(Some(chunk.iter().map(|(_, arn)| arn.clone()).collect()))
-                .send()
-                .await
-                .map_err(|error| AwsError::of(ACTION, error))?;
-            let broken = answer
-                .errors()
-                .iter()
-                .find(|error| *error.error_code() != FindingDetailsErrorCode::FindingDetailsNotFound);
-            if let Some(error) = broken {
-                let reason = format!("{}: {}", error.error_code(), error.error_message());
-                return Err(AwsError::answer(ACTION, reason, true));
-            }
-            for detail in answer.finding_details() {
-                let Some(vulnerability) = detail.finding_arn().and_then(|arn| vulnerability_of.get(arn))
-                else {
-                    continue;
-                };
-                let known = detail.cisa_data().map(|cisa| KnownExploited {
-                    added: cisa.date_added().and_then(timestamp),
-                    due: cisa.date_due().and_then(timestamp),
-                });
-                answers.insert((*vulnerability).to_owned(), Exploitation { asked_at, known });
-            }
+        let vulnerability_of: BTreeMap<&str, &str> =
+            findings.iter().map(|(vulnerability, arn)| (arn.as_str(), vulnerability.as_str())).collect();
+        let answer = self
+            .client
+            .batch_get_finding_details()
+            .set_finding_arns(Some(findings.iter().map(|(_, arn)| arn.clone()).collect()))
+            .send()
+            .await
+            .map_err(|error| AwsError::of(ACTION, error))?;
+        let broken = answer
+            .errors()
+            .iter()
+            .find(|error| *error.error_code() != FindingDetailsErrorCode::FindingDetailsNotFound);
+        if let Some(error) = broken {
+            let reason = format!("{}: {}", error.error_code(), error.error_message());
+            return Err(AwsError::answer(ACTION, reason, true));
         }
-        Ok(answers)
+        let known = |detail: &FindingDetail| {
+            detail.cisa_data().map(|cisa| KnownExploited {
+                added: cisa.date_added().and_then(timestamp),
+                due: cisa.date_due().and_then(timestamp),
+            })
+        };
+        Ok(answer
+            .finding_details()
+            .iter()
+            .filter_map(|detail| {
+                let vulnerability = vulnerability_of.get(detail.finding_arn()?)?;
+                Some(((*vulnerability).to_owned(), Exploitation { asked_at, known: known(detail) }))
+            })
+            .collect())
     }
 
     /// Whether Inspector scans an image.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
-use futures::future::join_all;
+use futures::StreamExt;
 use jiff::Timestamp;
 
 use super::AwsError;
@@ -19,6 +19,8 @@ use crate::queue::{Message, Report};
 
 /// How many items one `BatchWriteItem` takes.
 const ITEMS_PER_CALL: usize = 25;
+/// How many items are claimed at the same time; each takes a connection, and a function has 1,024 file descriptors.
+const CLAIMS_AT_ONCE: usize = 32;
 /// How often what DynamoDB did not process is sent again before the batch is given back to its queue.
 const ATTEMPTS: usize = 8;
 /// How long a finished id is remembered: SQS keeps a message for 14 days at most.
@@ -57,7 +59,7 @@ impl Once {
 
     /// Claims each of these ids.
     pub async fn claim(&self, ids: &[String]) -> Vec<Result<Claim, AwsError>> {
-        join_all(ids.iter().map(|id| self.claim_one(id))).await
+        futures::stream::iter(ids).map(|id| self.claim_one(id)).buffered(CLAIMS_AT_ONCE).collect().await
     }
 
     async fn claim_one(&self, id: &str) -> Result<Claim, AwsError> {

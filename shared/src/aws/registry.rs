@@ -26,6 +26,8 @@ pub enum BasicScan {
     Failed(String),
     /// It is not there yet.
     Pending(String),
+    /// The image was deleted, and its scan with it.
+    Gone,
 }
 
 /// What ECR says of an image.
@@ -87,6 +89,9 @@ impl Registry {
         while let Some(page) = pages.next().await {
             let page = match page.map_err(|error| AwsError::of(ACTION, error)) {
                 Ok(page) => page,
+                Err(error) if error.is("ImageNotFound") || error.is("RepositoryNotFound") => {
+                    return Ok(BasicScan::Gone);
+                }
                 Err(error) if error.is("ScanNotFound") => {
                     return Ok(BasicScan::Pending("ScanNotFound".to_owned()));
                 }

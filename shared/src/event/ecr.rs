@@ -54,7 +54,7 @@ pub(super) fn image_scan(envelope: &Envelope) -> Result<Event, EventError> {
     let outcome = match detail.scan_status.as_str() {
         "COMPLETE" => ScanOutcome::Complete(match detail.finding_severity_counts {
             // A severity without findings is left out, so what is there adds up to the total.
-            Some(counts) => Total::Exactly(counts.values().sum()),
+            Some(counts) => Total::Exactly(super::sum(&counts)),
             None => Total::AtLeast(0),
         }),
         "FAILED" => ScanOutcome::Failed,

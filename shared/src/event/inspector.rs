@@ -35,7 +35,7 @@ pub(super) fn scan(envelope: &Envelope) -> Result<Event, EventError> {
     let counts = detail.finding_severity_counts.unwrap_or_default();
     let total = match counts.get("TOTAL") {
         Some(total) => Total::Exactly(*total),
-        None => Total::AtLeast(counts.values().sum()),
+        None => Total::AtLeast(super::sum(&counts)),
     };
     Ok(Event::Scan(ScanReport {
         image: envelope.image(&repository, &digest)?,

@@ -8,6 +8,8 @@ mod cloudtrail;
 mod ecr;
 mod inspector;
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -107,6 +109,11 @@ pub struct ScanReport {
     pub tags: Vec<String>,
     /// When.
     pub at: Timestamp,
+}
+
+/// The sum of a scan's counts, however large they claim to be.
+fn sum(counts: &BTreeMap<String, u64>) -> u64 {
+    counts.values().fold(0, |sum, count| sum.saturating_add(*count))
 }
 
 /// How a scan ended.

@@ -8,6 +8,7 @@ use publish_metrics::PublishMetrics;
 use raise_alerts::RaiseAlerts;
 use record_push::RecordPush;
 use shared::clock::Clock;
+use shared::deadline::Deadline;
 use shared::environment::{Environment, EnvironmentError};
 use shared::queue::Report;
 
@@ -41,7 +42,7 @@ impl Function {
     /// Handles a batch.
     pub(crate) async fn handle(&self, event: SqsEvent) -> Report {
         match self {
-            Self::AssessImage(function) => function.handle(event).await,
+            Self::AssessImage(function) => function.handle(event, Deadline::never()).await,
             Self::EnforceQuarantine(function) => function.handle(event).await,
             Self::PublishMetrics(function) => function.handle(event).await,
             Self::RaiseAlerts(function) => function.handle(event).await,

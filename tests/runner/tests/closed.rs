@@ -6,6 +6,8 @@ mod stage;
 use local_aws::{BasicFinding, BasicScan, ScanStatus};
 use runner::Outcome;
 use serde_json::{Value, json};
+use shared::aws::{BasicScan as BasicScanResult, Registry};
+use shared::image::ImageId;
 use shared::verdict::Verdict;
 use stage::{QUARANTINED, act, event, pipeline, play, stream};
 
@@ -133,4 +135,51 @@ async fn an_image_that_was_scanned_before_is_adopted_with_all_its_findings() {
     let image = outcome.images.iter().find(|image| image.digest == QUARANTINED).unwrap();
     assert_eq!(image.findings.values().sum::<u64>(), 5, "not only the one that was updated");
     assert_eq!(outcome.alerts.len(), 1);
+}
+
+#[tokio::test]
+async fn an_image_whose_findings_are_listed_late_is_adopted_with_those_that_were_reported() {
+    let mut pipeline = pipeline().await;
+    pipeline.establish(&[act("1-push"), act("2-scan")].concat());
+    // The new finding is the last one, and only the first half is listed.
+    pipeline.aws.inspector().delay_listing(QUARANTINED, 1000);
+    let mut late = event("2-scan", "Inspector2 Finding");
+    late["time"] = json!("2026-04-02T09:00:00Z");
+    late["detail"]["updatedAt"] = json!("Thu Apr 02 09:00:00.000 UTC 2026");
+    late["detail"]["findingArn"] =
+        json!(format!("arn:aws:inspector2:eu-west-1:210987654321:finding/{:f<32}", ""));
+    let outcome = play(&mut pipeline, stream([late])).await;
+    assert_eq!(
+        verdict(&outcome),
+        Verdict::Quarantine,
+        "what was reported is not gone because it is not listed yet"
+    );
+    assert_eq!((outcome.alerts.len(), outcome.events.dead), (1, 0));
+}
+
+#[tokio::test]
+async fn an_image_of_which_only_the_end_is_heard_is_no_news() {
+    let mut pipeline = pipeline().await;
+    let mut closed = event("2-scan", "Inspector2 Finding");
+    closed["detail"]["status"] = json!("CLOSED");
+    closed["detail"]["updatedAt"] = json!("Thu Apr 02 09:00:00.000 UTC 2026");
+    let outcome = play(&mut pipeline, stream([closed])).await;
+    assert_eq!(verdict(&outcome), Verdict::Pending);
+    assert_eq!((outcome.alerts.len(), outcome.events.dead), (0, 0));
+}
+
+#[tokio::test]
+async fn an_image_that_went_before_its_basic_scan_was_read_is_no_failure() {
+    let mut pipeline = pipeline().await;
+    play(&mut pipeline, act("1-push")).await;
+    let registry = Registry::new(aws_sdk_ecr::Client::new(&pipeline.aws.sdk_config().await));
+    for repository in ["shop/checkout", "gone"] {
+        let image = ImageId {
+            account: "210987654321".to_owned(),
+            region: "eu-west-1".to_owned(),
+            repository: repository.to_owned(),
+            digest: format!("sha256:{}", "0a".repeat(32)).try_into().unwrap(),
+        };
+        assert_eq!(registry.basic_scan(&image).await.unwrap(), BasicScanResult::Gone, "{repository}");
+    }
 }

@@ -134,22 +134,49 @@ fn findings_soon_after_the_push_belong_to_the_first_scan() {
     let at = |updated: &[i64], overdue| adopted_at(&pushed(), reports(updated).iter(), overdue);
     // Half an hour, unless the policy says when a scan is overdue.
     assert_eq!(at(&[1, 30 * MINUTE], None), None);
-    assert_eq!(at(&[1, 30 * MINUTE + 1], None), Some(second(30 * MINUTE + 1)));
+    assert_eq!(at(&[1, 30 * MINUTE + 1], None), Some(second(1)));
     assert_eq!(at(&[10 * MINUTE], Some(10)), None);
-    assert_eq!(at(&[10 * MINUTE + 1], Some(10)), Some(second(10 * MINUTE + 1)));
+    assert_eq!(at(&[10 * MINUTE + 1], Some(10)), Some(second(-20 * MINUTE + 1)));
     assert_eq!(at(&[], None), None);
 }
 
 #[test]
-fn newest_of_the_late_findings_dates_the_adoption() {
+fn adoption_is_dated_half_an_hour_before_the_first_of_the_late_findings() {
     let reports = reports(&[5, 9_000, 7_000]);
-    assert_eq!(adopted_at(&pushed(), reports.iter(), None), Some(second(9_000)));
-    assert_eq!(adopted_at(&pushed(), reports.iter().rev(), None), Some(second(9_000)));
+    assert_eq!(adopted_at(&pushed(), reports.iter(), None), Some(second(7_000 - 30 * MINUTE)));
+    assert_eq!(adopted_at(&pushed(), reports.iter().rev(), None), Some(second(7_000 - 30 * MINUTE)));
+}
+
+#[test]
+fn finding_that_only_closed_adopts_no_image() {
+    let mut reports = reports(&[9_000]);
+    reports[0].finding.status = Status::Closed;
+    assert_eq!(adopted_at(&Ledger::new(image()), reports.iter(), None), None);
+}
+
+#[test]
+fn scan_without_a_total_has_found_at_least_what_was_reported_before_it() {
+    let mut ledger = Ledger::new(image());
+    for (status, updated) in [(Status::Active, 1), (Status::Active, END), (Status::Closed, 1)] {
+        let findings = listed(1, status, updated);
+        ledger.merge(Evidence::Findings(findings));
+    }
+    ledger.merge(Evidence::Findings(listed(4, Status::Active, END + 1)));
+    let report =
+        |source| ScanReport { image: image(), source, outcome: COMPLETE, tags: vec![], at: second(END) };
+    let inspector = report(Source::Inspector);
+    assert_eq!(expected(Total::AtLeast(0), &inspector, &ledger), Total::AtLeast(2));
+    assert_eq!(expected(Total::AtLeast(7), &inspector, &ledger), Total::AtLeast(7));
+    assert_eq!(expected(Total::Exactly(0), &inspector, &ledger), Total::Exactly(0));
+    assert_eq!(expected(Total::AtLeast(0), &report(Source::Basic), &ledger), Total::AtLeast(0));
+    let (source, at) = (Source::Inspector, second(END + 1));
+    ledger.merge(Evidence::Listing { source, at, scanned: false, findings: vec![], tags: vec![] });
+    assert_eq!(expected(Total::AtLeast(0), &inspector, &ledger), Total::AtLeast(0), "a listing said more");
 }
 
 #[test]
 fn image_of_which_no_push_is_known_is_adopted_with_its_first_finding() {
-    assert_eq!(adopted_at(&Ledger::new(image()), reports(&[1]).iter(), None), Some(second(1)));
+    assert_eq!(adopted_at(&Ledger::new(image()), reports(&[1]).iter(), None), Some(second(1 - 30 * MINUTE)));
 }
 
 #[test]

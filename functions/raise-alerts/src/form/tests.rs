@@ -117,7 +117,7 @@ fn alert_within_a_grace_says_until_when() {
     Open     1 CRITICAL, 7 LOW
     Image    left as it is
     To do    update the packages, rebuild, push; the new image is judged on its push
-    Until    2031-03-03 08:00 UTC, then the image is quarantined
+    Until    2031-03-03 08:00 UTC; from then on the image is quarantined with the next news of it
     ");
 }
 
@@ -296,4 +296,18 @@ fn attributes_are_for_filters_and_never_empty() {
             .attributes;
     assert_eq!((&nobody["owner"], &nobody["environment"]), (&text("none"), &text("none")));
     assert_eq!(nobody["severity"], text("NONE"));
+}
+
+#[test]
+fn untagged_image_is_told_that_the_quarantine_tag_is_its_only_one() {
+    let untagged = |before, now, reasons| {
+        text(&only(&[assessment(before, now, reasons, &json!({ "/image/tags": [] }))]))
+    };
+    let text = untagged("quarantine", "clear", vec![]);
+    assert!(
+        text.contains("keeps the tag quarantine-ab12ab12ab12, because it is its only one"),
+        "ECR deletes an image with its last tag: {text}"
+    );
+    let text = untagged("pending", "quarantine", vec![reason("CVE-2031-1")]);
+    assert!(text.contains("gets the tag quarantine-ab12ab12ab12, its only one;"), "{text}");
 }
