@@ -13,9 +13,11 @@ const RESERVE: Duration = Duration::from_secs(15);
 pub struct Deadline(Option<SystemTime>);
 
 impl Deadline {
-    /// An invocation's, as Lambda states it.
+    /// An invocation's, as Lambda states it. One that is over as the invocation begins is none: `cargo lambda watch`
+    /// states ten minutes and not a time.
     pub fn of(context: &Context) -> Self {
-        Self(SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(context.deadline)))
+        let end = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(context.deadline));
+        Self(end.filter(|end| *end > SystemTime::now()))
     }
 
     /// At this time.
@@ -51,11 +53,14 @@ mod tests {
     }
 
     #[test]
-    fn lambda_states_it_in_milliseconds() {
+    fn lambda_states_it_in_milliseconds_since_1970() {
         let mut context = Context::default();
-        context.deadline = 1_000;
-        assert!(Deadline::of(&context).is_near(), "a second after 1970 began");
-        context.deadline = 4_102_444_800_000;
-        assert!(!Deadline::of(&context).is_near(), "2100");
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        context.deadline = u64::try_from((now + RESERVE / 2).as_millis()).unwrap();
+        assert!(Deadline::of(&context).is_near());
+        context.deadline = u64::try_from((now + RESERVE * 2).as_millis()).unwrap();
+        assert!(!Deadline::of(&context).is_near());
+        context.deadline = 600_000;
+        assert!(!Deadline::of(&context).is_near(), "a span, as cargo lambda watch states it");
     }
 }
