@@ -240,6 +240,12 @@ impl Assessment {
         self.verdict == Verdict::Clear && self.stood_in_quarantine()
     }
 
+    /// Whether people may be told of it.
+    pub fn is_news(&self) -> bool {
+        let worse = self.verdict != self.previous && self.verdict != Verdict::Clear;
+        self.changes.reasons > 0 || worse || self.is_released()
+    }
+
     fn stood_in_quarantine(&self) -> bool {
         self.was_quarantined || self.previous == Verdict::Quarantine
     }

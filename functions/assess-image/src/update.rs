@@ -7,11 +7,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use shared::assessment::Assessment;
 use shared::aws::{BasicScan, ImageDescription, Stored};
 use shared::event::{Event, FindingReport, ScanOutcome, ScanReport, Total};
 use shared::finding::{Finding, Source};
 use shared::image::ImageId;
-use shared::judgement::{assess, judge};
+use shared::judgement::{assess, judge, rename};
 use shared::ledger::{Evidence, Ledger};
 use shared::queue::Report;
 
@@ -55,12 +56,12 @@ impl AssessImage {
                 return Ok(());
             }
             self.enrich(&mut draft).await?;
-            let Draft { mut ledger, .. } = draft;
             let now = self.clock.now();
-            let judgement = judge(&ledger, &self.policy, now);
-            assess(&mut ledger, &judgement, &self.policy, now);
-            match self.ledgers.store(&mut ledger).await? {
-                Stored::Yes => return self.publish(&mut ledger).await,
+            let judgement = judge(&draft.ledger, &self.policy, now);
+            assess(&mut draft.ledger, &judgement, &self.policy, now);
+            self.name(&mut draft).await?;
+            match self.ledgers.store(&mut draft.ledger).await? {
+                Stored::Yes => return self.publish(&mut draft.ledger).await,
                 // The burst of a first scan: let the others finish.
                 Stored::Conflict => tokio::time::sleep(PAUSE * attempt).await,
             }
@@ -145,6 +146,19 @@ impl AssessImage {
         }
         let tags = report.tags.clone();
         Ok((draft.learn(Evidence::Listing { source, at, scanned: true, findings, tags }), None))
+    }
+
+    /// Looks which tags the image has, where people may be told of it: an alert must not name an image by a tag that
+    /// has moved to the one with the fix.
+    async fn name(&self, draft: &mut Draft<'_>) -> Result<(), AssessError> {
+        if draft.ledger.unpublished.as_ref().is_some_and(Assessment::is_news) {
+            let at = self.clock.now();
+            if let Some(ImageDescription { tags, .. }) = self.registry.describe(&draft.ledger.image).await? {
+                draft.learn(Evidence::Tagged { at, tags });
+                rename(&mut draft.ledger);
+            }
+        }
+        Ok(())
     }
 
     async fn listing(&self, image: &ImageId, source: Source) -> Result<BasicScan, AssessError> {

@@ -71,6 +71,19 @@ pub fn assess(ledger: &mut Ledger, judgement: &Judgement, policy: &Policy, now: 
     true
 }
 
+/// Names the image's tags anew in what is to be announced, after the registry was asked for them.
+pub fn rename(ledger: &mut Ledger) {
+    let tags = ledger.tags();
+    if let Some(assessment) = &mut ledger.unpublished {
+        name(&mut assessment.image, tags);
+    }
+}
+
+fn name(image: &mut AssessedImage, tags: Vec<String>) {
+    image.more_tags = tags.len().saturating_sub(TAGS) as u64;
+    image.tags = tags.into_iter().take(TAGS).collect();
+}
+
 /// How long the image's first scan took to come, in milliseconds. A scan that is not the first says nothing of
 /// that, nor does the first one of an image that had long been there when scanning was switched on.
 fn latency(ledger: &Ledger, completed_at: Timestamp) -> Option<i64> {
@@ -83,17 +96,18 @@ fn latency(ledger: &Ledger, completed_at: Timestamp) -> Option<i64> {
 
 fn assessed_image(ledger: &Ledger, policy: &Policy) -> AssessedImage {
     let (environment, owner) = policy.ownership(&ledger.image.repository);
-    let tags = ledger.tags();
-    AssessedImage {
+    let mut image = AssessedImage {
         id: ledger.image.clone(),
-        more_tags: tags.len().saturating_sub(TAGS) as u64,
-        tags: tags.into_iter().take(TAGS).collect(),
+        more_tags: 0,
+        tags: Vec::new(),
         pushed_at: ledger.facts.pushed_at,
         pusher: ledger.facts.pusher.as_ref().map(|(_, pusher)| pusher.clone()),
         media_type: ledger.facts.media_type.clone(),
         environment: environment.map(str::to_owned),
         owner: owner.map(str::to_owned),
-    }
+    };
+    name(&mut image, ledger.tags());
+    image
 }
 
 /// Keeps the first items that fit into so many bytes of JSON, and counts the others.

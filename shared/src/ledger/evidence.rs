@@ -54,6 +54,13 @@ pub enum Evidence {
         /// Its manifest's media type.
         media_type: Option<String>,
     },
+    /// The registry was asked which tags it has. No event says that a tag moved to another image.
+    Tagged {
+        /// When.
+        at: Timestamp,
+        /// All of them.
+        tags: Vec<String>,
+    },
     /// Coverage was asked.
     Coverage(Coverage),
     /// Exploitation was asked, by vulnerability.
@@ -101,6 +108,10 @@ impl Ledger {
                 let changed = earliest(&mut self.facts.pushed_at, pushed_at);
                 changed
                     | media_type.is_some_and(|media_type| earliest(&mut self.facts.media_type, media_type))
+            }
+            Evidence::Tagged { at, tags } => {
+                let changed = newest(&mut self.facts.tags_since, at);
+                self.note_tags(&tags, at) | changed
             }
             Evidence::Coverage(coverage) => {
                 let covered = coverage.active && newest(&mut self.facts.covered_at, coverage.at);
@@ -171,7 +182,7 @@ impl Ledger {
             | match action.tag {
                 Some(tag) => self.mark_tag(&tag, TagMark { at: action.at, present }),
                 None if present => false,
-                None => newest(&mut self.facts.deleted_at, action.at),
+                None => newest(&mut self.facts.tags_since, action.at),
             }
     }
 

@@ -54,9 +54,9 @@ pub struct Facts {
     /// The tags that were put on it and taken off it, the newest [`TAG_MARKS`] of them.
     #[serde(default)]
     pub tags: BTreeMap<String, TagMark>,
-    /// When all tags that it had until then went, because the image was deleted.
+    /// Older marks of tags say nothing any more: the image was deleted then, or the registry named its tags.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deleted_at: Option<Timestamp>,
+    pub tags_since: Option<Timestamp>,
     /// When it was pushed first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pushed_at: Option<Timestamp>,
@@ -176,7 +176,7 @@ impl Ledger {
 
     /// The tags that are on the image, sorted.
     pub fn tags(&self) -> Vec<String> {
-        let gone = |mark: &TagMark| self.facts.deleted_at.is_some_and(|deleted| mark.at < deleted);
+        let gone = |mark: &TagMark| self.facts.tags_since.is_some_and(|since| mark.at < since);
         self.facts
             .tags
             .iter()

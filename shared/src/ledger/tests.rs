@@ -90,8 +90,10 @@ fn any_evidence() -> impl Strategy<Value = Evidence> {
     let known = proptest::option::of(moment().prop_map(|at| KnownExploited { added: Some(at), due: None }));
     let answer = (moment(), known).prop_map(|(asked_at, known)| Exploitation { asked_at, known });
     let exploited = btree_map((0..4).prop_map(|n| format!("CVE-2031-{n}")), answer, 0..3);
+    let tagged = (moment(), any_tags()).prop_map(|(at, tags)| Evidence::Tagged { at, tags });
     prop_oneof![
         4 => reported,
+        1 => tagged,
         3 => listed,
         1 => vec(any_finding(), 0..4).prop_map(Evidence::Findings),
         1 => (any_source(), moment()).prop_map(|(source, at)| Evidence::ScanFailed { source, at }),
@@ -461,4 +463,13 @@ proptest! {
         let newest = marks.iter().map(|(_, at, _)| *at).max().map(second);
         prop_assert_eq!(once.facts.tags.values().map(|mark| mark.at).max(), newest);
     }
+}
+
+#[test]
+fn tags_that_the_registry_does_not_name_are_gone() {
+    let push = |tag, at| act(Action::Push, Some(tag), at);
+    let tagged = Evidence::Tagged { at: second(5), tags: vec!["1.0".to_owned()] };
+    let known = [push("1.0", 1), push("latest", 1), push("2.0", 7)];
+    let ledger = ledger(known.into_iter().chain([tagged]));
+    assert_eq!(ledger.tags(), ["1.0", "2.0"], "latest has moved; 2.0 came later");
 }

@@ -223,3 +223,26 @@ async fn a_verdict_that_changes_while_the_tag_is_taken_off_puts_it_on_again() {
     assert_eq!(report.failed, []);
     assert!(image(&pipeline).tags.contains(&TAG.to_owned()), "in quarantine without its tag");
 }
+
+#[tokio::test]
+async fn an_alert_names_the_tags_that_the_image_has_now() {
+    let mut pipeline = pipeline().await;
+    // The fix takes over the tag latest, and no event says so of the old image.
+    play(&mut pipeline, [act("1-push"), act("2-scan"), act("4-fix")].concat()).await;
+    let mut later = event("2-scan", "Inspector2 Finding");
+    later["time"] = json!("2026-03-05T09:00:00Z");
+    later["detail"]["updatedAt"] = json!("Thu Mar 05 09:00:00.000 UTC 2026");
+    later["detail"]["firstObservedAt"] = later["detail"]["updatedAt"].clone();
+    later["detail"]["packageVulnerabilityDetails"]["vulnerabilityId"] = json!("CVE-2026-91200");
+    later["detail"]["findingArn"] =
+        json!("arn:aws:inspector2:eu-west-1:210987654321:finding/0123456789abcdef0123456789abcdef");
+    // Inspector still names both tags, and it is five minutes later when it is heard.
+    let mut tick = later.clone();
+    tick["detail-type"] = json!("Five Minutes Have Passed");
+    tick["time"] = json!("2026-03-05T09:05:00Z");
+    let outcome = play(&mut pipeline, stream([later, tick])).await;
+    let alert = outcome.alerts.last().unwrap();
+    assert!(alert.text.contains("CVE-2026-91200") && alert.text.contains(QUARANTINED), "{}", alert.text);
+    assert!(alert.text.contains("\nTags     1.4.0\n"), "{}", alert.text);
+    assert!(!alert.subject.contains("latest") && !alert.subject.contains("+1 tag"), "{}", alert.subject);
+}
