@@ -57,6 +57,8 @@ pub struct Message {
     pub id: String,
     /// Its body; an EventBridge event.
     pub body: String,
+    /// How often it was received, with this time; 0 where SQS does not say.
+    pub receives: u32,
 }
 
 /// The messages of a batch. SQS gives every message an id and a body; one without is handled as an unreadable
@@ -68,6 +70,11 @@ pub fn messages(event: SqsEvent) -> Vec<Message> {
         .map(|record| Message {
             id: record.message_id.unwrap_or_default(),
             body: record.body.unwrap_or_default(),
+            receives: record
+                .attributes
+                .get("ApproximateReceiveCount")
+                .and_then(|count| count.parse().ok())
+                .unwrap_or_default(),
         })
         .collect()
 }

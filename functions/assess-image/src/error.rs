@@ -30,7 +30,7 @@ pub enum AssessError {
         listed: usize,
     },
     /// The invocation ends too soon for one more image.
-    #[error("the function's time was nearly over before it came to this image")]
+    #[error("the function's time was nearly over before this image was done")]
     NoTimeLeft,
     /// The result of a scan is not there yet.
     #[error("the result of the basic scan is not there yet: {0}")]

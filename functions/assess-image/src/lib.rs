@@ -7,6 +7,7 @@ mod samples;
 mod scan;
 mod update;
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use aws_config::SdkConfig;
@@ -46,6 +47,7 @@ pub struct AssessImage {
 pub(crate) struct Told {
     pub(crate) message: String,
     pub(crate) event: Event,
+    pub(crate) receives: u32,
 }
 
 impl AssessImage {
@@ -81,17 +83,20 @@ impl AssessImage {
         for message in queue::messages(event) {
             match Event::parse(&message.body) {
                 Ok(event) => match self.subject(&event) {
-                    Ok(image) => images.entry(image).or_default().push(Told { message: message.id, event }),
+                    Ok(image) => images.entry(image).or_default().push(Told {
+                        message: message.id,
+                        event,
+                        receives: message.receives,
+                    }),
                     Err(reason) => report.skip(message.id, reason),
                 },
                 Err(error) => report.fail([message.id], &error, false),
             }
         }
-        let mut updates = futures::stream::iter(images)
+        let mut updates = futures::stream::iter(oldest_first(images))
             .map(|(image, told)| async move {
-                let updated =
-                    if deadline.is_near() { Updated::too_late() } else { self.update(&image, &told).await };
-                updated.report(told)
+                let updated = deadline.limit(Box::pin(self.update(&image, &told))).await;
+                updated.unwrap_or_else(Updated::too_late).report(told)
             })
             .buffer_unordered(IMAGES_AT_ONCE);
         while let Some(updated) = updates.next().await {
@@ -113,5 +118,39 @@ impl AssessImage {
         };
         self.scope.check(image).map_err(|reason| reason.to_string())?;
         Ok(image.clone())
+    }
+}
+
+/// The images, first those that came back most often: what there was no time for must not be put off again and again
+/// until it is a dead letter.
+fn oldest_first(images: BTreeMap<ImageId, Vec<Told>>) -> Vec<(ImageId, Vec<Told>)> {
+    let mut images: Vec<_> = images.into_iter().collect();
+    images.sort_by_key(|(_, told)| Reverse(told.iter().map(|told| told.receives).max()));
+    images
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::event::Foreign;
+
+    use super::*;
+
+    #[test]
+    fn images_that_came_back_most_often_are_the_first() {
+        let told = |receives: u32| Told {
+            message: receives.to_string(),
+            event: Event::Foreign(Foreign(String::new())),
+            receives,
+        };
+        let image = |repository: &str| ImageId { repository: repository.to_owned(), ..samples::image() };
+        let images = BTreeMap::from([
+            (image("a"), vec![told(1), told(1)]),
+            (image("b"), vec![told(1), told(3)]),
+            (image("c"), vec![told(2)]),
+            (image("d"), vec![told(1)]),
+        ]);
+        let order: Vec<String> =
+            oldest_first(images).into_iter().map(|(image, _)| image.repository).collect();
+        assert_eq!(order, ["b", "c", "a", "d"]);
     }
 }

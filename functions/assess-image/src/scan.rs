@@ -65,8 +65,7 @@ pub(crate) fn expected(total: Total, scan: &ScanReport, ledger: &Ledger) -> Tota
 
 /// Since when findings come that belong to no first scan: the image was scanned before the ledger knew of it,
 /// so no scan will be announced and the whole set must be asked for. Whether that is so depends on the
-/// finding and the push, and not on the time of day, so that the order of events cannot change it. A finding
-/// that only closed is no reason: it may be the end of an image that was deleted.
+/// finding and the push, and not on the time of day, so that the order of events cannot change it.
 ///
 /// The answer is a while before the first of these findings, for what has just been reported may not be listed
 /// yet, and what a listing lacks counts as gone by then.
@@ -81,11 +80,16 @@ pub(crate) fn adopted_at<'a>(
     let window = i64::from(overdue_minutes.unwrap_or(FIRST_SCAN_MINUTES)).minutes();
     let first_scan_ends = ledger.facts.pushed_at.and_then(|pushed| pushed.checked_add(window).ok());
     let first = findings
-        .filter(|report| report.finding.status != Status::Closed)
         .map(|report| report.finding.updated_at)
         .filter(|updated| first_scan_ends.is_none_or(|ends| *updated > ends))
         .min()?;
     first.checked_sub(LISTING_LAG_MINUTES.minutes()).ok()
+}
+
+/// Whether there is anything to judge in an image that was not known. Where every finding is closed, that is the
+/// end of an image that was deleted or archived, and no news.
+pub(crate) fn is_alive<'a>(told: impl Iterator<Item = &'a FindingReport>, listed: &[Finding]) -> bool {
+    told.map(|report| &report.finding).chain(listed).any(|finding| finding.status != Status::Closed)
 }
 
 #[cfg(test)]

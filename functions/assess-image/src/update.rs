@@ -14,7 +14,7 @@ use shared::finding::{Finding, Source};
 use shared::image::ImageId;
 use shared::judgement::{assess, judge, rename};
 use shared::ledger::{Evidence, Ledger};
-use shared::queue::Report;
+use shared::queue::{self, Report};
 
 use crate::{AssessError, AssessImage, Told, question, scan};
 
@@ -50,7 +50,9 @@ impl AssessImage {
         for attempt in 0..ATTEMPTS {
             incomplete.clear();
             let mut draft = Draft { ledger: self.ledgers.load(image).await?, learnt: &mut learnt };
-            self.publish(&mut draft.ledger).await?;
+            if !self.publish(&mut draft.ledger).await? {
+                continue;
+            }
             let known = draft.recall();
             if !self.merge(&mut draft, told, incomplete).await? && !known {
                 return Ok(());
@@ -59,9 +61,12 @@ impl AssessImage {
             let now = self.clock.now();
             let judgement = judge(&draft.ledger, &self.policy, now);
             assess(&mut draft.ledger, &judgement, &self.policy, now);
-            self.name(&mut draft).await?;
+            self.name(&mut draft).await;
             match self.ledgers.store(&mut draft.ledger).await? {
-                Stored::Yes => return self.publish(&mut draft.ledger).await,
+                Stored::Yes => {
+                    self.publish(&mut draft.ledger).await?;
+                    return Ok(());
+                }
                 // The burst of a first scan: let the others finish.
                 Stored::Conflict => tokio::time::sleep(PAUSE * attempt).await,
             }
@@ -69,14 +74,14 @@ impl AssessImage {
         Err(AssessError::Contention(ATTEMPTS))
     }
 
-    /// Announces what is unpublished, if anything is.
-    async fn publish(&self, ledger: &mut Ledger) -> Result<(), AssessError> {
+    /// Announces what is unpublished, if anything is. Returns whether the ledger is still the one that is stored.
+    async fn publish(&self, ledger: &mut Ledger) -> Result<bool, AssessError> {
         if let Some(assessment) = &ledger.unpublished {
             self.announcements.announce(assessment).await?;
             tracing::info!(assessment = assessment.id, verdict = %assessment.verdict, "announced");
-            self.ledgers.mark_published(ledger).await?;
+            return Ok(self.ledgers.mark_published(ledger).await?);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Merges the evidence. Returns whether it changed anything that was known.
@@ -105,10 +110,13 @@ impl AssessImage {
         }
         let overdue = self.policy.unscanned.as_ref().map(|unscanned| unscanned.after_minutes);
         if let Some(at) = scan::adopted_at(&draft.ledger, findings(told), overdue) {
-            let findings = self.inspector.findings(&draft.ledger.image).await?;
-            let listing =
-                Evidence::Listing { source: Source::Inspector, at, scanned: false, findings, tags: vec![] };
-            changed |= draft.learn(listing);
+            let listed = self.inspector.findings(&draft.ledger.image).await?;
+            if scan::is_alive(findings(told), &listed) {
+                let source = Source::Inspector;
+                let listing =
+                    Evidence::Listing { source, at, scanned: false, findings: listed, tags: vec![] };
+                changed |= draft.learn(listing);
+            }
         }
         Ok(changed)
     }
@@ -149,16 +157,24 @@ impl AssessImage {
     }
 
     /// Looks which tags the image has, where people may be told of it: an alert must not name an image by a tag that
-    /// has moved to the one with the fix.
-    async fn name(&self, draft: &mut Draft<'_>) -> Result<(), AssessError> {
-        if draft.ledger.unpublished.as_ref().is_some_and(Assessment::is_news) {
-            let at = self.clock.now();
-            if let Some(ImageDescription { tags, .. }) = self.registry.describe(&draft.ledger.image).await? {
+    /// has moved to the one with the fix. An alert with the tags that are known is better than none.
+    async fn name(&self, draft: &mut Draft<'_>) {
+        let asked = draft.learnt.iter().any(|evidence| matches!(evidence, Evidence::Tagged { .. }));
+        if asked || !draft.ledger.unpublished.as_ref().is_some_and(Assessment::is_news) {
+            return;
+        }
+        let at = self.clock.now();
+        match self.registry.describe(&draft.ledger.image).await {
+            Ok(Some(ImageDescription { tags, .. })) => {
                 draft.learn(Evidence::Tagged { at, tags });
                 rename(&mut draft.ledger);
             }
+            Ok(None) => {}
+            Err(error) => {
+                let reason = queue::chain(&error);
+                tracing::warn!(image = %draft.ledger.image, reason, "told with the tags that are known");
+            }
         }
-        Ok(())
     }
 
     async fn listing(&self, image: &ImageId, source: Source) -> Result<BasicScan, AssessError> {
@@ -238,7 +254,7 @@ impl Updated {
     /// What that means for each message.
     pub(crate) fn report(self, told: Vec<Told>) -> Report {
         let mut report = Report::default();
-        for Told { message, event } in told {
+        for Told { message, event, .. } in told {
             let problem = self.failed.as_ref().or_else(|| match event {
                 Event::Scan(scan) if scan.outcome != ScanOutcome::Failed => self.incomplete.get(&scan.source),
                 _ => None,

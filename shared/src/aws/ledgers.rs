@@ -121,9 +121,10 @@ impl Ledgers {
 
     /// Notes that the ledger's assessment is announced. If another one waits in its place by now, then whoever
     /// put that there has announced this one first, and there is nothing to note. The mark is a new version, so
-    /// that nobody who loaded the ledger before puts the assessment back.
-    pub async fn mark_published(&self, ledger: &mut Ledger) -> Result<(), LedgerError> {
-        let Some(announced) = ledger.unpublished.take() else { return Ok(()) };
+    /// that nobody who loaded the ledger before puts the assessment back. Returns whether the ledger is still the
+    /// one that is stored, as far as can be seen from here.
+    pub async fn mark_published(&self, ledger: &mut Ledger) -> Result<bool, LedgerError> {
+        let Some(announced) = ledger.unpublished.take() else { return Ok(true) };
         let marked = self
             .client
             .update_item()
@@ -138,11 +139,13 @@ impl Ledgers {
             .map_err(|error| AwsError::of("dynamodb:UpdateItem", error));
         match marked {
             // If others stored it meanwhile, this is no version that there is, and to store it will conflict.
-            Ok(_) => ledger.version += 1,
-            Err(error) if error.is("ConditionalCheckFailed") => {}
-            Err(error) => return Err(error.into()),
+            Ok(_) => {
+                ledger.version += 1;
+                Ok(true)
+            }
+            Err(error) if error.is("ConditionalCheckFailed") => Ok(false),
+            Err(error) => Err(error.into()),
         }
-        Ok(())
     }
 }
 

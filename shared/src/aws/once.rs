@@ -176,7 +176,7 @@ impl Once {
     /// Reads the assessments of a batch and claims them. What is unreadable, done or taken goes into the report.
     pub async fn claim_assessments(&self, messages: Vec<Message>, report: &mut Report) -> Vec<Claimed> {
         let mut assessments: BTreeMap<String, (Vec<String>, Assessment)> = BTreeMap::new();
-        for Message { id, body } in messages {
+        for Message { id, body, .. } in messages {
             match Assessment::from_event(&body) {
                 Ok(assessment) => {
                     assessments

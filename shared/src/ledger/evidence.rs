@@ -217,8 +217,12 @@ impl Ledger {
     /// is forgotten has so many newer ones that it would be forgotten in any other order, too.
     fn forget_a_tag(&mut self) -> Option<String> {
         let marks = &mut self.facts.tags;
-        let (_, oldest) = marks.iter().map(|(tag, mark)| (*mark, tag.clone())).min()?;
-        (marks.len() > TAG_MARKS).then(|| marks.remove(&oldest))?;
+        if marks.len() <= TAG_MARKS {
+            return None;
+        }
+        let (_, oldest) = marks.iter().map(|(tag, mark)| (mark, tag)).min()?;
+        let oldest = oldest.clone();
+        marks.remove(&oldest);
         Some(oldest)
     }
 }

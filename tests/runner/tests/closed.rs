@@ -183,3 +183,29 @@ async fn an_image_that_went_before_its_basic_scan_was_read_is_no_failure() {
         assert_eq!(registry.basic_scan(&image).await.unwrap(), BasicScanResult::Gone, "{repository}");
     }
 }
+
+#[tokio::test]
+async fn an_image_of_which_one_finding_closes_is_adopted_with_those_that_are_open() {
+    let mut pipeline = pipeline().await;
+    pipeline.establish(&[act("1-push"), act("2-scan")].concat());
+    let mut closed = event("2-scan", "Inspector2 Finding");
+    closed["time"] = json!("2026-04-02T09:00:00Z");
+    closed["detail"]["status"] = json!("CLOSED");
+    closed["detail"]["updatedAt"] = json!("Thu Apr 02 09:00:00.000 UTC 2026");
+    closed["detail"]["findingArn"] =
+        json!("arn:aws:inspector2:eu-west-1:210987654321:finding/0123456789abcdef0123456789abcdef");
+    let outcome = play(&mut pipeline, stream([closed])).await;
+    assert_eq!(verdict(&outcome), Verdict::Quarantine);
+    assert_eq!(outcome.alerts.len(), 1);
+}
+
+#[tokio::test]
+async fn a_registry_that_does_not_say_its_tags_keeps_no_verdict_back() {
+    let mut pipeline = pipeline().await;
+    play(&mut pipeline, act("1-push")).await;
+    pipeline.aws.faults().inject("ecr:DescribeImages", local_aws::Fault::ServerError, local_aws::Nth::Always);
+    let outcome = play(&mut pipeline, act("2-scan")).await;
+    assert_eq!(verdict(&outcome), Verdict::Quarantine);
+    assert_eq!(outcome.alerts.len(), 1);
+    assert!(outcome.alerts[0].text.contains("\nTags     1.4.0, latest\n"), "{}", outcome.alerts[0].text);
+}

@@ -59,7 +59,7 @@ fn lower_bound_is_met_by_as_many_or_more() {
 
 fn scan(source: Source, outcome: ScanOutcome, at: i64) -> Told {
     let report = ScanReport { image: image(), source, outcome, tags: vec![], at: second(at) };
-    Told { message: format!("{at}"), event: Event::Scan(report) }
+    Told { message: format!("{at}"), event: Event::Scan(report), receives: 1 }
 }
 
 const COMPLETE: ScanOutcome = ScanOutcome::Complete(Total::Exactly(1));
@@ -98,7 +98,7 @@ fn batch_without_scans_has_no_newest() {
         tags: vec![],
         pushed_at: None,
     };
-    let told = [Told { message: "1".to_owned(), event: Event::Finding(Box::new(report)) }];
+    let told = [Told { message: "1".to_owned(), event: Event::Finding(Box::new(report)), receives: 1 }];
     assert!(newest(&told).is_empty());
 }
 
@@ -148,10 +148,15 @@ fn adoption_is_dated_half_an_hour_before_the_first_of_the_late_findings() {
 }
 
 #[test]
-fn finding_that_only_closed_adopts_no_image() {
-    let mut reports = reports(&[9_000]);
-    reports[0].finding.status = Status::Closed;
-    assert_eq!(adopted_at(&Ledger::new(image()), reports.iter(), None), None);
+fn image_of_which_every_finding_is_closed_is_at_its_end() {
+    let active = reports(&[9_000]);
+    let mut closed = active.clone();
+    closed[0].finding.status = Status::Closed;
+    assert!(is_alive(active.iter(), &listed(3, Status::Closed, 1)));
+    assert!(is_alive(closed.iter(), &listed(1, Status::Active, 1)));
+    assert!(is_alive(closed.iter(), &listed(1, Status::Suppressed, 1)));
+    assert!(!is_alive(closed.iter(), &listed(3, Status::Closed, 1)));
+    assert!(!is_alive(closed.iter(), &[]));
 }
 
 #[test]

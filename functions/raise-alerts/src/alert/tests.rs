@@ -140,3 +140,19 @@ fn alert_is_as_bad_as_the_worst_that_it_tells() {
     assert_eq!((alert.kind, alert.verdict()), (Kind::Spread, Verdict::Quarantine));
     assert_eq!(alert.severity(), Some(&Severity::Critical));
 }
+
+#[test]
+fn whatever_is_told_was_announced_as_news() {
+    let verdicts = ["pending", "clear", "unscannable", "quarantine"];
+    for previous in verdicts {
+        for verdict in &verdicts[1..] {
+            for was_quarantined in [false, true] {
+                for reasons in [vec![], vec![unchanged("CVE-1")], vec![reason("CVE-2")]] {
+                    let fields = json!({ "/was_quarantined": was_quarantined });
+                    let assessment = assessment(previous, verdict, reasons, &fields);
+                    assert!(kind(&assessment).is_none() || assessment.is_news(), "{assessment:?}");
+                }
+            }
+        }
+    }
+}

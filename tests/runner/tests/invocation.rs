@@ -1,0 +1,95 @@
+//! One invocation of assess-image by itself: when its time is nearly over, and when others store meanwhile.
+#![allow(clippy::unwrap_used)] // A test says what it expects by failing.
+
+mod stage;
+
+use std::time::{Duration, SystemTime};
+
+use assess_image::AssessImage;
+use aws_lambda_events::event::sqs::SqsEvent;
+use local_aws::{Fault, Nth};
+use runner::Pipeline;
+use shared::aws::{Ledgers, Stored};
+use shared::clock::Clock;
+use shared::deadline::Deadline;
+use shared::environment::Environment;
+use shared::event::{Action, ImageAction};
+use shared::image::ImageId;
+use shared::ledger::Evidence;
+use shared::verdict::Verdict;
+use stage::{QUARANTINED, act, package, pipeline};
+
+async fn function(pipeline: &Pipeline) -> AssessImage {
+    let variables = |name: &str| match name {
+        "TABLE_NAME" => Some("ledgers".to_owned()),
+        "EVENT_BUS_NAME" => Some("announcements".to_owned()),
+        "POLICY_FILE" => Some(package().join("story/policy.yaml").to_string_lossy().into_owned()),
+        "REGISTRY_ACCOUNT" => Some("210987654321".to_owned()),
+        "REPOSITORIES_INCLUDED" => Some("*".to_owned()),
+        _ => None,
+    };
+    let config = pipeline.aws.sdk_config().await;
+    AssessImage::new(&config, &Environment::new(&variables), Clock::System).unwrap()
+}
+
+/// Five findings of the story's first image and the end of its scan, as the queue delivers them.
+fn batch() -> SqsEvent {
+    let file = package().join("../../functions/assess-image/event.json");
+    serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn images_for_which_no_time_is_left_go_back_untouched() {
+    let pipeline = pipeline().await;
+    let function = function(&pipeline).await;
+    let before = pipeline.aws.calls();
+    let report = function.handle(batch(), Deadline::at(SystemTime::now() + Duration::from_secs(5))).await;
+    assert_eq!(report.failed.len(), batch().records.len());
+    assert!(report.failed.iter().all(|failure| failure.retryable));
+    assert_eq!(pipeline.aws.calls(), before);
+}
+
+#[tokio::test]
+async fn what_was_asked_is_not_asked_again_when_somebody_else_stores_meanwhile() {
+    let mut pipeline = pipeline().await;
+    pipeline.establish(&[act("1-push"), act("2-scan")].concat());
+    pipeline.aws.create_table("ledgers", "id").await;
+    pipeline.aws.event_bus().create_bus("announcements");
+    let function = function(&pipeline).await;
+    let ledgers =
+        Ledgers::new(aws_sdk_dynamodb::Client::new(&pipeline.aws.sdk_config().await), "ledgers".to_owned());
+    let image = ImageId {
+        account: "210987654321".to_owned(),
+        region: "eu-west-1".to_owned(),
+        repository: "shop/checkout".to_owned(),
+        digest: QUARANTINED.to_owned().try_into().unwrap(),
+    };
+    pipeline.aws.faults().inject(
+        "inspector2:ListFindings",
+        Fault::Slow(Duration::from_millis(400)),
+        Nth::Call(1),
+    );
+    let others = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let mut ledger = ledgers.load(&image).await.unwrap();
+        let (tag, media_type) = (None, Some("theirs".to_owned()));
+        let at = "2026-03-02T08:00:00Z".parse().unwrap();
+        ledger.merge(Evidence::Action(ImageAction {
+            image: image.clone(),
+            action: Action::Push,
+            tag,
+            media_type,
+            at,
+        }));
+        assert_eq!(ledgers.store(&mut ledger).await.unwrap(), Stored::Yes);
+    };
+    let (report, ()) = tokio::join!(function.handle(batch(), Deadline::never()), others);
+    assert_eq!(report.failed, []);
+    let calls = pipeline.aws.calls();
+    let count = |action: &str| calls.get(action).copied().unwrap_or_default();
+    assert_eq!((count("dynamodb:PutItem"), count("events:PutEvents")), (3, 1), "theirs, a conflict, ours");
+    assert_eq!((count("inspector2:ListFindings"), count("ecr:DescribeImages")), (1, 1));
+    let ledger = ledgers.load(&image).await.unwrap();
+    assert_eq!(ledger.facts.media_type.as_deref(), Some("theirs"));
+    assert_eq!((ledger.facts.verdict, ledger.findings.len()), (Verdict::Quarantine, 5));
+}
