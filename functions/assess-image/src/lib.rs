@@ -93,7 +93,7 @@ impl AssessImage {
                 Err(error) => report.fail([message.id], &error, false),
             }
         }
-        let mut updates = futures::stream::iter(oldest_first(images))
+        let mut updates = futures::stream::iter(most_received_first(images))
             .map(|(image, told)| async move {
                 let updated = deadline.limit(Box::pin(self.update(&image, &told))).await;
                 updated.unwrap_or_else(Updated::too_late).report(told)
@@ -123,7 +123,7 @@ impl AssessImage {
 
 /// The images, first those that came back most often: what there was no time for must not be put off again and again
 /// until it is a dead letter.
-fn oldest_first(images: BTreeMap<ImageId, Vec<Told>>) -> Vec<(ImageId, Vec<Told>)> {
+fn most_received_first(images: BTreeMap<ImageId, Vec<Told>>) -> Vec<(ImageId, Vec<Told>)> {
     let mut images: Vec<_> = images.into_iter().collect();
     images.sort_by_key(|(_, told)| Reverse(told.iter().map(|told| told.receives).max()));
     images
@@ -150,7 +150,7 @@ mod tests {
             (image("d"), vec![told(1)]),
         ]);
         let order: Vec<String> =
-            oldest_first(images).into_iter().map(|(image, _)| image.repository).collect();
+            most_received_first(images).into_iter().map(|(image, _)| image.repository).collect();
         assert_eq!(order, ["b", "c", "a", "d"]);
     }
 }

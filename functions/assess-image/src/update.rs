@@ -12,7 +12,7 @@ use shared::aws::{BasicScan, ImageDescription, Stored};
 use shared::event::{Event, FindingReport, ScanOutcome, ScanReport, Total};
 use shared::finding::{Finding, Source};
 use shared::image::ImageId;
-use shared::judgement::{assess, judge, rename};
+use shared::judgement::{assess, judge, renew_tags};
 use shared::ledger::{Evidence, Ledger};
 use shared::queue::{self, Report};
 
@@ -61,7 +61,7 @@ impl AssessImage {
             let now = self.clock.now();
             let judgement = judge(&draft.ledger, &self.policy, now);
             assess(&mut draft.ledger, &judgement, &self.policy, now);
-            self.name(&mut draft).await;
+            self.look_at_tags(&mut draft).await;
             match self.ledgers.store(&mut draft.ledger).await? {
                 Stored::Yes => {
                     self.publish(&mut draft.ledger).await?;
@@ -158,7 +158,7 @@ impl AssessImage {
 
     /// Looks which tags the image has, where people may be told of it: an alert must not name an image by a tag that
     /// has moved to the one with the fix. An alert with the tags that are known is better than none.
-    async fn name(&self, draft: &mut Draft<'_>) {
+    async fn look_at_tags(&self, draft: &mut Draft<'_>) {
         let asked = draft.learnt.iter().any(|evidence| matches!(evidence, Evidence::Tagged { .. }));
         if asked || !draft.ledger.unpublished.as_ref().is_some_and(Assessment::is_news) {
             return;
@@ -167,7 +167,7 @@ impl AssessImage {
         match self.registry.describe(&draft.ledger.image).await {
             Ok(Some(ImageDescription { tags, .. })) => {
                 draft.learn(Evidence::Tagged { at, tags });
-                rename(&mut draft.ledger);
+                renew_tags(&mut draft.ledger);
             }
             Ok(None) => {}
             Err(error) => {
@@ -193,9 +193,13 @@ impl AssessImage {
         }
         if ledger.facts.pushed_at.is_none() {
             // The event of its push was lost, or is late.
-            let described = self.registry.describe(&ledger.image).await?;
-            if let Some(ImageDescription { pushed_at: Some(pushed_at), media_type, .. }) = described {
-                draft.learn(Evidence::Described { pushed_at, media_type });
+            let at = self.clock.now();
+            if let Some(description) = self.registry.describe(&ledger.image).await? {
+                let ImageDescription { tags, pushed_at, media_type } = description;
+                draft.learn(Evidence::Tagged { at, tags });
+                if let Some(pushed_at) = pushed_at {
+                    draft.learn(Evidence::Described { pushed_at, media_type });
+                }
             }
         }
         let now = self.clock.now();
@@ -246,7 +250,7 @@ fn incomplete(from: Source, total: Total, listed: &[Finding]) -> AssessError {
 }
 
 impl Updated {
-    /// What became of messages that nobody looked at.
+    /// What became of messages for which there was no time.
     pub(crate) fn too_late() -> Self {
         Self { failed: Some(AssessError::NoTimeLeft), incomplete: BTreeMap::new() }
     }

@@ -281,6 +281,15 @@ fn inspector_scan_has_the_total_that_it_states_and_not_the_sum() {
 }
 
 #[test]
+fn counts_without_bounds_are_a_total_without_bounds() {
+    let counts = json!({ "CRITICAL": u64::MAX, "HIGH": u64::MAX });
+    let json = with(SCAN, "/detail/finding-severity-counts", counts.clone());
+    assert_eq!(scan_of(&json).outcome, ScanOutcome::Complete(Total::AtLeast(u64::MAX)));
+    let json = with(BASIC_SCAN, "/detail/finding-severity-counts", counts);
+    assert_eq!(scan_of(&json).outcome, ScanOutcome::Complete(Total::Exactly(u64::MAX)));
+}
+
+#[test]
 fn basic_scan_has_the_sum_of_its_severities() {
     let scan = scan_of(BASIC_SCAN);
     assert_eq!(scan.outcome, ScanOutcome::Complete(Total::Exactly(5)));

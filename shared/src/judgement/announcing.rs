@@ -72,14 +72,14 @@ pub fn assess(ledger: &mut Ledger, judgement: &Judgement, policy: &Policy, now: 
 }
 
 /// Names the image's tags anew in what is to be announced, after the registry was asked for them.
-pub fn rename(ledger: &mut Ledger) {
+pub fn renew_tags(ledger: &mut Ledger) {
     let tags = ledger.tags();
     if let Some(assessment) = &mut ledger.unpublished {
-        name(&mut assessment.image, tags);
+        set_tags(&mut assessment.image, tags);
     }
 }
 
-fn name(image: &mut AssessedImage, tags: Vec<String>) {
+fn set_tags(image: &mut AssessedImage, tags: Vec<String>) {
     image.more_tags = tags.len().saturating_sub(TAGS) as u64;
     image.tags = tags.into_iter().take(TAGS).collect();
 }
@@ -106,7 +106,7 @@ fn assessed_image(ledger: &Ledger, policy: &Policy) -> AssessedImage {
         environment: environment.map(str::to_owned),
         owner: owner.map(str::to_owned),
     };
-    name(&mut image, ledger.tags());
+    set_tags(&mut image, ledger.tags());
     image
 }
 

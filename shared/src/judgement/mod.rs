@@ -9,7 +9,7 @@ use crate::ledger::Ledger;
 use crate::policy::{Evaluation, Policy};
 use crate::verdict::Verdict;
 
-pub use announcing::{assess, rename};
+pub use announcing::{assess, renew_tags};
 
 /// A verdict and what led there.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use shared::aws::{BasicScan as BasicScanResult, Registry};
 use shared::image::ImageId;
 use shared::verdict::Verdict;
-use stage::{QUARANTINED, act, event, pipeline, play, stream};
+use stage::{QUARANTINED, act, event, pipeline, play, quarantined, stream};
 
 fn verdict(outcome: &Outcome) -> Verdict {
     outcome.images.iter().find(|image| image.digest == QUARANTINED).unwrap().verdict
@@ -174,12 +174,8 @@ async fn an_image_that_went_before_its_basic_scan_was_read_is_no_failure() {
     play(&mut pipeline, act("1-push")).await;
     let registry = Registry::new(aws_sdk_ecr::Client::new(&pipeline.aws.sdk_config().await));
     for repository in ["shop/checkout", "gone"] {
-        let image = ImageId {
-            account: "210987654321".to_owned(),
-            region: "eu-west-1".to_owned(),
-            repository: repository.to_owned(),
-            digest: format!("sha256:{}", "0a".repeat(32)).try_into().unwrap(),
-        };
+        let digest = format!("sha256:{}", "0a".repeat(32)).try_into().unwrap();
+        let image = ImageId { repository: repository.to_owned(), digest, ..quarantined() };
         assert_eq!(registry.basic_scan(&image).await.unwrap(), BasicScanResult::Gone, "{repository}");
     }
 }

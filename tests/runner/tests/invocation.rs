@@ -9,15 +9,15 @@ use assess_image::AssessImage;
 use aws_lambda_events::event::sqs::SqsEvent;
 use local_aws::{Fault, Nth};
 use runner::Pipeline;
+use serde_json::{Value, json};
 use shared::aws::{Ledgers, Stored};
 use shared::clock::Clock;
 use shared::deadline::Deadline;
 use shared::environment::Environment;
 use shared::event::{Action, ImageAction};
-use shared::image::ImageId;
 use shared::ledger::Evidence;
 use shared::verdict::Verdict;
-use stage::{QUARANTINED, act, package, pipeline};
+use stage::{act, package, pipeline, quarantined};
 
 async fn function(pipeline: &Pipeline) -> AssessImage {
     let variables = |name: &str| match name {
@@ -38,6 +38,57 @@ fn batch() -> SqsEvent {
     serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
 }
 
+/// The same with every event changed.
+fn changed(change: impl Fn(&mut Value)) -> SqsEvent {
+    let mut batch = batch();
+    for record in &mut batch.records {
+        let mut event: Value = serde_json::from_str(record.body.as_deref().unwrap()).unwrap();
+        change(&mut event);
+        record.body = Some(event.to_string());
+    }
+    batch
+}
+
+/// A pipeline that knows the image, and what the function needs.
+async fn furnished() -> Pipeline {
+    let mut pipeline = pipeline().await;
+    pipeline.establish(&[act("1-push"), act("2-scan")].concat());
+    pipeline.aws.create_table("ledgers", "id").await;
+    pipeline.aws.event_bus().create_bus("announcements");
+    pipeline
+}
+
+#[tokio::test]
+async fn the_registry_is_asked_once_about_an_image_whose_push_nobody_announced() {
+    let pipeline = furnished().await;
+    let batch = changed(|event| {
+        if let Some(image) = event.pointer_mut("/detail/resources/0/details/awsEcrContainerImage") {
+            image.as_object_mut().unwrap().remove("pushedAt");
+        }
+    });
+    let report = function(&pipeline).await.handle(batch, Deadline::never()).await;
+    assert_eq!(report.failed, []);
+    let calls = pipeline.aws.calls();
+    assert_eq!((calls["events:PutEvents"], calls["ecr:DescribeImages"]), (1, 1));
+}
+
+#[tokio::test]
+async fn a_basic_scan_of_an_image_that_went_is_handled_and_no_news() {
+    let pipeline = furnished().await;
+    let batch = changed(|event| {
+        event["detail-type"] = json!("ECR Image Scan");
+        event["source"] = json!("aws.ecr");
+        event["detail"] = json!({
+            "scan-status": "COMPLETE", "repository-name": "shop/checkout",
+            "image-digest": format!("sha256:{}", "0a".repeat(32)), "finding-severity-counts": { "CRITICAL": 1 },
+        });
+    });
+    let messages = batch.records.len();
+    let report = function(&pipeline).await.handle(batch, Deadline::never()).await;
+    assert_eq!((report.handled.len(), report.failed), (messages, vec![]));
+    assert!(!pipeline.aws.calls().contains_key("events:PutEvents"));
+}
+
 #[tokio::test]
 async fn images_for_which_no_time_is_left_go_back_untouched() {
     let pipeline = pipeline().await;
@@ -51,19 +102,11 @@ async fn images_for_which_no_time_is_left_go_back_untouched() {
 
 #[tokio::test]
 async fn what_was_asked_is_not_asked_again_when_somebody_else_stores_meanwhile() {
-    let mut pipeline = pipeline().await;
-    pipeline.establish(&[act("1-push"), act("2-scan")].concat());
-    pipeline.aws.create_table("ledgers", "id").await;
-    pipeline.aws.event_bus().create_bus("announcements");
+    let pipeline = furnished().await;
     let function = function(&pipeline).await;
     let ledgers =
         Ledgers::new(aws_sdk_dynamodb::Client::new(&pipeline.aws.sdk_config().await), "ledgers".to_owned());
-    let image = ImageId {
-        account: "210987654321".to_owned(),
-        region: "eu-west-1".to_owned(),
-        repository: "shop/checkout".to_owned(),
-        digest: QUARANTINED.to_owned().try_into().unwrap(),
-    };
+    let image = quarantined();
     pipeline.aws.faults().inject(
         "inspector2:ListFindings",
         Fault::Slow(Duration::from_millis(400)),

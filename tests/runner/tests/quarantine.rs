@@ -12,9 +12,8 @@ use runner::{Outcome, Pipeline};
 use serde_json::json;
 use shared::aws::{Ledgers, Manifest, Registry, Stored};
 use shared::environment::Environment;
-use shared::image::ImageId;
 use shared::verdict::Verdict;
-use stage::{QUARANTINED, act, event, pipeline, pipeline_with, play, setting, stream};
+use stage::{QUARANTINED, act, event, pipeline, pipeline_with, play, quarantined, setting, stream};
 
 const TAG: &str = "quarantine-7e6c2638cb94";
 
@@ -165,12 +164,7 @@ async fn a_registry_that_refuses_for_good_is_seen_in_the_dead_letters() {
 async fn a_manifest_that_changed_on_the_way_is_refused() {
     let mut pipeline = pipeline().await;
     play(&mut pipeline, act("1-push")).await;
-    let id = ImageId {
-        account: "210987654321".to_owned(),
-        region: "eu-west-1".to_owned(),
-        repository: "shop/checkout".to_owned(),
-        digest: QUARANTINED.to_owned().try_into().unwrap(),
-    };
+    let id = quarantined();
     let registry = Registry::new(aws_sdk_ecr::Client::new(&pipeline.aws.sdk_config().await));
     let manifest = registry.manifest(&id).await.unwrap().unwrap();
     let changed = Manifest { text: format!("{} ", manifest.text), ..manifest };
@@ -191,12 +185,7 @@ async fn a_verdict_that_changes_while_the_tag_is_taken_off_puts_it_on_again() {
     pipeline.aws.create_table("ledgers", "id").await;
     let config = pipeline.aws.sdk_config().await;
     let ledgers = Ledgers::new(aws_sdk_dynamodb::Client::new(&config), "ledgers".to_owned());
-    let id = ImageId {
-        account: "210987654321".to_owned(),
-        region: "eu-west-1".to_owned(),
-        repository: "shop/checkout".to_owned(),
-        digest: QUARANTINED.to_owned().try_into().unwrap(),
-    };
+    let id = quarantined();
     let judge = async |verdict| {
         let mut ledger = ledgers.load(&id).await.unwrap();
         ledger.facts.verdict = verdict;

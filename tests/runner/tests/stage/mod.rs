@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use runner::{Delivery, Outcome, Pipeline, Setting, know_exploited, read_text};
+use shared::image::ImageId;
 
 pub const ACTS: [&str; 7] = ["1-push", "2-scan", "3-again", "4-fix", "5-archived", "6-spread", "7-released"];
 
@@ -66,6 +67,16 @@ pub fn sums(outcome: &Outcome) -> BTreeMap<(String, Vec<String>), i64> {
 
 /// The digest of the image that the story's second act quarantines.
 pub const QUARANTINED: &str = "sha256:7e6c2638cb94af251e0dca51224a5f4a58d3f1ae03c72c385c0101c62197cda7";
+
+/// Which image that is.
+pub fn quarantined() -> ImageId {
+    ImageId {
+        account: "210987654321".to_owned(),
+        region: "eu-west-1".to_owned(),
+        repository: "shop/checkout".to_owned(),
+        digest: QUARANTINED.to_owned().try_into().unwrap(),
+    }
+}
 
 /// An event of an act, as JSON that a test may change.
 pub fn event(act_name: &str, kind: &str) -> serde_json::Value {
