@@ -34,6 +34,7 @@ from collections.abc import Callable, Iterator
 
 import boto3
 import pytest
+from samcli.yamlhelper import yaml_parse
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 STORY = ROOT / "tests/runner/story"
@@ -41,7 +42,13 @@ ACCOUNT = "210987654321"
 REGION = "eu-west-1"
 STACK = "ecr-warden"
 SOURCES = {"aws.ecr": "test.ecr", "aws.inspector2": "test.inspector2"}
-FUNCTIONS = ["record-push", "assess-image", "publish-metrics", "raise-alerts", "enforce-quarantine"]
+TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text())
+#: In the order of the template, which is also the order in which they handle an image.
+FUNCTIONS = [
+    resource["Properties"]["CodeUri"].removeprefix("functions/")
+    for resource in TEMPLATE["Resources"].values()
+    if resource["Type"] == "AWS::Serverless::Function"
+]
 #: Seconds until a message that failed comes again, in place of the template's minutes.
 VISIBILITY = 2
 

@@ -1,21 +1,15 @@
 //! The Lambda function `assess-image`.
 
-use assess_image::AssessImage;
 use aws_config::BehaviorVersion;
-use aws_lambda_events::event::sqs::SqsEvent;
-use lambda_runtime::{Error, LambdaEvent, run, service_fn};
-use shared::clock::Clock;
-use shared::deadline::Deadline;
-use shared::environment::{self, Environment};
+use assess_image::AssessImage;
+use lambda::clock::Clock;
+use lambda::environment::Environment;
+use lambda_runtime::Error;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    lambda_runtime::tracing::init_default_subscriber();
+    lambda::log();
     let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
-    let function = AssessImage::new(&config, &Environment::new(&environment::process), Clock::System)?;
-    let function = &function;
-    run(service_fn(|event: LambdaEvent<SqsEvent>| async move {
-        function.handle(event.payload, Deadline::of(&event.context)).await.into_response()
-    }))
-    .await
+    let function = AssessImage::new(&config, &Environment::of_process(), Clock::System)?;
+    lambda::run(|event, deadline| function.handle(event, deadline)).await
 }

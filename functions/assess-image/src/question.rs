@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use jiff::{Timestamp, ToSpan};
-use shared::finding::Source;
-use shared::ledger::{Exploitation, Ledger, Standing};
-use shared::policy::Policy;
+use domain::finding::Source;
+use domain::ledger::{Exploitation, Ledger};
+use domain::policy::Policy;
 
 /// After how many hours a "no" is asked again. CISA adds to its catalogue about once a working day; a "yes"
 /// is for ever.
@@ -15,13 +15,13 @@ const NO_HOLDS_HOURS: i64 = 24;
 /// one finding to ask with.
 pub(crate) fn open_questions(ledger: &Ledger, policy: &Policy, now: Timestamp) -> Vec<(String, String)> {
     let mut questions: BTreeMap<&str, &str> = BTreeMap::new();
-    for entry in ledger.findings.values() {
+    for entry in ledger.facts.findings.values() {
         let finding = &entry.finding;
         if finding.source == Source::Inspector
             && !questions.contains_key(finding.vulnerability.as_str())
-            && is_open(ledger.exploitation.get(&finding.vulnerability), now)
-            && !matches!(ledger.standing(entry), Standing::Resolved(_))
-            && policy.exploitation_matters(ledger, finding, now)
+            && is_open(ledger.facts.exploitation.get(&finding.vulnerability), now)
+            && ledger.facts.standing(entry).is_open()
+            && policy.exploitation_matters(&ledger.image, finding, now)
         {
             questions.insert(&finding.vulnerability, &finding.id);
         }

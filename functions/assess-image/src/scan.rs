@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 
 use jiff::{Timestamp, ToSpan};
-use shared::event::{Event, FindingReport, ScanOutcome, ScanReport, Total};
-use shared::finding::{Finding, Source, Status};
-use shared::ledger::Ledger;
-
-use crate::Told;
+use domain::event::{Event, FindingReport, ScanOutcome, ScanReport, Total};
+use domain::finding::{Finding, Source, Status};
+use domain::ledger::Ledger;
 
 /// How long after a push a finding still belongs to the first scan, where the policy does not say when a scan
 /// is overdue.
@@ -19,10 +17,10 @@ const LISTING_LAG_MINUTES: i64 = 30;
 
 /// Of the scans of each source that a batch reports, the newest that is complete and the newest that failed. Both
 /// are evidence, and which messages share a batch must not matter.
-pub(crate) fn newest(told: &[Told]) -> BTreeMap<(Source, bool), &ScanReport> {
+pub(crate) fn newest(events: &[Event]) -> BTreeMap<(Source, bool), &ScanReport> {
     let mut newest: BTreeMap<(Source, bool), &ScanReport> = BTreeMap::new();
-    for told in told {
-        if let Event::Scan(report) = &told.event {
+    for event in events {
+        if let Event::Scan(report) = event {
             let failed = report.outcome == ScanOutcome::Failed;
             let known = newest.entry((report.source, failed)).or_insert(report);
             if report.at > known.at {
@@ -53,7 +51,7 @@ pub(crate) fn expected(total: Total, scan: &ScanReport, ledger: &Ledger) -> Tota
         ledger.facts.scans.get(&scan.source).is_some_and(|scans| scans.completed_at.is_some());
     match total {
         Total::AtLeast(total) if !listed_before => {
-            let reported = ledger.findings.values().filter(|entry| {
+            let reported = ledger.facts.findings.values().filter(|entry| {
                 let Finding { source, status, updated_at, .. } = &entry.finding;
                 (*source, *status) == (scan.source, Status::Active) && *updated_at <= scan.at
             });
@@ -74,7 +72,7 @@ pub(crate) fn adopted_at<'a>(
     findings: impl Iterator<Item = &'a FindingReport>,
     overdue_minutes: Option<u32>,
 ) -> Option<Timestamp> {
-    if ledger.is_scanned() || ledger.has_failed_scan() {
+    if ledger.facts.is_scanned() || ledger.facts.has_failed_scan() {
         return None;
     }
     let window = i64::from(overdue_minutes.unwrap_or(FIRST_SCAN_MINUTES)).minutes();
@@ -88,8 +86,8 @@ pub(crate) fn adopted_at<'a>(
 
 /// Whether there is anything to judge in an image that was not known. Where every finding is closed, that is the
 /// end of an image that was deleted or archived, and no news.
-pub(crate) fn is_alive<'a>(told: impl Iterator<Item = &'a FindingReport>, listed: &[Finding]) -> bool {
-    told.map(|report| &report.finding).chain(listed).any(|finding| finding.status != Status::Closed)
+pub(crate) fn is_alive<'a>(reported: impl Iterator<Item = &'a FindingReport>, listed: &[Finding]) -> bool {
+    reported.map(|report| &report.finding).chain(listed).any(|finding| finding.status != Status::Closed)
 }
 
 #[cfg(test)]

@@ -1,53 +1,21 @@
-//! Makes the image's quarantine tag agree with the verdict, and touches no other tag.
-//!
-//! The verdict is read from the ledger and not from the announcement, so announcements that overtake each
-//! other do no harm, and doing it again changes nothing.
+//! Makes the quarantine tag agree with the verdict in the ledger.
 
-mod plan;
-
-use std::collections::BTreeMap;
-use std::str::FromStr;
-
+use aws::AwsError;
+use aws::dynamodb::{LedgerError, Ledgers};
+use aws::ecr::{PutTag, Registry};
 use aws_config::SdkConfig;
 use aws_lambda_events::event::sqs::SqsEvent;
-use futures::StreamExt;
-use shared::assessment::Assessment;
-use shared::aws::{AwsError, LedgerError, Ledgers, PutTag, Registry};
-use shared::environment::{Environment, EnvironmentError};
-use shared::image::ImageId;
-use shared::queue::{self, Report};
-use shared::verdict::Verdict;
+use domain::assessment::{AnnouncementError, Assessment};
+use domain::image::ImageId;
+use domain::quarantine::{Mode, Plan, Step, plan};
+use domain::verdict::Verdict;
+use lambda::batch::{self, Report, Retryable, Subject};
+use lambda::deadline::Deadline;
+use lambda::environment::{Environment, EnvironmentError};
 use thiserror::Error;
 
-pub use plan::{Plan, plan};
-
-/// How many images are worked on at the same time. ECR takes 10 `PutImage` a second from an account and
-/// region, and every developer's push counts.
-const IMAGES_AT_ONCE: usize = 2;
-
-/// How often it acts on a verdict that changes meanwhile.
+/// How often it acts anew on a verdict that changes meanwhile.
 const ATTEMPTS: u32 = 3;
-
-/// What the function may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// Only say what it would do.
-    Observe,
-    /// Put the quarantine tag on and take it off.
-    Tag,
-}
-
-impl FromStr for Mode {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        match name {
-            "observe" => Ok(Self::Observe),
-            "tag" => Ok(Self::Tag),
-            other => Err(format!("{other:?} is no mode; there are observe and tag")),
-        }
-    }
-}
 
 /// The function, with all that it needs.
 #[derive(Debug)]
@@ -57,34 +25,27 @@ pub struct EnforceQuarantine {
     mode: Mode,
 }
 
-/// Why an image's tags could not be made to agree.
+/// Why an image's tags could not be made to agree with its verdict.
 #[derive(Debug, Error)]
 pub enum QuarantineError {
-    /// The ledger cannot be loaded.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// ECR refused.
     #[error(transparent)]
     Aws(#[from] AwsError),
     /// The verdict changed under every one of the attempts to act on it.
-    #[error("the verdict of {0} changed each time that its tags had been made to agree with it")]
-    Restless(Box<ImageId>),
+    #[error("the verdict of {0} changed each time its tags had been made to agree with it")]
+    Unsettled(Box<ImageId>),
     /// ECR says that the tag is there, and the image does not have it.
     #[error("{image} does not have the tag {tag} after it was put: another image has it, or it was removed")]
-    NotThere {
-        /// Which image.
-        image: Box<ImageId>,
-        /// Which tag.
-        tag: String,
-    },
+    NotThere { image: Box<ImageId>, tag: String },
 }
 
-impl QuarantineError {
+impl Retryable for QuarantineError {
     fn is_retryable(&self) -> bool {
         match self {
             Self::Ledger(error) => error.is_retryable(),
             Self::Aws(error) => error.retryable,
-            Self::NotThere { .. } | Self::Restless(_) => true,
+            Self::NotThere { .. } | Self::Unsettled(_) => true,
         }
     }
 }
@@ -92,72 +53,63 @@ impl QuarantineError {
 impl EnforceQuarantine {
     /// Reads `TABLE_NAME` and `QUARANTINE_MODE` (default `observe`).
     pub fn new(config: &SdkConfig, environment: &Environment) -> Result<Self, EnvironmentError> {
-        let mode = environment.optional("QUARANTINE_MODE").map_or(Ok(Mode::Observe), |mode| mode.parse());
         Ok(Self {
             ledgers: Ledgers::new(aws_sdk_dynamodb::Client::new(config), environment.required("TABLE_NAME")?),
             registry: Registry::new(aws_sdk_ecr::Client::new(config)),
-            mode: mode.map_err(|reason| EnvironmentError { name: "QUARANTINE_MODE", reason })?,
+            mode: environment.parsed("QUARANTINE_MODE")?,
         })
     }
 
     /// Handles a batch: each image once, whatever the number of its announcements.
-    pub async fn handle(&self, event: SqsEvent) -> Report {
-        let mut report = Report::default();
-        let mut images: BTreeMap<ImageId, Vec<String>> = BTreeMap::new();
-        for message in queue::messages(event) {
-            match Assessment::from_event(&message.body) {
-                Ok(assessment) => images.entry(assessment.image.id).or_default().push(message.id),
-                Err(error) => report.fail([message.id], &error, false),
-            }
-        }
-        let mut enforced = futures::stream::iter(images)
-            .map(|(image, messages)| async move { (messages, self.enforce(&image).await) })
-            .buffered(IMAGES_AT_ONCE);
-        while let Some((messages, enforced)) = enforced.next().await {
-            match enforced {
-                Ok(()) => report.handled.extend(messages),
-                Err(error) => report.fail(messages, &error, error.is_retryable()),
-            }
-        }
-        report
+    pub async fn handle(&self, event: SqsEvent, deadline: Deadline) -> Report {
+        batch::by_subject(event, deadline, announced_image, async |image, received| {
+            let (messages, _) = batch::split(received);
+            Report::of(messages, self.enforce(&image).await)
+        })
+        .await
     }
 
     /// Acts, and looks whether the verdict still stands: another invocation that saw a newer one meanwhile may
     /// have left the tags alone because it found them as they should be then.
     async fn enforce(&self, image: &ImageId) -> Result<(), QuarantineError> {
-        let mut verdict = self.ledgers.load(image).await?.facts.verdict;
+        let mut verdict = self.verdict(image).await?;
         for _ in 0..ATTEMPTS {
             if !self.act(image, verdict).await? {
                 return Ok(());
             }
-            let now = self.ledgers.load(image).await?.facts.verdict;
+            let now = self.verdict(image).await?;
             if now == verdict {
                 return Ok(());
             }
             verdict = now;
         }
-        Err(QuarantineError::Restless(Box::new(image.clone())))
+        Err(QuarantineError::Unsettled(Box::new(image.clone())))
+    }
+
+    /// What was announced last, which may be newer than the announcement at hand.
+    async fn verdict(&self, image: &ImageId) -> Result<Verdict, LedgerError> {
+        Ok(self.ledgers.load(image).await?.ledger.announced.verdict)
     }
 
     /// Makes the tags agree with a verdict. Returns whether that changed any.
     async fn act(&self, image: &ImageId, verdict: Verdict) -> Result<bool, QuarantineError> {
-        let tag = image.quarantine_tag();
         let description = self.registry.describe(image).await?;
-        let plan = plan(verdict, &tag, description.as_ref().map(|description| description.tags.as_slice()));
-        match (plan, self.mode) {
-            (Plan::Leave(reason), _) => tracing::info!(%image, %verdict, reason, "tags left as they are"),
-            (plan, Mode::Observe) => tracing::info!(%image, %verdict, ?plan, tag, "observed, not done"),
-            (Plan::Put, Mode::Tag) => {
-                self.put(image, &tag).await?;
-                return Ok(true);
-            }
-            (Plan::Remove, Mode::Tag) => {
-                self.registry.remove_tag(image, &tag).await?;
-                tracing::info!(%image, tag, "quarantine tag taken off");
-                return Ok(true);
+        let tags = description.as_ref().map(|description| description.tags.as_slice());
+        let Plan { reason, steps } = plan(image, verdict, tags);
+        if steps.is_empty() || self.mode == Mode::Observe {
+            tracing::info!(%image, %verdict, reason, mode = %self.mode, ?steps, "tags left as they are");
+            return Ok(false);
+        }
+        for step in steps {
+            match step {
+                Step::PutTag(tag) => self.put(image, &tag).await?,
+                Step::RemoveTag(tag) => {
+                    self.registry.remove_tag(image, &tag).await?;
+                    tracing::info!(%image, tag, reason, "quarantine tag removed");
+                }
             }
         }
-        Ok(false)
+        Ok(true)
     }
 
     /// Puts the tag and looks whether it is there.
@@ -175,4 +127,8 @@ impl EnforceQuarantine {
         tracing::info!(%image, tag, already = (put == PutTag::Exists), "quarantine tag is on");
         Ok(())
     }
+}
+
+fn announced_image(body: &str) -> Result<Subject<ImageId, ()>, AnnouncementError> {
+    Ok(Subject::About(Assessment::from_event(body)?.image.id, ()))
 }

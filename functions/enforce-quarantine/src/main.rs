@@ -1,19 +1,14 @@
 //! The Lambda function `enforce-quarantine`.
 
 use aws_config::BehaviorVersion;
-use aws_lambda_events::event::sqs::SqsEvent;
 use enforce_quarantine::EnforceQuarantine;
-use lambda_runtime::{Error, LambdaEvent, run, service_fn};
-use shared::environment::{self, Environment};
+use lambda::environment::Environment;
+use lambda_runtime::Error;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    lambda_runtime::tracing::init_default_subscriber();
+    lambda::log();
     let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
-    let function = EnforceQuarantine::new(&config, &Environment::new(&environment::process))?;
-    let function = &function;
-    run(service_fn(|event: LambdaEvent<SqsEvent>| async move {
-        function.handle(event.payload).await.into_response()
-    }))
-    .await
+    let function = EnforceQuarantine::new(&config, &Environment::of_process())?;
+    lambda::run(|event, deadline| function.handle(event, deadline)).await
 }

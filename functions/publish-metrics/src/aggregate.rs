@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
+use aws::cloudwatch::Metric;
 use aws_sdk_cloudwatch::types::StandardUnit;
-use shared::assessment::{AssessedImage, Assessment};
-use shared::aws::Metric;
-use shared::finding::Severity;
+use domain::assessment::{AssessedImage, Assessment};
+use domain::finding::Severity;
 
 /// By what metrics are told apart. Every distinct set of values is a metric of its own, and each of them costs
 /// money by the month: 1,000 repositories × 6 severities are 6,000 metrics, about 1,800 USD a month. The
@@ -29,7 +29,7 @@ impl FromStr for DimensionName {
             "severity" => Ok(Self::Severity),
             "environment" => Ok(Self::Environment),
             "repository" => Ok(Self::Repository),
-            other => Err(format!("{other:?} is no dimension; there are severity, environment, repository")),
+            other => Err(format!("unknown dimension `{other}`: expected `severity`, `environment` or `repository`")),
         }
     }
 }
@@ -38,11 +38,11 @@ type Key = (&'static str, BTreeMap<String, String>);
 
 /// Values in integers, so that equal ones meet: milliseconds, minutes or a count.
 #[derive(Default)]
-struct Sums(BTreeMap<Key, (StandardUnitOf, BTreeMap<i64, u64>)>);
+struct Sums(BTreeMap<Key, (Unit, BTreeMap<i64, u64>)>);
 
 /// What the integers of a metric stand for.
 #[derive(Clone, Copy, Default)]
-enum StandardUnitOf {
+enum Unit {
     #[default]
     Count,
     /// Minutes, published as seconds.
@@ -66,12 +66,12 @@ pub fn aggregate(assessments: &[&Assessment], dimensions: &[DimensionName]) -> V
         for (severity, minutes) in &changes.closed {
             sums.count(finding("FindingsClosed", severity), minutes.values().sum());
             for (minutes, count) in minutes {
-                sums.add(finding("TimeToRemediate", severity), StandardUnitOf::Minutes, *minutes, *count);
+                sums.add(finding("TimeToRemediate", severity), Unit::Minutes, *minutes, *count);
             }
         }
         if let Some(latency) = assessment.scan.as_ref().and_then(|scan| scan.latency_ms) {
             // A scan cannot end before the push; where the clocks of two services say so, it took no time.
-            sums.add(image("ScanLatency"), StandardUnitOf::Milliseconds, latency.max(0), 1);
+            sums.add(image("ScanLatency"), Unit::Milliseconds, latency.max(0), 1);
         }
         sums.count(image("ImagesAssessed"), 1);
         if assessment.is_quarantined() {
@@ -85,7 +85,7 @@ pub fn aggregate(assessments: &[&Assessment], dimensions: &[DimensionName]) -> V
 }
 
 impl Sums {
-    fn add(&mut self, key: Key, unit: StandardUnitOf, value: i64, count: u64) {
+    fn add(&mut self, key: Key, unit: Unit, value: i64, count: u64) {
         let (known, values) = self.0.entry(key).or_default();
         *known = unit;
         *values.entry(value).or_default() += count;
@@ -104,9 +104,9 @@ impl Sums {
             .map(|((name, dimensions), (unit, values))| Metric {
                 name,
                 unit: match unit {
-                    StandardUnitOf::Count => StandardUnit::Count,
-                    StandardUnitOf::Minutes => StandardUnit::Seconds,
-                    StandardUnitOf::Milliseconds => StandardUnit::Milliseconds,
+                    Unit::Count => StandardUnit::Count,
+                    Unit::Minutes => StandardUnit::Seconds,
+                    Unit::Milliseconds => StandardUnit::Milliseconds,
                 },
                 dimensions,
                 values: values
@@ -118,7 +118,7 @@ impl Sums {
     }
 }
 
-impl StandardUnitOf {
+impl Unit {
     // CloudWatch takes doubles; these are exact up to 2^53.
     #[allow(clippy::cast_precision_loss)]
     fn published(self, value: i64) -> f64 {

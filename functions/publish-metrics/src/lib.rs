@@ -4,13 +4,16 @@ mod aggregate;
 
 use std::time::Duration;
 
+use aws::cloudwatch::Metrics;
+use aws::dynamodb::Claims;
 use aws_config::SdkConfig;
 use aws_lambda_events::event::sqs::SqsEvent;
-use shared::assessment::Assessment;
-use shared::aws::{Metrics, Once};
-use shared::clock::Clock;
-use shared::environment::{Environment, EnvironmentError};
-use shared::queue::{self, Report};
+use domain::assessment::Assessment;
+use lambda::batch::Report;
+use lambda::clock::Clock;
+use lambda::deadline::Deadline;
+use lambda::environment::{Environment, EnvironmentError};
+use lambda::inbox::Inbox;
 
 pub use aggregate::{DimensionName, aggregate};
 
@@ -22,7 +25,7 @@ const LEASE: Duration = Duration::from_mins(2);
 /// The function, with all that it needs.
 #[derive(Debug)]
 pub struct PublishMetrics {
-    once: Once,
+    inbox: Inbox,
     metrics: Metrics,
     dimensions: Vec<DimensionName>,
     clock: Clock,
@@ -41,32 +44,27 @@ impl PublishMetrics {
             .map(|name| name.trim().parse())
             .collect::<Result<_, _>>()
             .map_err(|reason| EnvironmentError { name: "METRIC_DIMENSIONS", reason })?;
-        let table = environment.required("TABLE_NAME")?;
+        let client = aws_sdk_dynamodb::Client::new(config);
+        let claims = Claims::new(client, environment.required("TABLE_NAME")?, "publish-metrics", LEASE);
         Ok(Self {
-            once: Once::new(
-                aws_sdk_dynamodb::Client::new(config),
-                table,
-                "publish-metrics",
-                LEASE,
-                clock.clone(),
-            ),
+            inbox: Inbox::new(claims, clock.clone()),
             metrics: Metrics::new(aws_sdk_cloudwatch::Client::new(config), NAMESPACE.to_owned()),
             dimensions,
             clock,
         })
     }
 
-    /// Handles a batch: one call to CloudWatch for all of it.
-    pub async fn handle(&self, event: SqsEvent) -> Report {
+    /// Handles a batch: one call to CloudWatch for all of it. It is too short for its deadline to matter.
+    pub async fn handle(&self, event: SqsEvent, _: Deadline) -> Report {
         let mut report = Report::default();
-        let batch = self.once.claim_assessments(queue::messages(event), &mut report).await;
+        let batch = self.inbox.claim(event, &mut report).await;
         if batch.is_empty() {
             return report;
         }
         let assessments: Vec<&Assessment> = batch.iter().map(|claimed| &claimed.assessment).collect();
         let metrics = aggregate(&assessments, &self.dimensions);
         let published = self.metrics.publish(&metrics, self.clock.now()).await;
-        self.once.conclude(batch, published, &mut report).await;
+        self.inbox.conclude(batch, published, &mut report).await;
         report
     }
 }

@@ -1,20 +1,15 @@
 //! The Lambda function `publish-metrics`.
 
 use aws_config::BehaviorVersion;
-use aws_lambda_events::event::sqs::SqsEvent;
-use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use publish_metrics::PublishMetrics;
-use shared::clock::Clock;
-use shared::environment::{self, Environment};
+use lambda::clock::Clock;
+use lambda::environment::Environment;
+use lambda_runtime::Error;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    lambda_runtime::tracing::init_default_subscriber();
+    lambda::log();
     let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
-    let function = PublishMetrics::new(&config, &Environment::new(&environment::process), Clock::System)?;
-    let function = &function;
-    run(service_fn(|event: LambdaEvent<SqsEvent>| async move {
-        function.handle(event.payload).await.into_response()
-    }))
-    .await
+    let function = PublishMetrics::new(&config, &Environment::of_process(), Clock::System)?;
+    lambda::run(|event, deadline| function.handle(event, deadline)).await
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use shared::assessment::{Assessment, Reason};
-use shared::finding::Severity;
-use shared::verdict::Action;
-use shared::verdict::Verdict;
+use domain::assessment::{Assessment, Reason};
+use domain::finding::Severity;
+use domain::policy::Action;
+use domain::verdict::Verdict;
 
 /// Something that people need to hear.
 #[derive(Debug, Clone, PartialEq, Eq)]

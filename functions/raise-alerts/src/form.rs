@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aws::sns::{Attribute, Notification};
+use domain::assessment::{AssessedImage, Assessment, Reason};
+use domain::finding::Severity;
+use domain::quarantine::Mode;
+use domain::verdict::Verdict;
 use jiff::Timestamp;
 use serde::Serialize;
-use shared::assessment::{AssessedImage, Assessment, Reason};
-use shared::aws::{Attribute, Notification};
-use shared::finding::Severity;
-use shared::verdict::Verdict;
 
-use crate::text;
+use crate::text::{self, Circumstances};
 use crate::{Alert, Kind};
 
 /// How many reasons and how many images the JSON form lists at most.
@@ -45,14 +46,14 @@ struct JsonImage<'a> {
 }
 
 /// An alert in all its forms, within what SNS takes: where it is too much, less is listed and more counted.
-pub(crate) fn notification(alert: &Alert, observes: bool, may_repeat: bool, now: Timestamp) -> Notification {
-    let subject = subject(alert, observes);
-    let attributes = attributes(alert, may_repeat);
+pub(crate) fn notification(alert: &Alert, circumstances: &Circumstances) -> Notification {
+    let subject = subject(alert, circumstances.mode);
+    let attributes = attributes(alert, circumstances.may_repeat);
     let mut listed = LISTED;
     loop {
         let notification = Notification {
-            text: text::text(alert, observes, may_repeat, now, listed.min(text::LISTED)),
-            json: json(alert, &subject, may_repeat, now, listed),
+            text: text::text(alert, circumstances, listed.min(text::LISTED)),
+            json: json(alert, &subject, circumstances, listed),
             subject: subject.clone(),
             attributes: attributes.clone(),
         };
@@ -64,7 +65,7 @@ pub(crate) fn notification(alert: &Alert, observes: bool, may_repeat: bool, now:
     }
 }
 
-fn json(alert: &Alert, subject: &str, may_repeat: bool, now: Timestamp, listed: usize) -> String {
+fn json(alert: &Alert, subject: &str, circumstances: &Circumstances, listed: usize) -> String {
     let reasons: Vec<&Reason> = alert.reasons().collect();
     let left_out: u64 = alert.assessments.iter().map(|assessment| assessment.more_reasons).sum();
     let form = Json {
@@ -76,11 +77,11 @@ fn json(alert: &Alert, subject: &str, may_repeat: bool, now: Timestamp, listed: 
             Kind::Released => "released",
             Kind::Unscannable => "unscannable",
         },
-        at: now,
+        at: circumstances.now,
         subject,
         verdict: alert.verdict(),
         severity: alert.severity(),
-        may_repeat,
+        may_repeat: circumstances.may_repeat,
         images: alert.assessments.iter().take(listed).map(json_image).collect(),
         more_images: alert.assessments.len().saturating_sub(listed),
         reasons: reasons.iter().take(listed).copied().collect(),
@@ -105,7 +106,7 @@ fn json_image(assessment: &Assessment) -> JsonImage<'_> {
 }
 
 /// One line that says what happened where, and the worst of why.
-fn subject(alert: &Alert, observes: bool) -> String {
+fn subject(alert: &Alert, mode: Mode) -> String {
     let mut reasons: Vec<&Reason> = alert.reasons().collect();
     reasons.sort_by_key(|reason| {
         std::cmp::Reverse((reason.finding.known_exploited.is_some(), reason.finding.severity.clone()))
@@ -126,7 +127,7 @@ fn subject(alert: &Alert, observes: bool) -> String {
         [one] => text::place(&one.image),
         many => format!("{} images", many.len()),
     };
-    let what = text::what(alert, observes);
+    let what = text::what(alert, mode);
     let room = SUBJECT - what.len() - 4 - why.as_ref().map_or(0, String::len).min(60);
     let place: String = place.chars().take(room.max(20)).collect();
     let line = match why.filter(|_| alert.kind != Kind::Released) {

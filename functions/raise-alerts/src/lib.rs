@@ -8,13 +8,20 @@ mod text;
 
 use std::time::Duration;
 
+use aws::dynamodb::{Claims, LedgerError, Ledgers};
+use aws::sns::Topic;
 use aws_config::SdkConfig;
 use aws_lambda_events::event::sqs::SqsEvent;
-use shared::assessment::Assessment;
-use shared::aws::{Claimed, LedgerError, Ledgers, Once, Topic};
-use shared::clock::Clock;
-use shared::environment::{Environment, EnvironmentError};
-use shared::queue::{self, Report};
+use domain::assessment::Assessment;
+use domain::quarantine::Mode;
+use domain::text::with_causes;
+use lambda::batch::Report;
+use lambda::clock::Clock;
+use lambda::deadline::Deadline;
+use lambda::environment::{Environment, EnvironmentError};
+use lambda::inbox::{Claimed, Inbox};
+
+use text::Circumstances;
 
 pub use alert::{Alert, Kind, alerts};
 
@@ -24,16 +31,15 @@ const LEASE: Duration = Duration::from_mins(2);
 /// The function, with all that it needs.
 #[derive(Debug)]
 pub struct RaiseAlerts {
-    once: Once,
+    inbox: Inbox,
     ledgers: Ledgers,
     topic: Topic,
-    observes: bool,
+    mode: Mode,
     clock: Clock,
 }
 
 impl RaiseAlerts {
-    /// Reads `TABLE_NAME`, `TOPIC_ARN` and `QUARANTINE_MODE`: an alert must not say that an image was tagged
-    /// where nothing is.
+    /// Reads `TABLE_NAME`, `TOPIC_ARN` and `QUARANTINE_MODE` (default `observe`).
     pub fn new(
         config: &SdkConfig,
         environment: &Environment,
@@ -43,17 +49,17 @@ impl RaiseAlerts {
         let client = aws_sdk_dynamodb::Client::new(config);
         Ok(Self {
             ledgers: Ledgers::new(client.clone(), table.clone()),
-            once: Once::new(client, table, "raise-alerts", LEASE, clock.clone()),
+            inbox: Inbox::new(Claims::new(client, table, "raise-alerts", LEASE), clock.clone()),
             topic: Topic::new(aws_sdk_sns::Client::new(config), environment.required("TOPIC_ARN")?),
-            observes: environment.optional("QUARANTINE_MODE").is_none_or(|mode| mode == "observe"),
+            mode: environment.parsed("QUARANTINE_MODE")?,
             clock,
         })
     }
 
-    /// Handles a batch: each assessment ends up in one alert or in none.
-    pub async fn handle(&self, event: SqsEvent) -> Report {
+    /// Handles a batch: each assessment ends up in one alert or in none. It is too short for its deadline to matter.
+    pub async fn handle(&self, event: SqsEvent, _: Deadline) -> Report {
         let mut report = Report::default();
-        let mut batch = self.once.claim_assessments(queue::messages(event), &mut report).await;
+        let mut batch = self.inbox.claim(event, &mut report).await;
         let assessments: Vec<_> = batch.iter().map(|claimed| claimed.assessment.clone()).collect();
         for mut alert in alerts(&assessments) {
             self.complete(&mut alert).await;
@@ -61,12 +67,13 @@ impl RaiseAlerts {
                 batch.into_iter().partition(|claimed| alert.tells(&claimed.assessment));
             batch = rest;
             let may_repeat = told.iter().any(|claimed| claimed.after_a_crash);
-            let notification = form::notification(&alert, self.observes, may_repeat, self.clock.now());
+            let circumstances = Circumstances { mode: self.mode, may_repeat, now: self.clock.now() };
+            let notification = form::notification(&alert, &circumstances);
             let published = self.topic.publish(&notification).await;
-            self.once.conclude(told, published, &mut report).await;
+            self.inbox.conclude(told, published, &mut report).await;
         }
         // What nobody needs to hear is done, too.
-        self.once.conclude(batch, Ok(()), &mut report).await;
+        self.inbox.conclude(batch, Ok(()), &mut report).await;
         report
     }
 
@@ -78,7 +85,7 @@ impl RaiseAlerts {
             if let Err(error) = self.look_up(assessment).await {
                 tracing::warn!(
                     assessment = assessment.id,
-                    reason = queue::chain(&error),
+                    reason = with_causes(&error),
                     "pusher not looked up"
                 );
             }
@@ -86,9 +93,9 @@ impl RaiseAlerts {
     }
 
     async fn look_up(&self, assessment: &mut Assessment) -> Result<(), LedgerError> {
-        let ledger = self.ledgers.load(&assessment.image.id).await?;
-        assessment.image.pushed_at = ledger.facts.pushed_at;
-        assessment.image.pusher = ledger.facts.pusher.map(|(_, pusher)| pusher);
+        let facts = self.ledgers.load(&assessment.image.id).await?.ledger.facts;
+        assessment.image.pushed_at = facts.pushed_at;
+        assessment.image.pusher = facts.pusher.map(|(_, pusher)| pusher);
         Ok(())
     }
 }

@@ -1,13 +1,14 @@
-//! The form that a tired person reads: what, where, how bad and why, the cure, who, what happened, what to do,
+//! The form that a tired person reads: what, where, how bad and why, the fix, who, what happened, what to do,
 //! until when. Pure.
 
 use std::fmt::Write as _;
 
+use domain::assessment::{AssessedImage, Assessment, Change, Reason};
+use domain::finding::{Fix, Package};
+use domain::policy::Action;
+use domain::quarantine::{self, Mode};
+use domain::verdict::Verdict;
 use jiff::Timestamp;
-use shared::assessment::{AssessedImage, Assessment, Change, Reason};
-use shared::finding::{Fix, Package};
-use shared::verdict::Action;
-use shared::verdict::Verdict;
 
 use crate::{Alert, Kind};
 
@@ -20,15 +21,26 @@ const TAGS: usize = 10;
 /// How many packages of a finding it names.
 const PACKAGES: usize = 2;
 
+/// Under which circumstances an alert is written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Circumstances {
+    /// An alert must not say that an image was tagged where nothing is.
+    pub(crate) mode: Mode,
+    /// Whether the same alert may have gone out before.
+    pub(crate) may_repeat: bool,
+    pub(crate) now: Timestamp,
+}
+
 /// What happened, in one word or two.
-pub(crate) fn what(alert: &Alert, observes: bool) -> &'static str {
-    match alert.kind {
-        Kind::Released => "Released",
-        Kind::Unscannable => "Not scannable",
-        _ if alert.assessments.iter().any(Assessment::is_quarantined) && observes => "Would be quarantined",
-        _ if alert.assessments.iter().any(Assessment::is_quarantined) => "QUARANTINE",
-        Kind::Spread => "New vulnerability",
-        Kind::FirstScan | Kind::Change => "Alert",
+pub(crate) fn what(alert: &Alert, mode: Mode) -> &'static str {
+    let quarantined = alert.assessments.iter().any(Assessment::is_quarantined);
+    match (alert.kind, mode) {
+        (Kind::Released, _) => "Released",
+        (Kind::Unscannable, _) => "Scan failed",
+        (_, Mode::Observe) if quarantined => "Would be quarantined",
+        (_, Mode::Tag) if quarantined => "QUARANTINE",
+        (Kind::Spread, _) => "New vulnerability",
+        (Kind::FirstScan | Kind::Change, _) => "Alert",
     }
 }
 
@@ -46,57 +58,55 @@ pub(crate) fn place(image: &AssessedImage) -> String {
     }
 }
 
-/// The whole text.
-pub(crate) fn text(alert: &Alert, observes: bool, may_repeat: bool, now: Timestamp, listed: usize) -> String {
+/// The whole text, with at most so many reasons and images.
+pub(crate) fn text(alert: &Alert, circumstances: &Circumstances, listed: usize) -> String {
+    let Circumstances { mode, may_repeat, now } = *circumstances;
     let mut text = String::new();
-    headline(&mut text, alert, observes);
+    headline(&mut text, alert, mode);
     text.push('\n');
+    reasons(&mut text, alert, now, listed);
     match alert.assessments.as_slice() {
-        [one] => one_image(&mut text, alert, one, observes, now, listed),
-        many => {
-            reasons(&mut text, alert, now, listed);
-            images(&mut text, many, listed);
-            line(&mut text, "Image", &fate(alert, observes));
-            line(&mut text, "To do", &to_do(alert));
-        }
+        [one] => one_image(&mut text, one),
+        many => images(&mut text, many, listed),
+    }
+    line(&mut text, "Status", &status(alert, mode));
+    line(&mut text, "To do", &to_do(alert));
+    if let ([_], Some(until)) = (alert.assessments.as_slice(), until(alert, mode, now)) {
+        line(&mut text, "Until", &until);
     }
     if may_repeat {
-        text.push_str("\nThis may repeat an earlier alert: its delivery was interrupted and its outcome is not known.\n");
+        text.push_str("\nThis may repeat an earlier alert: sending it was interrupted, and it may have arrived.\n");
     }
     text
 }
 
-fn headline(text: &mut String, alert: &Alert, observes: bool) {
+fn headline(text: &mut String, alert: &Alert, mode: Mode) {
     let subject = match alert.assessments.as_slice() {
         [one] => place(&one.image),
         many => format!("{} images", many.len()),
     };
-    let _ = match alert.kind {
-        Kind::Released if observes => writeln!(text, "{subject} would be released from quarantine."),
-        Kind::Released => writeln!(text, "{subject} is out of quarantine."),
-        Kind::Unscannable => writeln!(text, "{subject} could not be scanned, so nobody knows what is in it."),
-        _ if alert.assessments.iter().any(Assessment::is_quarantined) => {
-            let quarantined = alert.assessments.iter().filter(|one| one.is_quarantined()).count();
-            let all = alert.assessments.len();
-            let of = if quarantined < all { format!("{quarantined} of ") } else { String::new() };
-            let happened = if observes { "would be quarantined" } else { "quarantined" };
-            writeln!(text, "{of}{subject}: {happened}, because the policy's rules match what was found.")
+    let quarantined = alert.assessments.iter().filter(|one| one.is_quarantined()).count();
+    let all = alert.assessments.len();
+    let _ = match (alert.kind, mode) {
+        (Kind::Released, Mode::Observe) => writeln!(text, "{subject} would be released from quarantine."),
+        (Kind::Released, Mode::Tag) => writeln!(text, "{subject} is released from quarantine."),
+        (Kind::Unscannable, _) => {
+            writeln!(text, "{subject} could not be scanned, so its vulnerabilities are not known.")
         }
-        _ => writeln!(text, "{subject}: findings that the policy says you should know about."),
+        _ if quarantined > 0 => {
+            let of = if quarantined < all { format!("{quarantined} of ") } else { String::new() };
+            let (are, whose) = if all == 1 { ("is", "its") } else { ("are", "their") };
+            let are = if mode == Mode::Observe { "would be" } else { are };
+            writeln!(text, "{of}{subject} {are} quarantined: {whose} findings match the policy's quarantine rules.")
+        }
+        (_, _) if all == 1 => writeln!(text, "{subject} has findings that the policy alerts on."),
+        _ => writeln!(text, "{subject} have findings that the policy alerts on."),
     };
 }
 
-fn one_image(
-    text: &mut String,
-    alert: &Alert,
-    assessment: &Assessment,
-    observes: bool,
-    now: Timestamp,
-    listed: usize,
-) {
-    reasons(text, alert, now, listed);
+fn one_image(text: &mut String, assessment: &Assessment) {
     let image = &assessment.image;
-    line(text, "Where", &image.id.uri());
+    line(text, "Image", &image.id.uri());
     if !image.tags.is_empty() {
         line(text, "Tags", &tags(image));
     }
@@ -109,18 +119,13 @@ fn one_image(
     }
     line(text, "Open", &counts(assessment));
     excused(text, assessment);
-    line(text, "Image", &fate(alert, observes));
-    line(text, "To do", &to_do(alert));
-    if let Some(until) = until(alert, observes, now) {
-        line(text, "Until", &until);
-    }
 }
 
 /// The reasons, numbered, the worst first.
 fn reasons(text: &mut String, alert: &Alert, now: Timestamp, listed: usize) {
     let all: Vec<&Reason> = alert.reasons().collect();
     if alert.kind == Kind::Released && !all.is_empty() {
-        text.push_str("These still match a rule, but none that keeps the image back:\n");
+        text.push_str("These findings still match a rule, but none that quarantines:\n");
     }
     // A vulnerability that hit many images is told once.
     let mut told = std::collections::BTreeSet::new();
@@ -128,7 +133,7 @@ fn reasons(text: &mut String, alert: &Alert, now: Timestamp, listed: usize) {
     for (number, reason) in distinct.iter().take(listed).enumerate() {
         let _ = writeln!(text, "{:>2}. {}", number + 1, headline_of(reason));
         for package in reason.finding.packages.iter().take(PACKAGES) {
-            let _ = writeln!(text, "    {}", cure(package, reason.finding.fix));
+            let _ = writeln!(text, "    {}", fix(package, reason.finding.fix));
         }
         let more =
             reason.finding.packages.len().saturating_sub(PACKAGES) as u64 + reason.finding.more_packages;
@@ -171,23 +176,23 @@ fn headline_of(reason: &Reason) -> String {
     match &reason.change {
         Some(Change::BecameKnownExploited) => text.push_str(", newly known to be exploited"),
         Some(Change::SeverityRose { from }) => {
-            let _ = write!(text, ", was {from}");
+            let _ = write!(text, ", raised from {from}");
         }
         Some(Change::NewlyMatched) | None => {}
     }
     text
 }
 
-/// Which package in which version, and the version that cures it.
-fn cure(package: &Package, fix: Fix) -> String {
+/// Which package in which version, and the version that fixes it.
+fn fix(package: &Package, fix: Fix) -> String {
     let Package { name, version, fixed_in } = package;
     match (fixed_in, fix) {
         (Some(fixed_in), _) => format!("{name} {version}: fixed in {fixed_in}"),
         (None, Fix::Yes | Fix::Partial) => {
-            format!("{name} {version}: a fix exists, Inspector names no version")
+            format!("{name} {version}: a fix exists, but Inspector names no version")
         }
         (None, Fix::No) => format!("{name} {version}: no fix yet"),
-        (None, Fix::Unknown) => format!("{name} {version}: not known whether a fix exists"),
+        (None, Fix::Unknown) => format!("{name} {version}: unknown whether a fix exists"),
     }
 }
 
@@ -223,26 +228,28 @@ fn tags(image: &AssessedImage) -> String {
 }
 
 fn pushed(image: &AssessedImage) -> String {
-    let by = image.pusher.as_ref().map(|pusher| {
-        let provider =
-            pusher.provider.as_ref().map(|provider| format!(" via {provider}")).unwrap_or_default();
-        format!("by {}{provider}", pusher.name())
-    });
     let at = image.pushed_at.map_or_else(|| "at an unknown time".to_owned(), minute);
-    format!("{at} {}", by.unwrap_or_else(|| "(CloudTrail has not said by whom)".to_owned()))
+    let by = match &image.pusher {
+        Some(pusher) => match &pusher.provider {
+            Some(provider) => format!("{} via {provider}", pusher.name()),
+            None => pusher.name().to_owned(),
+        },
+        None => "somebody whom CloudTrail has not named yet".to_owned(),
+    };
+    format!("{at} by {by}")
 }
 
 fn counts(assessment: &Assessment) -> String {
     let counts: Vec<String> =
         assessment.open.iter().rev().map(|(severity, count)| format!("{count} {severity}")).collect();
     let counts = match (counts.as_slice(), assessment.verdict) {
-        ([], Verdict::Unscannable) => "not known".to_owned(),
+        ([], Verdict::Unscannable) => "unknown".to_owned(),
         ([], _) => "no findings".to_owned(),
         (counts, _) => counts.join(", "),
     };
     match assessment.waived {
         0 => counts,
-        waived => format!("{counts}; {waived} of them excused"),
+        waived => format!("{counts}; {waived} of these excused"),
     }
 }
 
@@ -262,59 +269,60 @@ fn excused(text: &mut String, assessment: &Assessment) {
     }
 }
 
-/// What happened to the image.
-fn fate(alert: &Alert, observes: bool) -> String {
-    if alert.assessments.len() > 1 && alert.verdict() == Verdict::Quarantine {
-        return if observes {
-            "those in quarantine would get the tag quarantine-<digest>; ecr-warden only observes, nothing was changed"
-        } else {
-            "those in quarantine get the tag quarantine-<digest>; their other tags stay, they can still be pulled"
-        }
-        .to_owned();
-    }
-    let (tag, untagged) = match alert.assessments.as_slice() {
-        [one] => (one.image.id.quarantine_tag(), one.image.tags.is_empty()),
-        _ => ("quarantine-<digest>".to_owned(), false),
+/// What happens to the image in the registry.
+fn status(alert: &Alert, mode: Mode) -> String {
+    const OBSERVED: &str = "nothing was changed, because the quarantine mode is observe";
+    let [one] = alert.assessments.as_slice() else {
+        return match (alert.verdict(), mode) {
+            (Verdict::Quarantine, Mode::Observe) => {
+                format!("quarantined images would get the tag quarantine-<digest>; {OBSERVED}")
+            }
+            (Verdict::Quarantine, Mode::Tag) => {
+                "quarantined images get the tag quarantine-<digest>, keep their other tags and can still be pulled"
+                    .to_owned()
+            }
+            _ => "not changed".to_owned(),
+        };
     };
-    match (alert.verdict(), observes) {
-        (Verdict::Quarantine, true) => {
-            format!("would get the tag {tag}; ecr-warden only observes, nothing was changed")
+    let tag = quarantine::tag(&one.image.id);
+    let untagged = one.image.tags.is_empty();
+    match (alert.verdict(), mode) {
+        (Verdict::Quarantine, Mode::Observe) => format!("would get the tag {tag}; {OBSERVED}"),
+        (Verdict::Quarantine, Mode::Tag) if untagged => {
+            format!("gets the tag {tag} as its only tag and can still be pulled")
         }
-        (Verdict::Quarantine, false) if untagged => {
-            format!("gets the tag {tag}, its only one; it can still be pulled")
+        (Verdict::Quarantine, Mode::Tag) => {
+            format!("gets the tag {tag}, keeps its other tags and can still be pulled")
         }
-        (Verdict::Quarantine, false) => {
-            format!("gets the tag {tag}; its other tags stay, it can still be pulled")
+        (Verdict::Clear, Mode::Tag) if alert.kind == Kind::Released && untagged => {
+            format!("keeps the tag {tag}: it is the only one, and ECR deletes an image with its last tag")
         }
-        (Verdict::Clear, false) if alert.kind == Kind::Released && untagged => {
-            format!("keeps the tag {tag}, because it is its only one and ECR would delete the image with it")
+        (Verdict::Clear, Mode::Observe) if alert.kind == Kind::Released => {
+            format!("would lose the tag {tag}; {OBSERVED}")
         }
-        (Verdict::Clear, true) if alert.kind == Kind::Released => {
-            format!("would lose the tag {tag}; ecr-warden only observes, nothing was changed")
-        }
-        (Verdict::Clear, false) if alert.kind == Kind::Released => format!("loses the tag {tag}"),
-        (Verdict::Clear, _) => "left as it is".to_owned(),
-        (Verdict::Pending | Verdict::Unscannable, _) => "left as it is, not known to be clear".to_owned(),
+        (Verdict::Clear, Mode::Tag) if alert.kind == Kind::Released => format!("loses the tag {tag}"),
+        (Verdict::Clear, _) => "not changed".to_owned(),
+        (Verdict::Pending | Verdict::Unscannable, _) => "not changed; it is not known to be clear".to_owned(),
     }
 }
 
 fn to_do(alert: &Alert) -> String {
     if alert.kind == Kind::Released {
-        return "nothing; it may be deployed again".to_owned();
+        return "nothing; the image may be deployed again".to_owned();
     }
     if alert.kind == Kind::Unscannable {
-        return "see in the ECR console why the scan failed; an unsupported base image is the usual cause"
+        return "see in the ECR console why the scan failed; the usual cause is an unsupported base image"
             .to_owned();
     }
     let fixable = alert.reasons().filter(|reason| has_fix(reason)).count();
-    let waiver = "add a waiver with reason, owner and expiry to policy.yaml";
+    let waiver = "add a waiver with a reason, an owner and an expiry date to policy.yaml";
     match (fixable, alert.reasons().count()) {
-        (0, _) => format!("no fix is published: remove the package, or {waiver}"),
+        (0, _) => format!("no fix is published yet: remove the package, or {waiver}"),
         (some, all) if some == all => {
-            "update the packages, rebuild, push; the new image is judged on its push".to_owned()
+            "update the packages, rebuild and push; the new image is judged on push".to_owned()
         }
         (some, all) => format!(
-            "update what has a fix ({some} of {all}), rebuild, push; for the rest remove the package, or {waiver}"
+            "update what has a fix ({some} of {all}), rebuild and push; for the rest remove the package, or {waiver}"
         ),
     }
 }
@@ -324,21 +332,22 @@ fn has_fix(reason: &Reason) -> bool {
         || reason.finding.packages.iter().any(|package| package.fixed_in.is_some())
 }
 
-/// The first day on which something else happens.
-fn until(alert: &Alert, observes: bool, now: Timestamp) -> Option<String> {
-    let deadline = alert
+/// When this changes.
+fn until(alert: &Alert, mode: Mode, now: Timestamp) -> Option<String> {
+    if alert.verdict() == Verdict::Quarantine {
+        return Some("no quarantine rule matches any more; a rebuilt image is judged on its own".to_owned());
+    }
+    let grace_ends = alert
         .reasons()
         .filter(|reason| reason.then.contains(&Action::Quarantine))
         .filter_map(|reason| reason.quarantine_from)
         .filter(|from| *from > now)
-        .min();
-    if alert.verdict() == Verdict::Quarantine {
-        return Some(
-            "no rule that quarantines matches it any more; a rebuilt image is judged by itself".to_owned(),
-        );
-    }
-    let then = if observes { "would be quarantined" } else { "is quarantined" };
-    deadline.map(|from| format!("{}; from then on the image {then} with the next news of it", minute(from)))
+        .min()?;
+    let then = match mode {
+        Mode::Observe => "would quarantine",
+        Mode::Tag => "quarantines",
+    };
+    Some(format!("{}; after that, the next event about the image {then} it", minute(grace_ends)))
 }
 
 fn line(text: &mut String, label: &str, value: &str) {

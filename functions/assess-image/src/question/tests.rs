@@ -1,8 +1,13 @@
-use shared::finding::{Finding, KnownExploited, Severity, Status};
-use shared::ledger::Evidence;
+use domain::finding::{Finding, KnownExploited, Severity, Status};
+use domain::ledger::Evidence;
+
+use domain::samples::{self, image, second};
 
 use super::*;
-use crate::samples::{finding, image, second};
+
+fn finding(id: &str, status: Status, updated: i64) -> Finding {
+    Finding { status, ..samples::finding(id, updated) }
+}
 
 fn policy() -> Policy {
     let text = "rules: [{ id: r, match: { known_exploited: true, severity_at_least: HIGH }, then: [alert] }]";

@@ -1,8 +1,13 @@
-use shared::event::{Action, ImageAction};
-use shared::ledger::Evidence;
+use domain::event::{ActionType, ImageAction};
+use domain::ledger::Evidence;
+
+use domain::samples::{self, image, second};
 
 use super::*;
-use crate::samples::{finding, image, second};
+
+fn finding(id: &str, status: Status, updated: i64) -> Finding {
+    Finding { status, ..samples::finding(id, updated) }
+}
 
 const END: i64 = 100;
 
@@ -57,23 +62,22 @@ fn lower_bound_is_met_by_as_many_or_more() {
     assert!(!at_least(4));
 }
 
-fn scan(source: Source, outcome: ScanOutcome, at: i64) -> Told {
-    let report = ScanReport { image: image(), source, outcome, tags: vec![], at: second(at) };
-    Told { message: format!("{at}"), event: Event::Scan(report), receives: 1 }
+fn scan(source: Source, outcome: ScanOutcome, at: i64) -> Event {
+    Event::Scan(ScanReport { image: image(), source, outcome, tags: vec![], at: second(at) })
 }
 
 const COMPLETE: ScanOutcome = ScanOutcome::Complete(Total::Exactly(1));
 
 #[test]
 fn newest_scan_of_each_source_counts_whatever_the_order() {
-    let told = |order: [i64; 3]| {
-        let mut told: Vec<Told> = order.map(|at| scan(Source::Inspector, COMPLETE, at)).into();
-        told.push(scan(Source::Basic, ScanOutcome::Failed, 2));
-        told
+    let events = |order: [i64; 3]| {
+        let mut events: Vec<Event> = order.map(|at| scan(Source::Inspector, COMPLETE, at)).into();
+        events.push(scan(Source::Basic, ScanOutcome::Failed, 2));
+        events
     };
     for order in [[1, 5, 3], [5, 3, 1], [1, 3, 5]] {
-        let told = told(order);
-        let newest = newest(&told);
+        let events = events(order);
+        let newest = newest(&events);
         assert_eq!(newest.len(), 2);
         assert_eq!(newest[&(Source::Inspector, false)].at, second(5));
         assert_eq!(newest[&(Source::Basic, true)].outcome, ScanOutcome::Failed);
@@ -83,8 +87,8 @@ fn newest_scan_of_each_source_counts_whatever_the_order() {
 #[test]
 fn complete_and_failed_scans_of_a_source_count_each_whatever_their_order() {
     for outcomes in [[COMPLETE, ScanOutcome::Failed], [ScanOutcome::Failed, COMPLETE]] {
-        let told = outcomes.map(|outcome| scan(Source::Basic, outcome, 1));
-        let newest = newest(&told);
+        let events = outcomes.map(|outcome| scan(Source::Basic, outcome, 1));
+        let newest = newest(&events);
         assert_eq!(newest[&(Source::Basic, false)].outcome, COMPLETE);
         assert_eq!(newest[&(Source::Basic, true)].outcome, ScanOutcome::Failed);
     }
@@ -98,8 +102,7 @@ fn batch_without_scans_has_no_newest() {
         tags: vec![],
         pushed_at: None,
     };
-    let told = [Told { message: "1".to_owned(), event: Event::Finding(Box::new(report)), receives: 1 }];
-    assert!(newest(&told).is_empty());
+    assert!(newest(&[Event::Finding(Box::new(report))]).is_empty());
 }
 
 fn reports(updated: &[i64]) -> Vec<FindingReport> {
@@ -119,7 +122,7 @@ fn pushed() -> Ledger {
     let mut ledger = Ledger::new(image());
     ledger.merge(Evidence::Action(ImageAction {
         image: image(),
-        action: Action::Push,
+        action: ActionType::Push,
         tag: None,
         media_type: None,
         at: second(0),

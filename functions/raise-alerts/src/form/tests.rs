@@ -8,6 +8,10 @@ fn now() -> Timestamp {
     "2031-03-01T08:02:00Z".parse().unwrap()
 }
 
+fn written(alert: &Alert, mode: Mode, may_repeat: bool) -> Notification {
+    notification(alert, &Circumstances { mode, may_repeat, now: now() })
+}
+
 fn only(batch: &[Assessment]) -> Alert {
     let mut alerts = alerts(batch);
     assert_eq!(alerts.len(), 1);
@@ -67,7 +71,7 @@ fn released() -> Alert {
 }
 
 fn text(alert: &Alert) -> String {
-    let Notification { subject, text, .. } = notification(alert, false, false, now());
+    let Notification { subject, text, .. } = written(alert, Mode::Tag, false);
     format!("{subject}\n\n{text}")
 }
 
@@ -76,7 +80,7 @@ fn first_scan_that_quarantines_says_what_where_why_who_and_the_cure() {
     insta::assert_snapshot!(text(&exploited_first_scan()), @r#"
     QUARANTINE: prod/cart:2.7 (+1 tag) - CVE-2031-1000 CRITICAL EXPLOITED +1 more
 
-    prod/cart:2.7 (+1 tag): quarantined, because the policy's rules match what was found.
+    prod/cart:2.7 (+1 tag) is quarantined: its findings match the policy's quarantine rules.
 
      1. CVE-2031-1000  CRITICAL 9.8, EXPLOITED IN THE WILD (CISA, 2031-02-27), EPSS 12.3%
         openssl 3.0.1-2: fixed in 3.0.1-5
@@ -85,16 +89,16 @@ fn first_scan_that_quarantines_says_what_where_why_who_and_the_cure() {
         libxml2 2.9: no fix yet
         rule high
 
-    Where    111122223333.dkr.ecr.eu-west-1.amazonaws.com/prod/cart@sha256:ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12
+    Image    111122223333.dkr.ecr.eu-west-1.amazonaws.com/prod/cart@sha256:ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12
     Tags     2.7, latest
     Pushed   2031-03-01 08:00 UTC by shop-ci/run-42 via ci.example.com
     Owner    team-shop
     Runs in  production
-    Open     1 CRITICAL, 3 HIGH, 7 LOW; 1 of them excused
+    Open     1 CRITICAL, 3 HIGH, 7 LOW; 1 of these excused
     Excused  CVE-2030-9 HIGH: only in the test stage (team-shop), until 2031-04-30
-    Image    gets the tag quarantine-ab12ab12ab12; its other tags stay, it can still be pulled
-    To do    update what has a fix (1 of 2), rebuild, push; for the rest remove the package, or add a waiver with reason, owner and expiry to policy.yaml
-    Until    no rule that quarantines matches it any more; a rebuilt image is judged by itself
+    Status   gets the tag quarantine-ab12ab12ab12, keeps its other tags and can still be pulled
+    To do    update what has a fix (1 of 2), rebuild and push; for the rest remove the package, or add a waiver with a reason, an owner and an expiry date to policy.yaml
+    Until    no quarantine rule matches any more; a rebuilt image is judged on its own
     "#);
 }
 
@@ -103,21 +107,21 @@ fn alert_within_a_grace_says_until_when() {
     insta::assert_snapshot!(text(&in_grace()), @r"
     Alert: prod/cart:2.7 - CVE-2031-1000 CRITICAL
 
-    prod/cart:2.7: findings that the policy says you should know about.
+    prod/cart:2.7 has findings that the policy alerts on.
 
      1. CVE-2031-1000  CRITICAL 9.8, EPSS 12.3%
         openssl 3.0.1-2: fixed in 3.0.1-5
         rule fixable-critical; quarantine from 2031-03-03 08:00 UTC
 
-    Where    111122223333.dkr.ecr.eu-west-1.amazonaws.com/prod/cart@sha256:ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12
+    Image    111122223333.dkr.ecr.eu-west-1.amazonaws.com/prod/cart@sha256:ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12
     Tags     2.7
     Pushed   2031-03-01 08:00 UTC by shop-ci/run-42 via ci.example.com
     Owner    team-shop
     Runs in  production
     Open     1 CRITICAL, 7 LOW
-    Image    left as it is
-    To do    update the packages, rebuild, push; the new image is judged on its push
-    Until    2031-03-03 08:00 UTC; from then on the image is quarantined with the next news of it
+    Status   not changed
+    To do    update the packages, rebuild and push; the new image is judged on push
+    Until    2031-03-03 08:00 UTC; after that, the next event about the image quarantines it
     ");
 }
 
@@ -126,7 +130,7 @@ fn spread_names_the_vulnerability_once_and_every_image() {
     insta::assert_snapshot!(text(&spread()), @r"
     QUARANTINE: 3 images - CVE-2031-1000 CRITICAL
 
-    2 of 3 images: quarantined, because the policy's rules match what was found.
+    2 of 3 images are quarantined: their findings match the policy's quarantine rules.
 
      1. CVE-2031-1000  CRITICAL 9.8, EPSS 12.3%
         openssl 3.0.1-2: fixed in 3.0.1-5
@@ -136,8 +140,8 @@ fn spread_names_the_vulnerability_once_and_every_image() {
       - prod/shop:2.7 [quarantine], owner team-shop
       - test/cart:2.7 [clear], owner team-shop
 
-    Image    those in quarantine get the tag quarantine-<digest>; their other tags stay, they can still be pulled
-    To do    update the packages, rebuild, push; the new image is judged on its push
+    Status   quarantined images get the tag quarantine-<digest>, keep their other tags and can still be pulled
+    To do    update the packages, rebuild and push; the new image is judged on push
     ");
 }
 
@@ -146,39 +150,39 @@ fn release_does_not_take_what_still_matches_for_a_cause() {
     insta::assert_snapshot!(text(&released()), @r"
     Released: prod/cart:2.7
 
-    prod/cart:2.7 is out of quarantine.
+    prod/cart:2.7 is released from quarantine.
 
-    These still match a rule, but none that keeps the image back:
+    These findings still match a rule, but none that quarantines:
      1. CVE-2031-2000  HIGH 7.5, EPSS 12.3%
         openssl 3.0.1-2: fixed in 3.0.1-5
         rule high
 
-    Where    111122223333.dkr.ecr.eu-west-1.amazonaws.com/prod/cart@sha256:ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12
+    Image    111122223333.dkr.ecr.eu-west-1.amazonaws.com/prod/cart@sha256:ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12
     Tags     2.7
     Pushed   2031-03-01 08:00 UTC by shop-ci/run-42 via ci.example.com
     Owner    team-shop
     Runs in  production
     Open     1 HIGH
-    Image    loses the tag quarantine-ab12ab12ab12
-    To do    nothing; it may be deployed again
+    Status   loses the tag quarantine-ab12ab12ab12
+    To do    nothing; the image may be deployed again
     ");
 }
 
 #[test]
 fn observing_says_that_nothing_was_changed() {
-    let text = notification(&exploited_first_scan(), true, false, now()).text;
+    let text = written(&exploited_first_scan(), Mode::Observe, false).text;
     assert!(text.contains("would be quarantined"), "{text}");
     assert!(text.contains(
-        "would get the tag quarantine-ab12ab12ab12; ecr-warden only observes, nothing was changed"
+        "would get the tag quarantine-ab12ab12ab12; nothing was changed, because the quarantine mode is observe"
     ));
-    let text = notification(&released(), true, false, now()).text;
-    assert!(text.contains("would lose the tag quarantine-ab12ab12ab12; ecr-warden only observes"), "{text}");
+    let text = written(&released(), Mode::Observe, false).text;
+    assert!(text.contains("would lose the tag quarantine-ab12ab12ab12; nothing was changed"), "{text}");
 }
 
 #[test]
 fn alert_after_a_crash_says_that_it_may_repeat_one() {
-    let sure = notification(&in_grace(), false, false, now());
-    let unsure = notification(&in_grace(), false, true, now());
+    let sure = written(&in_grace(), Mode::Tag, false);
+    let unsure = written(&in_grace(), Mode::Tag, true);
     assert!(!sure.text.contains("may repeat") && !sure.attributes.contains_key("may_repeat"));
     assert!(unsure.text.contains("may repeat"));
     assert_eq!(unsure.attributes["may_repeat"], Attribute::One("true".to_owned()));
@@ -187,9 +191,9 @@ fn alert_after_a_crash_says_that_it_may_repeat_one() {
 #[test]
 fn image_that_cannot_be_scanned_is_not_said_to_have_no_findings() {
     let batch = [assessment("pending", "unscannable", vec![], &json!({ "/open": {} }))];
-    let told = notification(&only(&batch), false, false, now());
-    assert_eq!(told.subject, "Not scannable: prod/cart:2.7");
-    assert!(told.text.contains("Open     not known"), "{}", told.text);
+    let told = written(&only(&batch), Mode::Tag, false);
+    assert_eq!(told.subject, "Scan failed: prod/cart:2.7");
+    assert!(told.text.contains("Open     unknown"), "{}", told.text);
     assert!(told.text.contains("not known to be clear"), "{}", told.text);
 }
 
@@ -202,7 +206,7 @@ fn subject_is_one_short_line_of_ascii_whatever_the_names_are() {
             [("pending", "quarantine"), ("clear", "clear"), ("quarantine", "clear"), ("clear", "unscannable")]
         {
             let batch = [assessment(before, verdict, vec![reason.clone()], &fields)];
-            let subject = notification(&only(&batch), false, false, now()).subject;
+            let subject = written(&only(&batch), Mode::Tag, false).subject;
             assert!(!subject.is_empty() && subject.len() < 100, "{subject}");
             assert!(subject.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{subject}");
             assert!(subject.as_bytes()[0].is_ascii_alphabetic());
@@ -239,7 +243,7 @@ fn hundred_images_with_five_hundred_reasons_fit_into_a_message() {
             .collect();
         let alert = only(&batch);
         assert_eq!(alert.kind, Kind::Spread);
-        let told = notification(&alert, false, true, now());
+        let told = written(&alert, Mode::Tag, true);
         assert!(bytes(&told) <= 262_144, "{} bytes", bytes(&told));
         let form: Value = serde_json::from_str(&told.json).unwrap();
         let counted = |listed: &str, more: &str| {
@@ -254,13 +258,13 @@ fn hundred_images_with_five_hundred_reasons_fit_into_a_message() {
 fn text_names_ten_tags_and_counts_the_rest() {
     let tags: Vec<String> = (10..30).map(|n| n.to_string()).collect();
     let batch = [assessment("pending", "quarantine", vec![reason("CVE-1")], &json!({ "/image/tags": tags }))];
-    let text = notification(&only(&batch), false, false, now()).text;
+    let text = written(&only(&batch), Mode::Tag, false).text;
     assert!(text.contains("Tags     10, 11, 12, 13, 14, 15, 16, 17, 18, 19 and 10 more\n"), "{text}");
 }
 
 #[test]
 fn json_form_says_all_that_a_program_needs() {
-    let told = notification(&exploited_first_scan(), false, false, now());
+    let told = written(&exploited_first_scan(), Mode::Tag, false);
     let form: Value = serde_json::from_str(&told.json).unwrap();
     assert_eq!(form["schema"], 1);
     assert_eq!(form["kind"], "first_scan");
@@ -280,19 +284,19 @@ fn json_form_says_all_that_a_program_needs() {
 
 #[test]
 fn attributes_are_for_filters_and_never_empty() {
-    let one = notification(&in_grace(), false, false, now()).attributes;
+    let one = written(&in_grace(), Mode::Tag, false).attributes;
     let text = |value: &str| Attribute::One(value.to_owned());
     assert_eq!(one["severity"], text("CRITICAL"));
     assert_eq!(one["verdict"], text("clear"));
     assert_eq!(one["repository"], text("prod/cart"));
     assert_eq!((&one["environment"], &one["owner"]), (&text("production"), &text("team-shop")));
-    let many = notification(&spread(), false, false, now()).attributes;
+    let many = written(&spread(), Mode::Tag, false).attributes;
     let repositories = ["prod/cart", "prod/shop", "test/cart"].map(str::to_owned).to_vec();
     assert_eq!(many["repository"], Attribute::Many(repositories));
     assert_eq!(many["owner"], text("team-shop"));
     let fields = json!({ "/image/owner": "", "/image/environment": null });
     let nobody =
-        notification(&only(&[assessment("pending", "unscannable", vec![], &fields)]), false, false, now())
+        written(&only(&[assessment("pending", "unscannable", vec![], &fields)]), Mode::Tag, false)
             .attributes;
     assert_eq!((&nobody["owner"], &nobody["environment"]), (&text("none"), &text("none")));
     assert_eq!(nobody["severity"], text("NONE"));
@@ -305,9 +309,9 @@ fn untagged_image_is_told_that_the_quarantine_tag_is_its_only_one() {
     };
     let text = untagged("quarantine", "clear", vec![]);
     assert!(
-        text.contains("keeps the tag quarantine-ab12ab12ab12, because it is its only one"),
+        text.contains("keeps the tag quarantine-ab12ab12ab12: it is the only one"),
         "ECR deletes an image with its last tag: {text}"
     );
     let text = untagged("pending", "quarantine", vec![reason("CVE-2031-1")]);
-    assert!(text.contains("gets the tag quarantine-ab12ab12ab12, its only one;"), "{text}");
+    assert!(text.contains("gets the tag quarantine-ab12ab12ab12 as its only tag"), "{text}");
 }

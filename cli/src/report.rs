@@ -1,0 +1,181 @@
+//! Tables and texts for a person at a terminal.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use comfy_table::presets::NOTHING;
+use comfy_table::{ContentArrangement, Table, TableComponent};
+use domain::finding::Severity;
+use domain::quarantine::is_quarantine_tag;
+use sim_pipeline::{AlertSent, ImageOutcome, MetricSum, Outcome};
+
+/// How many alerts are printed in full.
+const ALERTS: usize = 3;
+/// How many images are listed; the worst come first.
+const IMAGES: usize = 40;
+/// How many of the dead are listed.
+const DEAD: usize = 10;
+
+/// Images, and the first alerts in full.
+pub(crate) fn images_and_alerts(out: &mut impl Write, outcome: &Outcome) -> io::Result<()> {
+    images(out, &outcome.images)?;
+    heading(out, &format!("Alerts: {}", outcome.alerts.len()))?;
+    for sent in outcome.alerts.iter().take(ALERTS) {
+        alert(out, sent)?;
+    }
+    if outcome.alerts.len() > ALERTS {
+        writeln!(out, "\n  … and {} more; --out DIR writes them all.", outcome.alerts.len() - ALERTS)?;
+    }
+    Ok(())
+}
+
+/// Metrics, events and calls.
+pub(crate) fn sums(
+    out: &mut impl Write,
+    outcome: &Outcome,
+    dead: &[(String, String)],
+    skipped: &BTreeMap<String, u64>,
+) -> io::Result<()> {
+    metrics(out, &outcome.metrics)?;
+    events(out, outcome, dead, skipped)?;
+    calls(out, outcome)
+}
+
+pub(crate) fn heading(out: &mut impl Write, text: &str) -> io::Result<()> {
+    writeln!(out, "\n{text}\n{}", "═".repeat(text.chars().count()))
+}
+
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_preset(NOTHING)
+        .set_style(TableComponent::HeaderLines, '─')
+        .set_style(TableComponent::MiddleHeaderIntersections, '─')
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(header);
+    table
+}
+
+/// The images, those under quarantine first.
+pub(crate) fn images(out: &mut impl Write, images: &[ImageOutcome]) -> io::Result<()> {
+    heading(out, &format!("Images: {}", images.len()))?;
+    let mut sorted: Vec<&ImageOutcome> = images.iter().collect();
+    sorted.sort_by_key(|image| std::cmp::Reverse(image.verdict));
+    let mut table = table(&["image", "verdict", "open findings", "waived", "tags", "why"]);
+    for image in sorted.iter().take(IMAGES) {
+        table.add_row([
+            format!("{}@{}", image.repository, short(&image.digest)),
+            image.verdict.to_string(),
+            counts(&image.findings),
+            image.waived.to_string(),
+            tags(&image.tags),
+            why(image),
+        ]);
+    }
+    writeln!(out, "{}", table.trim_fmt())?;
+    if sorted.len() > IMAGES {
+        writeln!(out, "… and {} more; --json prints them all.", sorted.len() - IMAGES)?;
+    }
+    Ok(())
+}
+
+fn short(digest: &str) -> &str {
+    let hex = digest.strip_prefix("sha256:").unwrap_or(digest);
+    hex.get(..12).unwrap_or(hex)
+}
+
+fn counts(findings: &BTreeMap<Severity, u64>) -> String {
+    if findings.is_empty() {
+        return "none".to_owned();
+    }
+    let counts: Vec<String> =
+        findings.iter().rev().map(|(severity, count)| format!("{count} {severity}")).collect();
+    counts.join(", ")
+}
+
+fn tags(tags: &[String]) -> String {
+    let (ours, theirs): (Vec<&String>, Vec<&String>) =
+        tags.iter().partition(|tag| is_quarantine_tag(tag));
+    let mut lines: Vec<String> = theirs.into_iter().cloned().collect();
+    lines.extend(ours.into_iter().map(|tag| format!("+ {tag}")));
+    if lines.is_empty() { "(none)".to_owned() } else { lines.join("\n") }
+}
+
+fn why(image: &ImageOutcome) -> String {
+    let mut by_rule: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for reason in &image.reasons {
+        by_rule.entry(&reason.rule).or_default().push(&reason.vulnerability);
+    }
+    let lines: Vec<String> = by_rule
+        .into_iter()
+        .map(|(rule, vulnerabilities)| match vulnerabilities.as_slice() {
+            [one] => format!("{rule}: {one}"),
+            [one, more @ ..] => format!("{rule}: {one} and {} more", more.len()),
+            [] => rule.to_owned(),
+        })
+        .collect();
+    lines.join("\n")
+}
+
+/// An alert as a mail program would show it.
+pub(crate) fn alert(out: &mut impl Write, alert: &AlertSent) -> io::Result<()> {
+    writeln!(out, "\n  ┌ Subject: {}", alert.subject)?;
+    for line in alert.text.lines() {
+        writeln!(out, "  │ {line}")?;
+    }
+    let attributes: Vec<String> =
+        alert.attributes.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    writeln!(out, "  └ {}", attributes.join("  "))
+}
+
+fn metrics(out: &mut impl Write, metrics: &[MetricSum]) -> io::Result<()> {
+    heading(out, "Metrics in the namespace EcrWarden")?;
+    let mut table = table(&["metric", "dimensions", "sum", "values", "mean", "unit"]);
+    for metric in metrics {
+        let dimensions: Vec<String> =
+            metric.dimensions.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let mean =
+            if metric.unit == "Count" { String::new() } else { format!("{:.0}", metric.sum / metric.count) };
+        table.add_row([
+            metric.name.clone(),
+            dimensions.join(", "),
+            format!("{:.0}", metric.sum),
+            format!("{:.0}", metric.count),
+            mean,
+            metric.unit.clone(),
+        ]);
+    }
+    writeln!(out, "{}", table.trim_fmt())
+}
+
+fn events(
+    out: &mut impl Write,
+    outcome: &Outcome,
+    dead: &[(String, String)],
+    skipped: &BTreeMap<String, u64>,
+) -> io::Result<()> {
+    let events = &outcome.events;
+    heading(
+        out,
+        &format!("Events: {} handled, {} skipped, {} dead", events.handled, events.skipped, events.dead),
+    )?;
+    for (reason, count) in skipped {
+        writeln!(out, "  skipped {count:>4}  {reason}")?;
+    }
+    for (origin, reason) in dead.iter().take(DEAD) {
+        writeln!(out, "  dead          {origin}: {reason}")?;
+    }
+    if dead.len() > DEAD {
+        writeln!(out, "  … and {} more dead", dead.len() - DEAD)?;
+    }
+    Ok(())
+}
+
+fn calls(out: &mut impl Write, outcome: &Outcome) -> io::Result<()> {
+    let all: u64 = outcome.calls.values().sum();
+    heading(out, &format!("Calls to AWS: {all}"))?;
+    for (action, count) in &outcome.calls {
+        writeln!(out, "  {count:>6}  {action}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,155 @@
+//! Claims: who reacts to an assessment, and who has, so that no reactor does anything twice.
+//!
+//! An item `done#<reactor>#<assessment id>` is first a claim that ends by itself, then says that it is done.
+//! A reactor that dies between its effect and that word leaves a claim; when the claim has ended the effect is
+//! repeated, because nothing can tell whether it came about. See docs/adr/0004.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
+use futures::StreamExt;
+use jiff::Timestamp;
+
+use crate::AwsError;
+
+/// How many items one `BatchWriteItem` takes.
+const ITEMS_PER_CALL: usize = 25;
+/// How many items are claimed at the same time; each takes a connection, and a function has 1,024 file descriptors.
+const CLAIMS_AT_ONCE: usize = 32;
+/// How often what DynamoDB did not process is sent again before the batch is given back to its queue.
+const ATTEMPTS: usize = 8;
+/// How long a finished id is remembered: SQS keeps a message for 14 days at most.
+const REMEMBERED: Duration = Duration::from_hours(15 * 24);
+
+/// What became of an attempt to claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// Ours: nobody has done it. `after_a_crash` where somebody claimed it before and never finished.
+    Ours {
+        /// Whether an earlier claim ended without a word.
+        after_a_crash: bool,
+    },
+    /// Somebody is at it; come back later.
+    Taken,
+    /// It is done.
+    Done,
+}
+
+/// The claims of one reactor.
+#[derive(Debug, Clone)]
+pub struct Claims {
+    client: Client,
+    table: String,
+    reactor: &'static str,
+    lease: Duration,
+}
+
+impl Claims {
+    /// The claims of a reactor, which end after `lease`: longer than the function can run, and shorter than its
+    /// queue hides a message.
+    pub fn new(client: Client, table: String, reactor: &'static str, lease: Duration) -> Self {
+        Self { client, table, reactor, lease }
+    }
+
+    /// Claims each of these ids.
+    pub async fn claim(&self, ids: &[String], now: Timestamp) -> Vec<Result<Claim, AwsError>> {
+        futures::stream::iter(ids).map(|id| self.claim_one(id, now)).buffered(CLAIMS_AT_ONCE).collect().await
+    }
+
+    async fn claim_one(&self, id: &str, now: Timestamp) -> Result<Claim, AwsError> {
+        let claimed = self.put(id, now, "attribute_not_exists(id)").await?;
+        if claimed {
+            return Ok(Claim::Ours { after_a_crash: false });
+        }
+        let known = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("id", AttributeValue::S(self.key(id)))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| AwsError::of("dynamodb:GetItem", error))?;
+        let ends =
+            known.item.as_ref().and_then(|item| item.get("claimed_until")?.as_n().ok()?.parse::<i64>().ok());
+        match (known.item, ends) {
+            (Some(_), None) => Ok(Claim::Done),
+            (Some(_), Some(ends)) if ends > now.as_millisecond() => Ok(Claim::Taken),
+            // A claim that has ended, or an item that has gone meanwhile. Of two that see it one wins.
+            _ if self.put(id, now, "claimed_until <= :now OR attribute_not_exists(id)").await? => {
+                Ok(Claim::Ours { after_a_crash: true })
+            }
+            _ => Ok(Claim::Taken),
+        }
+    }
+
+    async fn put(&self, id: &str, now: Timestamp, condition: &str) -> Result<bool, AwsError> {
+        let ends = now.as_millisecond() + i64::try_from(self.lease.as_millis()).unwrap_or(i64::MAX / 2);
+        let request = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .item("id", AttributeValue::S(self.key(id)))
+            .item("claimed_until", AttributeValue::N(ends.to_string()))
+            .item("expires", expires(now))
+            .condition_expression(condition);
+        let request = if condition.contains(":now") {
+            request.expression_attribute_values(":now", AttributeValue::N(now.as_millisecond().to_string()))
+        } else {
+            request
+        };
+        match request.send().await.map_err(|error| AwsError::of("dynamodb:PutItem", error)) {
+            Ok(_) => Ok(true),
+            Err(error) if error.is("ConditionalCheckFailed") => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Notes that these ids are done.
+    pub async fn finish(&self, ids: &[String], now: Timestamp) -> Result<(), AwsError> {
+        const ACTION: &str = "dynamodb:BatchWriteItem";
+        for ids in ids.chunks(ITEMS_PER_CALL) {
+            let mut writes = ids.iter().map(|id| self.done(id, now)).collect::<Result<Vec<_>, _>>()?;
+            for attempt in 0.. {
+                let answer = self
+                    .client
+                    .batch_write_item()
+                    .request_items(&self.table, writes)
+                    .send()
+                    .await
+                    .map_err(|error| AwsError::of(ACTION, error))?;
+                writes = answer.unprocessed_items.unwrap_or_default().remove(&self.table).unwrap_or_default();
+                if writes.is_empty() {
+                    break;
+                }
+                if attempt == ATTEMPTS {
+                    return Err(AwsError::answer(ACTION, "items stayed unprocessed", true));
+                }
+                // The SDK does not retry what a 200 leaves undone, so this is the one place that waits itself.
+                tokio::time::sleep(Duration::from_millis(50 << attempt)).await;
+            }
+        }
+        Ok(())
+    }
+
+    fn done(&self, id: &str, now: Timestamp) -> Result<WriteRequest, AwsError> {
+        let put = PutRequest::builder()
+            .item("id", AttributeValue::S(self.key(id)))
+            .item("expires", expires(now))
+            .build()
+            .map_err(|error| AwsError::answer("dynamodb:BatchWriteItem", error.to_string(), false))?;
+        Ok(WriteRequest::builder().put_request(put).build())
+    }
+
+    fn key(&self, id: &str) -> String {
+        format!("done#{}#{id}", self.reactor)
+    }
+}
+
+/// DynamoDB's time to live, epoch seconds.
+fn expires(now: Timestamp) -> AttributeValue {
+    AttributeValue::N(
+        (now.as_second() + i64::try_from(REMEMBERED.as_secs()).unwrap_or(i64::MAX / 2)).to_string(),
+    )
+}

@@ -1,0 +1,220 @@
+//! The form of a ledger's item. `facts` is JSON for people to read in the console; `findings` is packed;
+//! `unpublished` and `unpublished_id` are there while an assessment waits to be announced.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::assessment::Assessment;
+use domain::image::ImageId;
+use domain::ledger::{Announced, EncodingError, Facts, Ledger, decode, encode};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::AwsError;
+
+
+/// A ledger as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredLedger {
+    pub ledger: Ledger,
+    /// How often it was stored; 0 for one that never was.
+    pub version: u64,
+    /// The assessment that is stored but, as far as the item says, not announced yet.
+    pub unpublished: Option<Assessment>,
+}
+
+/// Why a ledger cannot be loaded or stored.
+#[derive(Debug, Error)]
+pub enum LedgerError {
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// The findings cannot be packed or unpacked.
+    #[error("ledger of {image}: {source}")]
+    Encoding { image: Box<ImageId>, source: EncodingError },
+    /// An attribute of the item is missing or is not what it should be.
+    #[error("ledger of {image}: attribute {attribute}: {reason}")]
+    Attribute { image: Box<ImageId>, attribute: &'static str, reason: String },
+    /// The ledger does not fit into an item.
+    #[error("ledger of {image} is too large: {findings} findings in {bytes} bytes, DynamoDB takes 400 KB")]
+    TooLarge { image: Box<ImageId>, findings: usize, bytes: usize },
+    /// Others kept storing newer versions of it.
+    #[error("ledger of {image} changed during each of {attempts} attempts to store it")]
+    Contention { image: Box<ImageId>, attempts: u32 },
+}
+
+impl LedgerError {
+    /// Whether the same may succeed later.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Aws(error) => error.retryable,
+            Self::Contention { .. } => true,
+            Self::Encoding { .. } | Self::Attribute { .. } | Self::TooLarge { .. } => false,
+        }
+    }
+}
+
+pub(super) type Item = HashMap<String, AttributeValue>;
+
+/// DynamoDB's limit of an item, less room for the attributes' names and the key.
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>
+const LARGEST_ITEM: usize = 400 * 1024 - 4 * 1024;
+const LARGEST_UNPACKED: usize = 1 << 20;
+
+/// The attribute `facts`: all but the findings, and what was announced, side by side.
+#[derive(Serialize, Deserialize)]
+struct Written<A, F> {
+    #[serde(flatten)]
+    announced: A,
+    #[serde(flatten)]
+    facts: F,
+}
+
+/// The hash key, `image#<account>/<region>/<repository>@<digest>`.
+pub(super) fn key(image: &ImageId) -> String {
+    format!("image#{image}")
+}
+
+pub(super) fn number(number: u64) -> AttributeValue {
+    AttributeValue::N(number.to_string())
+}
+
+/// The item of the next version.
+pub(super) fn write(stored: &StoredLedger) -> Result<Item, LedgerError> {
+    let StoredLedger { ledger, version, unpublished } = stored;
+    let Ledger { image, facts, announced } = ledger;
+    let encoding = |source| LedgerError::Encoding { image: Box::new(image.clone()), source };
+    let json = |attribute, error: serde_json::Error| wrong(image, attribute, error.to_string());
+    let findings = encode(ledger).map_err(encoding)?;
+    let written = serde_json::to_string(&Written { announced, facts }).map_err(|error| json("facts", error))?;
+    let mut bytes = findings.len() + written.len();
+    let mut item = HashMap::from([
+        ("id".to_owned(), AttributeValue::S(key(image))),
+        ("version".to_owned(), number(version + 1)),
+        ("repository".to_owned(), AttributeValue::S(image.repository.clone())),
+        ("verdict".to_owned(), AttributeValue::S(announced.verdict.to_string())),
+        ("facts".to_owned(), AttributeValue::S(written)),
+        ("findings".to_owned(), AttributeValue::B(Blob::new(findings))),
+    ]);
+    if let Some(assessment) = unpublished {
+        let json = serde_json::to_vec(assessment).map_err(|error| json("unpublished", error))?;
+        let packed = zstd::bulk::compress(&json, 3).map_err(|error| encoding(error.into()))?;
+        bytes += packed.len();
+        item.insert("unpublished".to_owned(), AttributeValue::B(Blob::new(packed)));
+        item.insert("unpublished_id".to_owned(), AttributeValue::S(assessment.id.clone()));
+    }
+    if bytes > LARGEST_ITEM {
+        let image = Box::new(image.clone());
+        return Err(LedgerError::TooLarge { image, findings: facts.findings.len(), bytes });
+    }
+    Ok(item)
+}
+
+pub(super) fn read(image: &ImageId, item: &Item) -> Result<StoredLedger, LedgerError> {
+    let missing = |attribute| wrong(image, attribute, "missing or of the wrong type");
+    let encoding = |source| LedgerError::Encoding { image: Box::new(image.clone()), source };
+    let version = item.get("version").and_then(|v| v.as_n().ok()).ok_or_else(|| missing("version"))?;
+    let written = item.get("facts").and_then(|v| v.as_s().ok()).ok_or_else(|| missing("facts"))?;
+    let findings = item.get("findings").and_then(|v| v.as_b().ok()).ok_or_else(|| missing("findings"))?;
+    let unpublished = item
+        .get("unpublished")
+        .map(|value| {
+            let packed = value.as_b().map_err(|_| missing("unpublished"))?;
+            let json = zstd::bulk::decompress(packed.as_ref(), LARGEST_UNPACKED)
+                .map_err(|error| encoding(error.into()))?;
+            serde_json::from_slice(&json).map_err(|error| wrong(image, "unpublished", error.to_string()))
+        })
+        .transpose()?;
+    let Written::<Announced, Facts> { announced, facts } =
+        serde_json::from_str(written).map_err(|error| wrong(image, "facts", error.to_string()))?;
+    let mut ledger = Ledger { image: image.clone(), facts, announced };
+    decode(findings.as_ref(), &mut ledger).map_err(encoding)?;
+    let version = version.parse().map_err(|_| missing("version"))?;
+    Ok(StoredLedger { ledger, version, unpublished })
+}
+
+fn wrong(image: &ImageId, attribute: &'static str, reason: impl Into<String>) -> LedgerError {
+    LedgerError::Attribute { image: Box::new(image.clone()), attribute, reason: reason.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::assessment::{Assessed, assess};
+    use domain::finding::Finding;
+    use domain::ledger::Evidence;
+    use domain::samples;
+
+    use super::*;
+
+    /// So many findings with ids that cannot be compressed below 16 bytes.
+    fn stored(findings: u64) -> StoredLedger {
+        let random = |n: u64| {
+            // Two steps of a multiplicative generator, far apart for neighbouring numbers.
+            u128::from(n + 1).wrapping_mul(0xda94_2042_e4dd_58b5_9e37_79b9_7f4a_7c15).rotate_left(64)
+                ^ u128::from(n + 1).wrapping_mul(0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645)
+        };
+        let ledger = samples::ledger((0..findings).map(|n| {
+            let id = format!("arn:aws:inspector2:eu-west-1:111122223333:finding/{:032x}", random(n));
+            samples::report(Finding { vulnerability: "CVE-2031-1".to_owned(), ..samples::finding(&id, 1) })
+        }));
+        StoredLedger { ledger, version: 0, unpublished: None }
+    }
+
+    #[test]
+    fn ledger_that_fits_is_read_back_as_it_was_written() {
+        let mut stored = stored(1_000);
+        stored.ledger.merge(samples::listing(5, vec![samples::finding("b", 3)]));
+        stored.ledger.merge(Evidence::Tagged { at: samples::second(6), tags: vec!["1.0".to_owned()] });
+        let Assessed { assessment, announced } =
+            assess(&stored.ledger, 1, &samples::strict(), samples::second(9)).unwrap();
+        stored.ledger.announced = announced;
+        stored.unpublished = Some(assessment);
+        let item = write(&stored).unwrap();
+        assert_eq!(item["verdict"].as_s().unwrap(), "quarantine");
+        let read = read(&stored.ledger.image, &item).unwrap();
+        assert_eq!(read, StoredLedger { version: 1, ..stored });
+    }
+
+    #[test]
+    fn facts_of_an_earlier_release_are_read() {
+        let facts = r#"{"verdict":"quarantine","quarantined":true,"tags":{"1.0":{"at":"2031-01-01T00:00:00Z",
+            "present":true}},"pushed_at":"2031-01-01T00:00:00Z","scans":{"inspector":{"completed_at":
+            "2031-01-01T00:01:00Z","failed_at":null}},"announced_scan":"2031-01-01T00:01:00Z"}"#;
+        let mut item = write(&stored(2)).unwrap();
+        item.insert("facts".to_owned(), AttributeValue::S(facts.to_owned()));
+        let ledger = read(&samples::image(), &item).unwrap().ledger;
+        assert!(ledger.announced.quarantined && ledger.facts.is_scanned());
+        assert_eq!(ledger.announced.scan, Some(samples::second(60)));
+        assert_eq!((ledger.facts.tags(), ledger.facts.pushed_at), (vec!["1.0".to_owned()], Some(samples::second(0))));
+    }
+
+    #[test]
+    fn ledger_that_does_not_fit_is_refused_with_its_size() {
+        // 30,000 ids of 16 random bytes are 480,000 bytes.
+        match write(&stored(30_000)) {
+            Err(LedgerError::TooLarge { image, findings, bytes }) => {
+                assert_eq!((*image, findings), (samples::image(), 30_000));
+                assert!(bytes > 480_000, "{bytes}");
+            }
+            other => panic!("not refused: {:?}", other.map(|item| item.len())),
+        }
+    }
+
+    #[test]
+    fn ledger_that_does_not_fit_is_no_case_for_a_retry() {
+        assert!(!write(&stored(30_000)).unwrap_err().is_retryable());
+    }
+
+    #[test]
+    fn item_without_an_attribute_is_refused_by_the_name_of_it() {
+        let stored = stored(2);
+        for missing in ["version", "facts", "findings"] {
+            let mut item = write(&stored).unwrap();
+            item.remove(missing);
+            match read(&stored.ledger.image, &item) {
+                Err(LedgerError::Attribute { attribute, .. }) => assert_eq!(attribute, missing),
+                other => panic!("{missing}: {other:?}"),
+            }
+        }
+    }
+}

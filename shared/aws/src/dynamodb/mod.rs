@@ -1,0 +1,9 @@
+//! The table: ledgers, and the claims of those who react to announcements.
+
+mod claims;
+mod item;
+mod ledgers;
+
+pub use claims::{Claim, Claims};
+pub use item::{LedgerError, StoredLedger};
+pub use ledgers::{Change, Ledgers};

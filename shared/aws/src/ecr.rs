@@ -1,0 +1,301 @@
+//! Amazon ECR's API.
+//! <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/Welcome.html>
+
+use aws_sdk_ecr::Client;
+use aws_sdk_ecr::types::{
+    EnhancedImageScanFinding, ImageFailureCode, ImageIdentifier, ImageScanFinding, PackageVulnerabilityDetails,
+    ScanStatus,
+};
+use jiff::Timestamp;
+
+use crate::AwsError;
+use domain::finding::{
+    Finding, FindingError, Fix, InspectorFinding, InspectorPackage, Package, Severity, Source, Status,
+};
+use domain::image::ImageId;
+use domain::text::sanitize;
+
+/// The registry of the account.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    client: Client,
+}
+
+/// What became of a scan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ScanResult {
+    /// Its findings, to the last page.
+    Complete(Vec<Finding>),
+    /// It could not be done; the status says why.
+    Failed(String),
+    /// It is not there yet.
+    Pending(String),
+    /// The image was deleted, and its scan with it.
+    Gone,
+}
+
+/// What ECR says of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageDescription {
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// When it was pushed.
+    pub pushed_at: Option<Timestamp>,
+    /// Its manifest's media type.
+    pub media_type: Option<String>,
+}
+
+/// A manifest, as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest {
+    /// Byte for byte.
+    pub text: String,
+    /// Its media type.
+    pub media_type: Option<String>,
+}
+
+/// What became of an attempt to put a tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PutTag {
+    /// It is on.
+    Put,
+    /// ECR says that this tag, or this tag on this image, is there already. Which of the two, and by which of
+    /// its two errors it says so, depends on the repository; look.
+    Exists,
+}
+
+/// The four forms of a manifest. All must be named, or ECR may translate one into another.
+const MEDIA_TYPES: [&str; 4] = [
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+];
+
+impl Registry {
+    /// The registry through a client.
+    pub fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// The result of an image's basic scan.
+    pub async fn basic_scan(&self, image: &ImageId) -> Result<ScanResult, AwsError> {
+        const ACTION: &str = "ecr:DescribeImageScanFindings";
+        let mut pages = self
+            .client
+            .describe_image_scan_findings()
+            .registry_id(&image.account)
+            .repository_name(&image.repository)
+            .image_id(by_digest(image))
+            .into_paginator()
+            .send();
+        let mut findings = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = match page.map_err(|error| AwsError::of(ACTION, error)) {
+                Ok(page) => page,
+                Err(error) if error.is("ImageNotFound") || error.is("RepositoryNotFound") => {
+                    return Ok(ScanResult::Gone);
+                }
+                Err(error) if error.is("ScanNotFound") => {
+                    return Ok(ScanResult::Pending("ScanNotFound".to_owned()));
+                }
+                Err(error) => return Err(error),
+            };
+            let status = page.image_scan_status().and_then(|status| status.status());
+            match status {
+                Some(ScanStatus::Complete | ScanStatus::Active) => {}
+                Some(ScanStatus::InProgress | ScanStatus::Pending) | None => {
+                    return Ok(ScanResult::Pending(status.map_or("no status", ScanStatus::as_str).to_owned()));
+                }
+                Some(other) => return Ok(ScanResult::Failed(sanitize(other.as_str()))),
+            }
+            let Some(scan) = page.image_scan_findings() else { continue };
+            let completed = scan.image_scan_completed_at().and_then(timestamp).unwrap_or_default();
+            findings.extend(scan.findings().iter().map(|finding| basic_finding(finding, completed)));
+            for finding in scan.enhanced_findings() {
+                findings.push(
+                    enhanced_finding(finding)
+                        .map_err(|error| AwsError::answer(ACTION, error.to_string(), false))?,
+                );
+            }
+        }
+        Ok(ScanResult::Complete(findings))
+    }
+
+    /// What ECR says of an image; `None` where it is not there, or archived.
+    pub async fn describe(&self, image: &ImageId) -> Result<Option<ImageDescription>, AwsError> {
+        let answer = self
+            .client
+            .describe_images()
+            .registry_id(&image.account)
+            .repository_name(&image.repository)
+            .image_ids(by_digest(image))
+            .send()
+            .await
+            .map_err(|error| AwsError::of("ecr:DescribeImages", error));
+        match answer {
+            Ok(answer) => Ok(answer.image_details().first().map(|detail| ImageDescription {
+                tags: detail.image_tags().to_vec(),
+                pushed_at: detail.image_pushed_at().and_then(timestamp),
+                media_type: detail.image_manifest_media_type().map(str::to_owned),
+            })),
+            Err(error) if error.is("ImageNotFound") || error.is("RepositoryNotFound") => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The manifest of an image, fetched by its digest, which ECR never translates; `None` where it is gone.
+    pub async fn manifest(&self, image: &ImageId) -> Result<Option<Manifest>, AwsError> {
+        const ACTION: &str = "ecr:BatchGetImage";
+        let answer = self
+            .client
+            .batch_get_image()
+            .registry_id(&image.account)
+            .repository_name(&image.repository)
+            .image_ids(by_digest(image))
+            .set_accepted_media_types(Some(MEDIA_TYPES.map(str::to_owned).to_vec()))
+            .send()
+            .await
+            .map_err(|error| AwsError::of(ACTION, error))?;
+        if let Some(failure) = answer.failures().first() {
+            return match failure.failure_code() {
+                Some(ImageFailureCode::ImageNotFound) => Ok(None),
+                code => {
+                    let reason = format!(
+                        "{}: {}",
+                        code.map_or("no code", |c| c.as_str()),
+                        failure.failure_reason().unwrap_or("")
+                    );
+                    Err(AwsError::answer(ACTION, reason, true))
+                }
+            };
+        }
+        let manifest = answer.images().first().and_then(|image| {
+            Some(Manifest {
+                text: image.image_manifest()?.to_owned(),
+                media_type: image.image_manifest_media_type().map(str::to_owned),
+            })
+        });
+        manifest
+            .map(Some)
+            .ok_or_else(|| AwsError::answer(ACTION, "an answer without image and failure", true))
+    }
+
+    /// Puts a tag on an image. Naming digest and media type makes ECR refuse any change of the manifest.
+    pub async fn put_tag(&self, image: &ImageId, manifest: Manifest, tag: &str) -> Result<PutTag, AwsError> {
+        let put = self
+            .client
+            .put_image()
+            .registry_id(&image.account)
+            .repository_name(&image.repository)
+            .image_manifest(manifest.text)
+            .set_image_manifest_media_type(manifest.media_type)
+            .image_digest(image.digest.as_str())
+            .image_tag(tag)
+            .send()
+            .await
+            .map_err(|error| AwsError::of("ecr:PutImage", error));
+        match put {
+            Ok(_) => Ok(PutTag::Put),
+            Err(error) if error.is("ImageAlreadyExists") || error.is("ImageTagAlreadyExists") => {
+                Ok(PutTag::Exists)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes a tag off. One that is not there is off.
+    pub async fn remove_tag(&self, image: &ImageId, tag: &str) -> Result<(), AwsError> {
+        const ACTION: &str = "ecr:BatchDeleteImage";
+        let answer = self
+            .client
+            .batch_delete_image()
+            .registry_id(&image.account)
+            .repository_name(&image.repository)
+            .image_ids(ImageIdentifier::builder().image_tag(tag).build())
+            .send()
+            .await
+            .map_err(|error| AwsError::of(ACTION, error))?;
+        match answer.failures().first() {
+            None => Ok(()),
+            Some(failure) if failure.failure_code() == Some(&ImageFailureCode::ImageNotFound) => Ok(()),
+            Some(failure) => {
+                let code = failure.failure_code().map_or("no code", |code| code.as_str());
+                let reason = failure.failure_reason().unwrap_or("no reason");
+                Err(AwsError::answer(ACTION, format!("{code}: {reason}"), true))
+            }
+        }
+    }
+}
+
+fn by_digest(image: &ImageId) -> ImageIdentifier {
+    ImageIdentifier::builder().image_digest(image.digest.as_str()).build()
+}
+
+fn timestamp(time: &aws_sdk_ecr::primitives::DateTime) -> Option<Timestamp> {
+    Timestamp::from_millisecond(time.to_millis().ok()?).ok()
+}
+
+/// Basic scanning gives a finding no id and no times of its own: it is named by what it says, and dated by
+/// its scan.
+fn basic_finding(finding: &ImageScanFinding, completed: Timestamp) -> Finding {
+    let attribute = |key: &str| {
+        finding
+            .attributes()
+            .iter()
+            .find(|attribute| attribute.key() == key)
+            .and_then(|attribute| attribute.value())
+    };
+    let vulnerability = sanitize(finding.name().unwrap_or("unnamed"));
+    let name = attribute("package_name").unwrap_or("unknown");
+    let version = attribute("package_version").unwrap_or("unknown");
+    Finding {
+        updated_at: completed,
+        status: Status::Active,
+        severity: Severity::from(finding.severity().map_or("UNDEFINED", |severity| severity.as_str())),
+        id: sanitize(&format!("basic/{vulnerability}/{name}/{version}")),
+        source: Source::Basic,
+        vulnerability,
+        score: ["CVSS4_SCORE", "CVSS3_SCORE", "CVSS2_SCORE"]
+            .into_iter()
+            .find_map(|key| attribute(key)?.parse::<f64>().ok())
+            .map(Into::into),
+        epss: None,
+        exploit: None,
+        fix: Fix::Unknown,
+        packages: vec![Package::new(name, version, None)],
+        first_seen: completed,
+        last_seen: completed,
+    }
+}
+
+/// A finding of Inspector's as ECR passes it on: without EPSS and without the vulnerability's history.
+fn enhanced_finding(finding: &EnhancedImageScanFinding) -> Result<Finding, FindingError> {
+    let details = finding.package_vulnerability_details();
+    let packages = details.map(PackageVulnerabilityDetails::vulnerable_packages).unwrap_or_default();
+    let finding = InspectorFinding {
+        arn: finding.finding_arn().unwrap_or_default(),
+        status: finding.status().unwrap_or_default(),
+        severity: finding.severity(),
+        kind: finding.r#type(),
+        vulnerability: details.and_then(|details| details.vulnerability_id()),
+        // The SDK states a missing score as 0, which no vulnerability has.
+        score: Some(finding.score()).filter(|score| *score > 0.0),
+        epss: None,
+        exploit_available: finding.exploit_available(),
+        fix_available: finding.fix_available(),
+        packages: packages
+            .iter()
+            .map(|package| InspectorPackage {
+                name: package.name(),
+                version: package.version(),
+                release: package.release(),
+                fixed_in_version: package.fixed_in_version(),
+            })
+            .collect(),
+        updated_at: finding.updated_at().and_then(timestamp),
+        first_observed_at: finding.first_observed_at().and_then(timestamp),
+        last_observed_at: finding.last_observed_at().and_then(timestamp),
+    };
+    finding.read()
+}

@@ -1,0 +1,57 @@
+//! What can go wrong with a call.
+
+use std::error::Error;
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use thiserror::Error;
+
+/// A call to AWS that failed, after the SDK's own retries.
+#[derive(Debug, Error)]
+#[error("{action} failed{}: {source}", code.as_ref().map(|code| format!(" with {code}")).unwrap_or_default())]
+pub struct AwsError {
+    /// The IAM action, as `ecr:PutImage`.
+    pub action: &'static str,
+    /// The service's code of the error, where it answered with one.
+    pub code: Option<String>,
+    /// Whether the same call may succeed later.
+    pub retryable: bool,
+    /// The SDK's error.
+    pub source: Box<dyn Error + Send + Sync>,
+}
+
+impl AwsError {
+    /// Keeps what matters of an SDK error.
+    pub(crate) fn of<E>(action: &'static str, error: SdkError<E, HttpResponse>) -> Self
+    where
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    {
+        let code = error.as_service_error().and_then(|error| error.code()).map(str::to_owned);
+        let status = error.raw_response().map(|response| response.status().as_u16());
+        // A request that was refused for what it says or for who says it will be refused again. All else, a
+        // broken connection and a full disk at the far end included, may pass.
+        let refused =
+            status.is_some_and(|status| (400..500).contains(&status) && status != 429 && status != 408);
+        let throttled = code.as_deref().is_some_and(|code| {
+            ["Throttl", "TooManyRequests", "LimitExceeded", "ThroughputExceeded", "SlowDown"]
+                .iter()
+                .any(|word| code.contains(word))
+        });
+        let source = match error {
+            SdkError::ServiceError(service) => service.into_err().into(),
+            other => other.into(),
+        };
+        Self { action, code, retryable: throttled || !refused, source }
+    }
+
+    /// An answer that a service must not give.
+    pub(crate) fn answer(action: &'static str, reason: impl Into<String>, retryable: bool) -> Self {
+        Self { action, code: None, retryable, source: reason.into().into() }
+    }
+
+    /// Whether the service answered with this code, with or without the word `Exception` at its end.
+    pub fn is(&self, code: &str) -> bool {
+        self.code.as_deref().is_some_and(|actual| actual.strip_suffix("Exception").unwrap_or(actual) == code)
+    }
+}

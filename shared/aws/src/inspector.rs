@@ -1,0 +1,198 @@
+//! Amazon Inspector's API.
+//! <https://docs.aws.amazon.com/inspector/v2/APIReference/Welcome.html>
+
+use std::collections::BTreeMap;
+
+use aws_sdk_inspector2::Client;
+use aws_sdk_inspector2::primitives::DateTime;
+use aws_sdk_inspector2::types::{
+    CoverageFilterCriteria, CoverageStringComparison, CoverageStringFilter, EpssDetails, ExploitAvailable,
+    FilterCriteria, Finding as ApiFinding, FindingDetail, FindingDetailsErrorCode, FixAvailable,
+    PackageVulnerabilityDetails, ScanStatusCode, StringComparison, StringFilter,
+};
+use futures::{StreamExt, TryStreamExt};
+use jiff::Timestamp;
+use thiserror::Error;
+
+use crate::AwsError;
+use domain::finding::{Finding, FindingError, InspectorFinding, InspectorPackage, KnownExploited};
+use domain::image::ImageId;
+use domain::ledger::{Coverage, Exploitation};
+use domain::text::sanitize;
+
+/// Why findings could not be had.
+#[derive(Debug, Error)]
+pub enum FindingsError {
+    /// The service refused.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// A finding cannot be understood. No retry can help.
+    #[error(transparent)]
+    Finding(#[from] FindingError),
+}
+
+impl FindingsError {
+    /// Whether the same may succeed later.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Aws(error) if error.retryable)
+    }
+}
+
+/// Amazon Inspector.
+#[derive(Debug, Clone)]
+pub struct Inspector {
+    client: Client,
+}
+
+/// How many ARNs one `BatchGetFindingDetails` takes.
+const ARNS_PER_CALL: usize = 10;
+/// How many of these calls are under way at the same time.
+const CALLS_AT_ONCE: usize = 4;
+
+impl Inspector {
+    /// Inspector through a client.
+    pub fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// All findings of an image, of every status, to the last page.
+    pub async fn findings(&self, image: &ImageId) -> Result<Vec<Finding>, FindingsError> {
+        const ACTION: &str = "inspector2:ListFindings";
+        let criteria = FilterCriteria::builder()
+            .ecr_image_hash(equals(image.digest.as_str())?)
+            .ecr_image_repository_name(equals(&image.repository)?)
+            .aws_account_id(equals(&image.account)?)
+            .finding_status(equals("ACTIVE")?)
+            .finding_status(equals("SUPPRESSED")?)
+            .finding_status(equals("CLOSED")?)
+            .build();
+        let mut pages = self.client.list_findings().filter_criteria(criteria).into_paginator().send();
+        let mut findings = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| AwsError::of(ACTION, error))?;
+            for finding in page.findings() {
+                findings.push(read(finding)?);
+            }
+        }
+        Ok(findings)
+    }
+
+    /// What is known of the exploitation of these findings' vulnerabilities: CISA's data is nowhere else.
+    /// A finding that Inspector has no details of is left out of the answer.
+    pub async fn exploitation(
+        &self,
+        findings: &[(String, String)],
+        asked_at: Timestamp,
+    ) -> Result<BTreeMap<String, Exploitation>, AwsError> {
+        let answers: Vec<BTreeMap<String, Exploitation>> =
+            futures::stream::iter(findings.chunks(ARNS_PER_CALL))
+                .map(|chunk| self.details(chunk, asked_at))
+                .buffer_unordered(CALLS_AT_ONCE)
+                .try_collect()
+                .await?;
+        Ok(answers.into_iter().flatten().collect())
+    }
+
+    async fn details(
+        &self,
+        findings: &[(String, String)],
+        asked_at: Timestamp,
+    ) -> Result<BTreeMap<String, Exploitation>, AwsError> {
+        const ACTION: &str = "inspector2:BatchGetFindingDetails";
+        let vulnerability_of: BTreeMap<&str, &str> =
+            findings.iter().map(|(vulnerability, arn)| (arn.as_str(), vulnerability.as_str())).collect();
+        let answer = self
+            .client
+            .batch_get_finding_details()
+            .set_finding_arns(Some(findings.iter().map(|(_, arn)| arn.clone()).collect()))
+            .send()
+            .await
+            .map_err(|error| AwsError::of(ACTION, error))?;
+        let broken = answer
+            .errors()
+            .iter()
+            .find(|error| *error.error_code() != FindingDetailsErrorCode::FindingDetailsNotFound);
+        if let Some(error) = broken {
+            let reason = format!("{}: {}", error.error_code(), error.error_message());
+            return Err(AwsError::answer(ACTION, reason, true));
+        }
+        let known = |detail: &FindingDetail| {
+            detail.cisa_data().map(|cisa| KnownExploited {
+                added: cisa.date_added().and_then(timestamp),
+                due: cisa.date_due().and_then(timestamp),
+            })
+        };
+        Ok(answer
+            .finding_details()
+            .iter()
+            .filter_map(|detail| {
+                let vulnerability = vulnerability_of.get(detail.finding_arn()?)?;
+                Some(((*vulnerability).to_owned(), Exploitation { asked_at, known: known(detail) }))
+            })
+            .collect())
+    }
+
+    /// Whether Inspector scans an image.
+    pub async fn coverage(&self, image: &ImageId, asked_at: Timestamp) -> Result<Coverage, AwsError> {
+        const ACTION: &str = "inspector2:ListCoverage";
+        let filter = CoverageStringFilter::builder()
+            .comparison(CoverageStringComparison::Equals)
+            .value(image.arn())
+            .build()
+            .map_err(|error| AwsError::answer(ACTION, error.to_string(), false))?;
+        let criteria = CoverageFilterCriteria::builder().resource_id(filter).build();
+        let mut pages = self.client.list_coverage().filter_criteria(criteria).into_paginator().send();
+        let mut reason = "NOT_COVERED".to_owned();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| AwsError::of(ACTION, error))?;
+            for status in page.covered_resources().iter().filter_map(|resource| resource.scan_status()) {
+                sanitize(status.reason().as_str()).clone_into(&mut reason);
+                if *status.status_code() == ScanStatusCode::Active {
+                    return Ok(Coverage { at: asked_at, active: true, reason });
+                }
+            }
+        }
+        Ok(Coverage { at: asked_at, active: false, reason })
+    }
+}
+
+fn equals(value: &str) -> Result<StringFilter, AwsError> {
+    StringFilter::builder()
+        .comparison(StringComparison::Equals)
+        .value(value)
+        .build()
+        .map_err(|error| AwsError::answer("inspector2:ListFindings", error.to_string(), false))
+}
+
+fn timestamp(time: &DateTime) -> Option<Timestamp> {
+    Timestamp::from_millisecond(time.to_millis().ok()?).ok()
+}
+
+fn read(finding: &ApiFinding) -> Result<Finding, FindingError> {
+    let details = finding.package_vulnerability_details();
+    let packages = details.map(PackageVulnerabilityDetails::vulnerable_packages).unwrap_or_default();
+    let finding = InspectorFinding {
+        arn: finding.finding_arn(),
+        status: finding.status().as_str(),
+        severity: Some(finding.severity().as_str()),
+        kind: Some(finding.r#type().as_str()),
+        vulnerability: details.map(PackageVulnerabilityDetails::vulnerability_id),
+        score: finding.inspector_score(),
+        epss: finding.epss().map(EpssDetails::score),
+        exploit_available: finding.exploit_available().map(ExploitAvailable::as_str),
+        fix_available: finding.fix_available().map(FixAvailable::as_str),
+        packages: packages
+            .iter()
+            .map(|package| InspectorPackage {
+                name: Some(package.name()),
+                version: Some(package.version()),
+                release: package.release(),
+                fixed_in_version: package.fixed_in_version(),
+            })
+            .collect(),
+        updated_at: finding.updated_at().and_then(timestamp),
+        first_observed_at: timestamp(finding.first_observed_at()),
+        last_observed_at: timestamp(finding.last_observed_at()),
+    };
+    finding.read()
+}

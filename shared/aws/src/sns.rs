@@ -1,0 +1,91 @@
+//! The SNS topic of the alerts.
+//! <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>
+
+use std::collections::BTreeMap;
+
+use aws_sdk_sns::Client;
+use aws_sdk_sns::types::MessageAttributeValue;
+
+use crate::AwsError;
+
+const ACTION: &str = "sns:Publish";
+
+/// A message attribute, for the filter policy of a subscription.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Attribute {
+    /// One value.
+    One(String),
+    /// Several, of which a filter matches any.
+    Many(Vec<String>),
+}
+
+/// What is published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notification {
+    /// Under 100 printable ASCII characters.
+    pub subject: String,
+    /// What people read.
+    pub text: String,
+    /// What programs read: SQS, Lambda and HTTPS subscriptions get this form.
+    pub json: String,
+    /// The attributes.
+    pub attributes: BTreeMap<String, Attribute>,
+}
+
+impl Notification {
+    /// The most that SNS takes, message and attributes together, in bytes.
+    pub const LARGEST: usize = 262_144;
+
+    /// The message as SNS takes it, a form for each protocol. `default` is for all that have none of their
+    /// own, email and SMS among them.
+    pub fn message(&self) -> String {
+        let Self { text, json, .. } = self;
+        serde_json::json!({ "default": text, "sqs": json, "lambda": json, "https": json }).to_string()
+    }
+}
+
+/// A topic.
+#[derive(Debug, Clone)]
+pub struct Topic {
+    client: Client,
+    arn: String,
+}
+
+impl Topic {
+    /// A topic by its ARN.
+    pub fn new(client: Client, arn: String) -> Self {
+        Self { client, arn }
+    }
+
+    /// Publishes.
+    pub async fn publish(&self, notification: &Notification) -> Result<(), AwsError> {
+        let Notification { subject, attributes, .. } = notification;
+        let attributes = attributes
+            .iter()
+            .map(|(name, value)| Ok((name.clone(), attribute(value)?)))
+            .collect::<Result<_, AwsError>>()?;
+        self.client
+            .publish()
+            .topic_arn(&self.arn)
+            .subject(subject)
+            .message_structure("json")
+            .message(notification.message())
+            .set_message_attributes(Some(attributes))
+            .send()
+            .await
+            .map_err(|error| AwsError::of(ACTION, error))?;
+        Ok(())
+    }
+}
+
+fn attribute(value: &Attribute) -> Result<MessageAttributeValue, AwsError> {
+    let (kind, text) = match value {
+        Attribute::One(text) => ("String", text.clone()),
+        Attribute::Many(texts) => ("String.Array", serde_json::json!(texts).to_string()),
+    };
+    MessageAttributeValue::builder()
+        .data_type(kind)
+        .string_value(text)
+        .build()
+        .map_err(|error| AwsError::answer(ACTION, error.to_string(), false))
+}

@@ -1,0 +1,291 @@
+//! Drawing up the announcement of a ledger: what is to be said, and what changed since it was said last. Pure.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::judge::{Judgement, Row, judge};
+use super::{
+    AssessedFinding, AssessedImage, Assessment, Change, Changes, Excused, Reason, SCHEMA, Scan,
+};
+use crate::finding::Severity;
+use crate::ledger::{Announced, AnnouncedFinding, Ledger, Standing};
+use crate::policy::{Action, Excuse, Policy};
+use crate::verdict::Verdict;
+
+/// How many bytes of reasons, and of excuses, an assessment carries. EventBridge, SQS and SNS take 256 KB at
+/// the least, and the ledger keeps a copy of it beside up to 10,000 findings in 400 KB.
+const REASONS_BYTES: usize = 64 * 1024;
+const EXCUSES_BYTES: usize = 16 * 1024;
+/// What is longer, in milliseconds, is no scan on push: a day.
+const LONGEST_LATENCY_MS: i64 = 24 * 60 * 60 * 1000;
+/// How many packages a reason names; a kernel finding can have hundreds.
+const PACKAGES: usize = 5;
+
+/// An assessment, and the memory that the ledger keeps of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assessed {
+    pub assessment: Assessment,
+    pub announced: Announced,
+}
+
+/// Judges a ledger that is about to be stored as `version`, and draws up what is to be announced of it. `None` where
+/// there is nothing to say: the image is not scanned yet, or nothing has changed that was announced before.
+pub fn assess(ledger: &Ledger, version: u64, policy: &Policy, now: Timestamp) -> Option<Assessed> {
+    let Judgement { verdict, rows } = judge(ledger, policy, now);
+    if verdict == Verdict::Pending {
+        return None;
+    }
+    let summary = Summary::of(&rows, &ledger.announced);
+    let before = &ledger.announced;
+    let newest_scan = ledger.facts.newest_scan();
+    let scan = newest_scan.filter(|(at, _)| before.scan.is_none_or(|known| known < *at));
+    if scan.is_none() && summary.changes == Changes::default() && before.verdict == verdict {
+        return None;
+    }
+    let announced = Announced {
+        verdict,
+        quarantined: match verdict {
+            Verdict::Quarantine => true,
+            Verdict::Clear => false,
+            Verdict::Pending | Verdict::Unscannable => before.quarantined,
+        },
+        scan: newest_scan.map(|(at, _)| at),
+        findings: summary
+            .announced
+            .into_iter()
+            .map(|(id, announced)| (id.to_owned(), announced))
+            .collect(),
+    };
+    let (reasons, more_reasons) = fill(reasons(summary.matched), REASONS_BYTES);
+    let (excused, more_excused) = fill(excused(&summary.waived), EXCUSES_BYTES);
+    let assessment = Assessment {
+        schema: SCHEMA,
+        id: format!("{}#{version}", ledger.image),
+        at: now,
+        image: assessed_image(ledger, policy),
+        verdict,
+        previous: before.verdict,
+        was_quarantined: before.quarantined,
+        scan: scan.map(|(completed_at, source)| Scan {
+            source,
+            completed_at,
+            latency_ms: latency(ledger, completed_at),
+        }),
+        open: summary.open,
+        waived: summary.waived.len() as u64,
+        changes: summary.changes,
+        reasons,
+        more_reasons,
+        excused,
+        more_excused,
+    };
+    Some(Assessed { assessment, announced })
+}
+
+/// What the rows come to, held against what was announced of each.
+#[derive(Default)]
+struct Summary<'a> {
+    open: BTreeMap<Severity, u64>,
+    changes: Changes,
+    /// The findings that rules match, with what is new about each.
+    matched: Vec<(&'a Row<'a>, Option<Change>)>,
+    waived: Vec<(&'a Row<'a>, Excuse<'a>)>,
+    /// As what each finding is announced now, by id. Nothing is said of a resolved one.
+    announced: Vec<(&'a str, AnnouncedFinding)>,
+}
+
+impl<'a> Summary<'a> {
+    fn of(rows: &'a [Row<'a>], before: &Announced) -> Self {
+        let mut summary = Self::default();
+        let unsaid = AnnouncedFinding::default();
+        for row in rows {
+            let finding = &row.entry.finding;
+            summary.add(row, before.findings.get(&finding.id).unwrap_or(&unsaid));
+        }
+        summary
+    }
+
+    fn add(&mut self, row: &'a Row<'a>, before: &AnnouncedFinding) {
+        let finding = &row.entry.finding;
+        let one_more = |counts: &mut BTreeMap<Severity, u64>| {
+            *counts.entry(finding.severity.clone()).or_default() += 1;
+        };
+        let now = AnnouncedFinding::of(row);
+        if let Standing::Resolved(gone) = row.standing {
+            if before.open {
+                let minutes = (gone.as_millisecond() - finding.first_seen.as_millisecond()) / 60_000;
+                let closed = self.changes.closed.entry(finding.severity.clone()).or_default();
+                *closed.entry(minutes.max(0)).or_default() += 1;
+            }
+        } else {
+            one_more(&mut self.open);
+            if !before.open {
+                one_more(&mut self.changes.opened);
+            }
+        }
+        if let Some(ruling) = &row.ruling {
+            if let Some(excuse) = ruling.waived() {
+                self.waived.push((row, excuse));
+                if !before.waived {
+                    one_more(&mut self.changes.waived);
+                }
+            }
+            if !ruling.matches.is_empty() {
+                let change = change(before, &now, &finding.severity);
+                self.changes.reasons += u64::from(change.is_some());
+                self.matched.push((row, change));
+            }
+        }
+        if now != AnnouncedFinding::default() {
+            self.announced.push((&finding.id, now));
+        }
+    }
+}
+
+impl AnnouncedFinding {
+    fn of(row: &Row) -> Self {
+        let open = row.standing.is_open();
+        let asks_for = |action| row.ruling.as_ref().is_some_and(|ruling| ruling.asks_for(action));
+        Self {
+            open,
+            waived: row.ruling.as_ref().is_some_and(|ruling| ruling.waived().is_some()),
+            alert: asks_for(Action::Alert),
+            quarantine: asks_for(Action::Quarantine),
+            exploited: row.known_exploited.is_some(),
+            severity: open.then(|| row.entry.finding.severity.clone()),
+        }
+    }
+}
+
+/// What is new about a finding that rules match.
+fn change(before: &AnnouncedFinding, now: &AnnouncedFinding, severity: &Severity) -> Option<Change> {
+    if now.alert && !before.alert || now.quarantine && !before.quarantine {
+        return Some(Change::NewlyMatched);
+    }
+    if now.exploited && !before.exploited {
+        return Some(Change::BecameKnownExploited);
+    }
+    let risen = before.severity.clone().filter(|before| before < severity);
+    risen.map(|from| Change::SeverityRose { from })
+}
+
+/// The reasons, changed ones first, then by what matters most.
+fn reasons(matched: Vec<(&Row, Option<Change>)>) -> Vec<Reason> {
+    let mut reasons: Vec<Reason> =
+        matched.into_iter().filter_map(|(row, change)| reason(row, change)).collect();
+    reasons.sort_by(|a, b| {
+        weight(b)
+            .cmp(&weight(a))
+            .then_with(|| a.finding.vulnerability.cmp(&b.finding.vulnerability))
+            .then_with(|| a.finding.finding.cmp(&b.finding.finding))
+    });
+    reasons
+}
+
+fn reason(row: &Row, change: Option<Change>) -> Option<Reason> {
+    let ruling = row.ruling.as_ref()?;
+    Some(Reason {
+        rules: ruling.matches.iter().map(|found| found.rule.id.clone()).collect(),
+        then: ruling.matches.iter().flat_map(|found| &found.rule.then).copied().collect(),
+        quarantine_from: ruling.quarantine_from(),
+        change,
+        overrides: ruling.overridden().map(|excuse| excused_finding(row, excuse)),
+        finding: assessed_finding(row),
+    })
+}
+
+/// What makes one reason matter more than another.
+fn weight(reason: &Reason) -> impl Ord {
+    (
+        reason.change.is_some(),
+        reason.finding.known_exploited.is_some(),
+        reason.finding.severity.clone(),
+        reason.then.contains(&Action::Quarantine),
+        reason.finding.score,
+        reason.finding.epss,
+    )
+}
+
+/// The excused findings, the worst first.
+fn excused(waived: &[(&Row, Excuse)]) -> Vec<Excused> {
+    let mut excused: Vec<Excused> =
+        waived.iter().map(|(row, excuse)| excused_finding(row, *excuse)).collect();
+    excused.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.vulnerability.cmp(&b.vulnerability)));
+    excused
+}
+
+fn excused_finding(row: &Row, excuse: Excuse) -> Excused {
+    let finding = &row.entry.finding;
+    let (reason, owner, expires) = match excuse {
+        Excuse::Waiver(waiver) => (waiver.reason.clone(), Some(waiver.owner.clone()), Some(waiver.expires)),
+        Excuse::Suppression => ("suppressed by a rule in Amazon Inspector".to_owned(), None, None),
+    };
+    Excused {
+        vulnerability: finding.vulnerability.clone(),
+        severity: finding.severity.clone(),
+        reason,
+        owner,
+        expires,
+    }
+}
+
+fn assessed_finding(row: &Row) -> AssessedFinding {
+    let finding = &row.entry.finding;
+    AssessedFinding {
+        finding: finding.id.clone(),
+        vulnerability: finding.vulnerability.clone(),
+        severity: finding.severity.clone(),
+        score: finding.score,
+        epss: finding.epss,
+        exploit: finding.exploit,
+        known_exploited: row.known_exploited,
+        fix: finding.fix,
+        packages: finding.packages.iter().take(PACKAGES).cloned().collect(),
+        more_packages: finding.packages.len().saturating_sub(PACKAGES) as u64,
+        first_seen: finding.first_seen,
+    }
+}
+
+fn assessed_image(ledger: &Ledger, policy: &Policy) -> AssessedImage {
+    let (environment, owner) = policy.ownership(&ledger.image.repository);
+    let facts = &ledger.facts;
+    let mut image = AssessedImage {
+        id: ledger.image.clone(),
+        more_tags: 0,
+        tags: Vec::new(),
+        pushed_at: facts.pushed_at,
+        pusher: facts.pusher.as_ref().map(|(_, pusher)| pusher.clone()),
+        media_type: facts.media_type.clone(),
+        environment: environment.map(str::to_owned),
+        owner: owner.map(str::to_owned),
+    };
+    image.name_tags(facts.tags());
+    image
+}
+
+/// How long the image's first scan took to come, in milliseconds. A scan that is not the first says nothing of
+/// that, nor does the first one of an image that had long been there when scanning was switched on.
+fn latency(ledger: &Ledger, completed_at: Timestamp) -> Option<i64> {
+    if ledger.announced.scan.is_some() {
+        return None;
+    }
+    let latency = completed_at.as_millisecond() - ledger.facts.pushed_at?.as_millisecond();
+    (latency <= LONGEST_LATENCY_MS).then_some(latency)
+}
+
+/// Keeps the first items that fit into so many bytes of JSON, and counts the others.
+fn fill<T: Serialize>(items: Vec<T>, bytes: usize) -> (Vec<T>, u64) {
+    let all = items.len();
+    let mut room = bytes;
+    let kept: Vec<T> = items
+        .into_iter()
+        .map_while(|item| {
+            room = room.checked_sub(serde_json::to_vec(&item).map_or(bytes, |json| json.len() + 1))?;
+            Some(item)
+        })
+        .collect();
+    let more = (all - kept.len()) as u64;
+    (kept, more)
+}

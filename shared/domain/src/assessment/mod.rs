@@ -1,0 +1,273 @@
+//! The assessment: the announcement "Image Assessed". [`judge`] gives the verdict, [`assess`] draws up what is to be
+//! said of it.
+//!
+//! Its JSON form is documented in `docs/assessment.md`; a change of it that readers notice raises [`SCHEMA`].
+
+mod assess;
+mod judge;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::finding::{Epss, Fix, KnownExploited, Package, Score, Severity, Source};
+use crate::image::ImageId;
+use crate::policy::Action;
+use crate::provenance::Pusher;
+use crate::verdict::Verdict;
+
+pub use assess::{Assessed, assess};
+pub use judge::{Judgement, Row, judge};
+
+/// The version of the JSON form.
+pub const SCHEMA: u32 = 1;
+/// The `source` of our events on our bus.
+pub const EVENT_SOURCE: &str = "ecr-warden";
+/// Their `detail-type`.
+pub const DETAIL_TYPE: &str = "Image Assessed";
+/// How many tags of an image it names; ECR allows a thousand.
+const TAGS: usize = 50;
+
+/// What changed about an image, and where it stands now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assessment {
+    /// The version of this form.
+    pub schema: u32,
+    /// The image and the version of its ledger: the same announcement has the same id, however often it comes.
+    pub id: String,
+    /// When it was judged.
+    pub at: Timestamp,
+    /// The image.
+    pub image: AssessedImage,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The verdict that was announced before; `pending` the first time.
+    pub previous: Verdict,
+    /// Whether the image is under quarantine from before; a scan that failed since does not end that.
+    #[serde(default)]
+    pub was_quarantined: bool,
+    /// The scan that led here, if its end was not announced before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scan: Option<Scan>,
+    /// The open findings by severity; waived ones are among them.
+    pub open: BTreeMap<Severity, u64>,
+    /// How many of the open findings are excused.
+    pub waived: u64,
+    /// What changed since the announcement before.
+    pub changes: Changes,
+    /// Why: the matched findings, changed ones first, then the worst first.
+    pub reasons: Vec<Reason>,
+    /// How many reasons found no room here.
+    #[serde(default)]
+    pub more_reasons: u64,
+    /// The excused findings, the worst first.
+    pub excused: Vec<Excused>,
+    /// How many excused findings found no room here.
+    #[serde(default)]
+    pub more_excused: u64,
+}
+
+/// An image, as it is announced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssessedImage {
+    /// Its identity.
+    #[serde(flatten)]
+    pub id: ImageId,
+    /// Up to fifty of the tags that are known to be on it, sorted.
+    pub tags: Vec<String>,
+    /// How many tags found no room here; ECR allows a thousand.
+    #[serde(default)]
+    pub more_tags: u64,
+    /// When it was pushed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pushed_at: Option<Timestamp>,
+    /// Who pushed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pusher: Option<Pusher>,
+    /// Its manifest's media type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media_type: Option<String>,
+    /// Where it runs, by the policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// Who answers for it, by the policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+}
+
+/// The end of a scan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scan {
+    /// Whose.
+    pub source: Source,
+    /// When it ended.
+    pub completed_at: Timestamp,
+    /// How many milliseconds after the push that was; only of a first scan, within a day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_ms: Option<i64>,
+}
+
+/// What changed, in numbers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changes {
+    /// Findings that were not open before, by severity.
+    pub opened: BTreeMap<Severity, u64>,
+    /// Findings that are resolved: by severity, how many took how many minutes from first seen to resolved.
+    pub closed: BTreeMap<Severity, BTreeMap<i64, u64>>,
+    /// Open findings that were not excused before, by severity.
+    pub waived: BTreeMap<Severity, u64>,
+    /// How many of the reasons, in here or not, are changed.
+    pub reasons: u64,
+}
+
+/// A finding and the rules that it breaks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    /// The rules that match it, in the policy's order.
+    pub rules: Vec<String>,
+    /// What they ask for, all in all; quarantine also where its grace has not ended.
+    pub then: BTreeSet<Action>,
+    /// From when on it leads to quarantine, the earliest of its rules.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantine_from: Option<Timestamp>,
+    /// What is new about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<Change>,
+    /// The finding.
+    #[serde(flatten)]
+    pub finding: AssessedFinding,
+    /// The excuse that a rule overrides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overrides: Option<Excused>,
+}
+
+/// What is new about a reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// Its rules ask for an alert or for quarantine, which none did before.
+    NewlyMatched,
+    /// It came into CISA's catalogue.
+    BecameKnownExploited,
+    /// It is worse than it was.
+    SeverityRose {
+        /// How bad it was.
+        from: Severity,
+    },
+}
+
+/// A finding, as it is announced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssessedFinding {
+    /// Its id; an ARN where Inspector found it.
+    pub finding: String,
+    /// The vulnerability.
+    pub vulnerability: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The source's score, 0 to 10.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<Score>,
+    /// EPSS, 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epss: Option<Epss>,
+    /// Whether exploit code is known to exist.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exploit: Option<bool>,
+    /// CISA's entry, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_exploited: Option<KnownExploited>,
+    /// Whether an update cures it.
+    pub fix: Fix,
+    /// Up to five of its packages.
+    pub packages: Vec<Package>,
+    /// How many packages found no room here.
+    #[serde(default)]
+    pub more_packages: u64,
+    /// When it was first seen in this image.
+    pub first_seen: Timestamp,
+}
+
+/// An open finding that is excused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Excused {
+    /// The vulnerability.
+    pub vulnerability: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// Why it is excused.
+    pub reason: String,
+    /// Who answers for that; nobody, where it is a suppression rule in Inspector.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// The last day on which it is excused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<jiff::civil::Date>,
+}
+
+/// An announcement that cannot be read. No retry can help.
+#[derive(Debug, thiserror::Error)]
+pub enum AnnouncementError {
+    /// Not the event that we announce, or not in this version's form.
+    #[error("announcement cannot be read: {0}")]
+    Json(#[from] serde_json::Error),
+    /// A form that this version does not know.
+    #[error("announcement has schema {0}, this program reads {SCHEMA}")]
+    Schema(u32),
+}
+
+impl AssessedImage {
+    /// Names the first fifty of these tags, and counts the others.
+    pub fn name_tags(&mut self, tags: Vec<String>) {
+        self.more_tags = tags.len().saturating_sub(TAGS) as u64;
+        self.tags = tags.into_iter().take(TAGS).collect();
+    }
+}
+
+impl Assessment {
+    /// Reads the EventBridge event that announces an assessment.
+    pub fn from_event(json: &str) -> Result<Self, AnnouncementError> {
+        #[derive(Deserialize)]
+        struct Announcement<D> {
+            detail: D,
+        }
+        #[derive(Deserialize)]
+        struct Versioned {
+            schema: u32,
+        }
+        let Announcement { detail: Versioned { schema } } = serde_json::from_str(json)?;
+        if schema != SCHEMA {
+            return Err(AnnouncementError::Schema(schema));
+        }
+        Ok(serde_json::from_str::<Announcement<Self>>(json)?.detail)
+    }
+
+    /// Whether this is the first word about the image.
+    pub fn is_first(&self) -> bool {
+        self.previous == Verdict::Pending
+    }
+
+    /// Whether the image came under quarantine now.
+    pub fn is_quarantined(&self) -> bool {
+        self.verdict == Verdict::Quarantine && !self.stood_in_quarantine()
+    }
+
+    /// Whether the image came out of quarantine now.
+    pub fn is_released(&self) -> bool {
+        self.verdict == Verdict::Clear && self.stood_in_quarantine()
+    }
+
+    /// Whether people may be told of it.
+    pub fn is_news(&self) -> bool {
+        let worse = self.verdict != self.previous && self.verdict != Verdict::Clear;
+        self.changes.reasons > 0 || worse || self.is_released()
+    }
+
+    fn stood_in_quarantine(&self) -> bool {
+        self.was_quarantined || self.previous == Verdict::Quarantine
+    }
+}
+
+#[cfg(test)]
+mod tests;

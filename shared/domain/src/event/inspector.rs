@@ -1,0 +1,223 @@
+//! Amazon Inspector's events.
+//! <https://docs.aws.amazon.com/inspector/latest/user/eventbridge-integration.html>
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::{Envelope, Event, EventError, FindingReport, ScanOutcome, ScanReport, Total, foreign};
+use crate::finding::{Finding, InspectorFinding, InspectorPackage, Source};
+use crate::image::{ImageId, RepositoryRef};
+use crate::text::sanitize;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct ScanDetail {
+    scan_status: String,
+    /// An ARN here; EC2 instances and Lambda functions have none.
+    repository_name: Option<String>,
+    image_digest: Option<String>,
+    #[serde(default)]
+    image_tags: Vec<String>,
+    finding_severity_counts: Option<BTreeMap<String, u64>>,
+}
+
+pub(super) fn scan(envelope: &Envelope) -> Result<Event, EventError> {
+    let detail: ScanDetail = envelope.detail()?;
+    let Some(repository) = detail.repository_name else {
+        return Ok(foreign("a scan of something that is no container image"));
+    };
+    if detail.scan_status != "INITIAL_SCAN_COMPLETE" {
+        let reason = format!("unknown status {:?}", sanitize(&detail.scan_status));
+        return Err(envelope.wrong("detail.scan-status", reason));
+    }
+    let digest = detail.image_digest.ok_or_else(|| envelope.wrong("detail.image-digest", "missing"))?;
+    let counts = detail.finding_severity_counts.unwrap_or_default();
+    let total = match counts.get("TOTAL") {
+        Some(total) => Total::Exactly(*total),
+        None => Total::AtLeast(super::sum(&counts)),
+    };
+    Ok(Event::Scan(ScanReport {
+        image: envelope.image(&repository, &digest)?,
+        source: Source::Inspector,
+        outcome: ScanOutcome::Complete(total),
+        tags: detail.image_tags,
+        at: envelope.time()?,
+    }))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct FindingDetail {
+    finding_arn: String,
+    aws_account_id: Option<String>,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    status: String,
+    severity: Option<String>,
+    inspector_score: Option<f64>,
+    epss: Option<EpssDetail>,
+    exploit_available: Option<String>,
+    fix_available: Option<String>,
+    #[serde(deserialize_with = "crate::time::required")]
+    updated_at: Timestamp,
+    #[serde(default, deserialize_with = "crate::time::optional")]
+    first_observed_at: Option<Timestamp>,
+    #[serde(default, deserialize_with = "crate::time::optional")]
+    last_observed_at: Option<Timestamp>,
+    package_vulnerability_details: Option<PackageVulnerability>,
+    resources: Vec<Resource>,
+}
+
+#[derive(Deserialize)]
+struct EpssDetail {
+    score: Option<f64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PackageVulnerability {
+    vulnerability_id: Option<String>,
+    #[serde(default)]
+    vulnerable_packages: Vec<VulnerablePackage>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct VulnerablePackage {
+    name: Option<String>,
+    version: Option<String>,
+    release: Option<String>,
+    fixed_in_version: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Resource {
+    id: Option<String>,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    details: Option<ResourceDetails>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ResourceDetails {
+    aws_ecr_container_image: Option<ContainerImage>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ContainerImage {
+    repository_name: String,
+    image_hash: String,
+    registry: Option<String>,
+    #[serde(default)]
+    image_tags: Vec<String>,
+    #[serde(default, deserialize_with = "crate::time::optional")]
+    pushed_at: Option<Timestamp>,
+}
+
+/// What the detail of a finding of another resource has in common with ours. It is read first, because the
+/// rest of a foreign finding need not have the shape that we know.
+#[derive(Deserialize)]
+struct Resources {
+    resources: Vec<ResourceKind>,
+}
+
+#[derive(Deserialize)]
+struct ResourceKind {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+}
+
+const CONTAINER_IMAGE: &str = "AWS_ECR_CONTAINER_IMAGE";
+
+pub(super) fn finding(envelope: &Envelope) -> Result<Event, EventError> {
+    // The common case is read once; what fails is looked at again to tell the foreign from the broken.
+    let detail: FindingDetail = match envelope.detail() {
+        Ok(detail) => detail,
+        Err(error) => {
+            let kinds: Resources = envelope.detail()?;
+            if kinds.resources.iter().all(|r| r.kind.as_deref().is_some_and(|kind| kind != CONTAINER_IMAGE)) {
+                return Ok(not_an_image());
+            }
+            return Err(error);
+        }
+    };
+    let Some(resource) = detail.resources.iter().find(|r| r.kind.as_deref() == Some(CONTAINER_IMAGE)) else {
+        return Ok(not_an_image());
+    };
+    let container = resource
+        .details
+        .as_ref()
+        .and_then(|details| details.aws_ecr_container_image.as_ref())
+        .ok_or_else(|| envelope.wrong("detail.resources.details.awsEcrContainerImage", "missing"))?;
+    let image = image(envelope, &detail, resource, container)?;
+    let tags = container.image_tags.clone();
+    let pushed_at = container.pushed_at;
+    let finding = read(envelope, &detail)?;
+    Ok(Event::Finding(Box::new(FindingReport { image, finding, tags, pushed_at })))
+}
+
+fn not_an_image() -> Event {
+    foreign("a finding of something that is no ECR image")
+}
+
+/// Older findings state the region as `N/A`; the resource's ARN has it. A delegated administrator receives
+/// copies of its members' findings, so the account is the finding's own and not the envelope's.
+fn image(
+    envelope: &Envelope,
+    detail: &FindingDetail,
+    resource: &Resource,
+    container: &ContainerImage,
+) -> Result<ImageId, EventError> {
+    let arn = resource
+        .id
+        .as_deref()
+        .filter(|id| id.starts_with("arn:"))
+        .and_then(|id| RepositoryRef::parse(id).ok());
+    let (account, region) = arn.map_or((None, None), |arn| (arn.account, arn.region));
+    Ok(ImageId {
+        account: account
+            .or_else(|| container.registry.clone())
+            .or_else(|| detail.aws_account_id.clone())
+            .or_else(|| envelope.account.clone())
+            .ok_or_else(|| envelope.wrong("detail.awsAccountId", "missing"))?,
+        region: region
+            .or_else(|| envelope.region.clone())
+            .ok_or_else(|| envelope.wrong("region", "missing"))?,
+        repository: container.repository_name.clone(),
+        digest: envelope
+            .digest(&container.image_hash, "detail.resources.details.awsEcrContainerImage.imageHash")?,
+    })
+}
+
+fn read(envelope: &Envelope, detail: &FindingDetail) -> Result<Finding, EventError> {
+    let details = detail.package_vulnerability_details.as_ref();
+    let packages = details.map(|details| details.vulnerable_packages.as_slice()).unwrap_or_default();
+    let finding = InspectorFinding {
+        arn: &detail.finding_arn,
+        status: &detail.status,
+        severity: detail.severity.as_deref(),
+        kind: detail.kind.as_deref(),
+        vulnerability: details.and_then(|details| details.vulnerability_id.as_deref()),
+        score: detail.inspector_score,
+        epss: detail.epss.as_ref().and_then(|epss| epss.score),
+        exploit_available: detail.exploit_available.as_deref(),
+        fix_available: detail.fix_available.as_deref(),
+        packages: packages
+            .iter()
+            .map(|package| InspectorPackage {
+                name: package.name.as_deref(),
+                version: package.version.as_deref(),
+                release: package.release.as_deref(),
+                fixed_in_version: package.fixed_in_version.as_deref(),
+            })
+            .collect(),
+        updated_at: Some(detail.updated_at),
+        first_observed_at: detail.first_observed_at,
+        last_observed_at: detail.last_observed_at,
+    };
+    finding.read().map_err(|error| envelope.wrong(format!("detail.{}", error.field), error.reason))
+}

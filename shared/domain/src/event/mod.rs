@@ -1,0 +1,264 @@
+//! The EventBridge events that are evidence, read into the domain's own types.
+//!
+//! The envelope is lenient: AWS adds keys, leaves keys out, and writes times in four ways. What is not about
+//! an ECR image is [`Event::Foreign`], which is no error; what should be and cannot be read is an
+//! [`EventError`] that names the event and the field.
+
+mod cloudtrail;
+mod ecr;
+mod inspector;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use thiserror::Error;
+
+use crate::finding::{Finding, Source};
+use crate::image::ImageId;
+use crate::provenance::Pusher;
+use crate::text::sanitize;
+
+/// An event that can never be understood: no retry can help.
+#[derive(Debug, Error)]
+pub enum EventError {
+    /// Not JSON, or not an object.
+    #[error("event is not readable as JSON: {0}")]
+    Json(#[source] serde_json::Error),
+    /// A field that is missing, of the wrong type, or of a value that this code does not know.
+    #[error("event {id}: field {field}: {reason}")]
+    Field {
+        /// The event's id; `(none)` where it has none.
+        id: String,
+        /// The path of the field, as `detail.scan-status`.
+        field: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// Why an event is none of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Foreign(pub String);
+
+/// A tag was put on an image, or an image pushed, or one of these undone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageAction {
+    /// Which image.
+    pub image: ImageId,
+    /// Push or delete.
+    pub action: ActionType,
+    /// The tag; a child of a multi-architecture image is pushed without one.
+    pub tag: Option<String>,
+    /// The manifest's media type, where the event states it.
+    pub media_type: Option<String>,
+    /// When, in whole seconds.
+    pub at: Timestamp,
+}
+
+/// What was done to an image: the field `action-type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ActionType {
+    /// Pushed, or a tag put on it.
+    Push,
+    /// Deleted, or a tag taken off it.
+    Delete,
+}
+
+/// CloudTrail's record of a `PutImage`: the one place that says who.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PutImage {
+    /// Which image.
+    pub image: ImageId,
+    /// The tag, where one was put.
+    pub tag: Option<String>,
+    /// The manifest's media type.
+    pub media_type: Option<String>,
+    /// Who.
+    pub pusher: Pusher,
+    /// When, in whole seconds.
+    pub at: Timestamp,
+}
+
+/// A finding was opened, updated or closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FindingReport {
+    /// In which image.
+    pub image: ImageId,
+    /// The finding.
+    pub finding: Finding,
+    /// The tags that the image had.
+    pub tags: Vec<String>,
+    /// When the image was pushed.
+    pub pushed_at: Option<Timestamp>,
+}
+
+/// A scan of an image has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScanReport {
+    /// Of which image.
+    pub image: ImageId,
+    /// Whose scan.
+    pub source: Source,
+    /// How it ended.
+    pub outcome: ScanOutcome,
+    /// The tags that the image had.
+    pub tags: Vec<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The sum of a scan's counts, however large they claim to be.
+fn sum(counts: &BTreeMap<String, u64>) -> u64 {
+    counts.values().fold(0, |sum, count| sum.saturating_add(*count))
+}
+
+/// How a scan ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScanOutcome {
+    /// Complete, with so many findings.
+    Complete(Total),
+    /// It could not be done.
+    Failed,
+}
+
+/// How many findings a scan says it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Total {
+    /// That many.
+    Exactly(u64),
+    /// The event names no total; the severities that it names add up to that.
+    AtLeast(u64),
+}
+
+/// One event, understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// `ECR Image Action`, PUSH or DELETE.
+    ImageAction(ImageAction),
+    /// `AWS API Call via CloudTrail`, `PutImage`.
+    PutImage(PutImage),
+    /// `Inspector2 Finding` of an ECR image.
+    Finding(Box<FindingReport>),
+    /// `Inspector2 Scan` of an ECR image, or `ECR Image Scan`.
+    Scan(ScanReport),
+    /// Not about an ECR image, or not something that changes a fact.
+    Foreign(Foreign),
+}
+
+/// What EventBridge puts around every event. All but the type is optional here, because a field that a
+/// certain event does not need must not make it unreadable.
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    id: Option<String>,
+    #[serde(rename = "detail-type")]
+    detail_type: Option<String>,
+    account: Option<String>,
+    region: Option<String>,
+    time: Option<String>,
+    #[serde(borrow)]
+    detail: Option<&'a RawValue>,
+    /// A bare CloudTrail record has this instead of an envelope.
+    #[serde(rename = "eventVersion")]
+    event_version: Option<String>,
+}
+
+impl Event {
+    /// Reads one EventBridge event.
+    pub fn parse(json: &str) -> Result<Self, EventError> {
+        let envelope: Envelope = serde_json::from_str(json).map_err(EventError::Json)?;
+        let Some(detail_type) = envelope.detail_type.as_deref() else {
+            if envelope.event_version.is_some() {
+                return Ok(foreign("a CloudTrail record outside of an EventBridge event"));
+            }
+            return Err(envelope.wrong("detail-type", "missing"));
+        };
+        match detail_type {
+            "ECR Image Action" => ecr::image_action(&envelope),
+            "ECR Image Scan" => ecr::image_scan(&envelope),
+            "Inspector2 Finding" => inspector::finding(&envelope),
+            "Inspector2 Scan" => inspector::scan(&envelope),
+            "AWS API Call via CloudTrail" => cloudtrail::api_call(&envelope),
+            other => {
+                Ok(foreign(format!("{} says nothing of findings or pushes", sanitize(other))))
+            }
+        }
+    }
+
+    /// The image that the event is about.
+    pub fn image(&self) -> Option<&ImageId> {
+        match self {
+            Self::ImageAction(action) => Some(&action.image),
+            Self::PutImage(put) => Some(&put.image),
+            Self::Finding(report) => Some(&report.image),
+            Self::Scan(report) => Some(&report.image),
+            Self::Foreign(_) => None,
+        }
+    }
+}
+
+fn foreign(reason: impl Into<String>) -> Event {
+    Event::Foreign(Foreign(reason.into()))
+}
+
+impl Envelope<'_> {
+    fn id(&self) -> &str {
+        self.id.as_deref().unwrap_or("(none)")
+    }
+
+    fn wrong(&self, field: impl Into<String>, reason: impl Into<String>) -> EventError {
+        EventError::Field { id: self.id().to_owned(), field: field.into(), reason: reason.into() }
+    }
+
+    /// The detail as `T`. The path of what is wrong is only looked for once something is.
+    fn detail<T: DeserializeOwned>(&self) -> Result<T, EventError> {
+        let json = self.detail.ok_or_else(|| self.wrong("detail", "missing"))?.get();
+        serde_json::from_str(json).or_else(|_| {
+            serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(json)).map_err(|error| {
+                let path = error.path().to_string();
+                let field = if path == "." { "detail".to_owned() } else { format!("detail.{path}") };
+                self.wrong(field, error.into_inner().to_string())
+            })
+        })
+    }
+
+    fn time(&self) -> Result<Timestamp, EventError> {
+        let text = self.time.as_deref().ok_or_else(|| self.wrong("time", "missing"))?;
+        crate::time::parse(text).map_err(|error| self.wrong("time", error.to_string()))
+    }
+
+    /// The identity of an image in this event's account and region, unless the repository's ARN says otherwise.
+    fn image(&self, repository: &str, digest: &str) -> Result<ImageId, EventError> {
+        let repository = crate::image::RepositoryRef::parse(repository)
+            .map_err(|error| self.wrong("detail.repository-name", error.to_string()))?;
+        Ok(ImageId {
+            account: repository
+                .account
+                .or_else(|| self.account.clone())
+                .ok_or_else(|| self.wrong("account", "missing"))?,
+            region: repository
+                .region
+                .or_else(|| self.region.clone())
+                .ok_or_else(|| self.wrong("region", "missing"))?,
+            repository: repository.name,
+            digest: self.digest(digest, "detail.image-digest")?,
+        })
+    }
+
+    fn digest(&self, digest: &str, field: &str) -> Result<crate::image::Digest, EventError> {
+        digest
+            .to_owned()
+            .try_into()
+            .map_err(|error: crate::image::ImageError| self.wrong(field, error.to_string()))
+    }
+}
+
+/// An absent tag and an empty one mean the same.
+fn tag(tag: Option<String>) -> Option<String> {
+    tag.filter(|tag| !tag.is_empty())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,198 @@
+//! An image: account, region, repository, digest. Tags move, the digest does not.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// Why a text is not a digest or not an image.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum ImageError {
+    /// Not `sha256:` followed by letters and digits.
+    #[error("{0:?} is not a digest (sha256:…)")]
+    Digest(String),
+    /// Not the ARN of an ECR repository.
+    #[error("{0:?} is not the ARN of an ECR repository")]
+    RepositoryArn(String),
+}
+
+/// The digest of a manifest, `sha256:<hex>`.
+///
+/// The length is not checked: digests in AWS's own published events have fewer than 64 digits.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Digest(String);
+
+impl Digest {
+    /// How many hex digits name an image where a person reads it; git's habit, and 48 bits.
+    const SHORT: usize = 12;
+
+    /// The whole digest, with its `sha256:`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The first twelve digits after `sha256:`.
+    pub fn short(&self) -> &str {
+        let hex = &self.0["sha256:".len()..];
+        &hex[..hex.len().min(Self::SHORT)]
+    }
+}
+
+impl TryFrom<String> for Digest {
+    type Error = ImageError;
+
+    fn try_from(text: String) -> Result<Self, ImageError> {
+        match text.strip_prefix("sha256:") {
+            Some(hex)
+                if !hex.is_empty() && hex.len() <= 64 && hex.bytes().all(|b| b.is_ascii_alphanumeric()) =>
+            {
+                Ok(Self(text))
+            }
+            _ => Err(ImageError::Digest(text.chars().take(100).collect())),
+        }
+    }
+}
+
+impl From<Digest> for String {
+    fn from(digest: Digest) -> Self {
+        digest.0
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The identity of an image.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ImageId {
+    /// The AWS account that owns the registry, 12 digits.
+    pub account: String,
+    /// The AWS region of the registry.
+    pub region: String,
+    /// The repository's name, without registry or tag.
+    pub repository: String,
+    /// The digest of the manifest.
+    pub digest: Digest,
+}
+
+impl ImageId {
+    /// The resource id that Amazon Inspector uses for an image:
+    /// `arn:aws:ecr:<region>:<account>:repository/<name>/<digest>`.
+    pub fn arn(&self) -> String {
+        format!(
+            "arn:{}:ecr:{}:{}:repository/{}/{}",
+            partition(&self.region),
+            self.region,
+            self.account,
+            self.repository,
+            self.digest
+        )
+    }
+
+    /// What `docker pull` takes.
+    pub fn uri(&self) -> String {
+        let domain = if self.region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+        format!("{}.dkr.ecr.{}.{domain}/{}@{}", self.account, self.region, self.repository, self.digest)
+    }
+}
+
+impl fmt::Display for ImageId {
+    /// The key of the image's ledger, readable in a log: `<account>/<region>/<repository>@<digest>`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}@{}", self.account, self.region, self.repository, self.digest)
+    }
+}
+
+/// The registry and the repository that an event's `repository-name` means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepositoryRef {
+    /// The account in the ARN; a plain name has none.
+    pub account: Option<String>,
+    /// The region in the ARN; a plain name has none.
+    pub region: Option<String>,
+    /// The repository's name.
+    pub name: String,
+}
+
+impl RepositoryRef {
+    /// Reads a plain name (as in `ECR Image Scan`) or a repository ARN (as in `Inspector2 Scan`).
+    pub fn parse(text: &str) -> Result<Self, ImageError> {
+        if !text.starts_with("arn:") {
+            return Ok(Self { account: None, region: None, name: text.to_owned() });
+        }
+        let wrong = || ImageError::RepositoryArn(text.chars().take(200).collect());
+        let mut parts = text.splitn(6, ':').skip(2);
+        let (Some("ecr"), Some(region), Some(account), Some(resource)) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(wrong());
+        };
+        let name = resource.strip_prefix("repository/").filter(|name| !name.is_empty()).ok_or_else(wrong)?;
+        // An image's ARN goes on with its digest; a repository's name cannot contain a colon.
+        let name = name.split_once("/sha256:").map_or(name, |(name, _)| name);
+        Ok(Self {
+            account: Some(account.to_owned()).filter(|a| !a.is_empty()),
+            region: Some(region.to_owned()).filter(|r| !r.is_empty()),
+            name: name.to_owned(),
+        })
+    }
+}
+
+fn partition(region: &str) -> &'static str {
+    if region.starts_with("cn-") {
+        "aws-cn"
+    } else if region.starts_with("us-gov-") {
+        "aws-us-gov"
+    } else {
+        "aws"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image() -> ImageId {
+        ImageId {
+            account: "123456789012".into(),
+            region: "eu-central-1".into(),
+            repository: "prod/api".into(),
+            digest: Digest::try_from(format!("sha256:{}", "0123456789abcdef".repeat(4))).unwrap(),
+        }
+    }
+
+    #[test]
+    fn arn_is_read_back_as_the_repository() {
+        let read = RepositoryRef::parse(&image().arn()).unwrap();
+        assert_eq!(read.name, "prod/api");
+        assert_eq!(read.account.as_deref(), Some("123456789012"));
+        assert_eq!(read.region.as_deref(), Some("eu-central-1"));
+    }
+
+    #[test]
+    fn china_has_its_own_partition_and_domain() {
+        let image = ImageId { region: "cn-north-1".into(), ..image() };
+        assert!(image.arn().starts_with("arn:aws-cn:ecr:cn-north-1:"));
+        assert!(image.uri().contains(".amazonaws.com.cn/"));
+    }
+
+    #[test]
+    fn plain_name_stays_a_plain_name() {
+        assert_eq!(RepositoryRef::parse("team/app").unwrap().name, "team/app");
+    }
+
+    #[test]
+    fn foreign_arns_and_hostile_digests_are_refused() {
+        assert!(RepositoryRef::parse("arn:aws:s3:::bucket").is_err());
+        assert!(RepositoryRef::parse("arn:aws:ecr:r:a:repository/").is_err());
+        for wrong in
+            ["", "sha256:", "sha512:ab", "sha256:ab/../c", "sha256:ä", &format!("sha256:{}", "a".repeat(65))]
+        {
+            assert!(Digest::try_from(wrong.to_owned()).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! What can be learnt of an image.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::facts::{Coverage, Exploitation};
+use crate::event::{FindingReport, ImageAction, PutImage};
+use crate::finding::{Finding, Source};
+
+/// Something learnt about an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Evidence {
+    /// A finding was reported by itself.
+    Finding(Box<FindingReport>),
+    /// A scan ended, and this is all that it found.
+    Listing {
+        source: Source,
+        /// When the scan ended.
+        at: Timestamp,
+        /// Whether a scan shows that the image is covered; a listing that was only asked for does not.
+        scanned: bool,
+        /// All findings, of every status.
+        findings: Vec<Finding>,
+        /// The tags that the image had.
+        tags: Vec<String>,
+    },
+    /// A scan ended whose findings are known from a newer listing.
+    Scanned { source: Source, at: Timestamp },
+    /// Findings of a listing that is not complete.
+    Findings(Vec<Finding>),
+    /// A scan failed.
+    ScanFailed { source: Source, at: Timestamp },
+    /// A tag was put on or taken off.
+    Action(ImageAction),
+    /// CloudTrail says who pushed it.
+    Put(PutImage),
+    /// The registry was asked when the image was pushed.
+    Described { pushed_at: Timestamp, media_type: Option<String> },
+    /// The registry was asked which tags the image has, and these are all. No event says that a tag moved to
+    /// another image.
+    Tagged { at: Timestamp, tags: Vec<String> },
+    /// Inspector was asked whether it scans the image.
+    Coverage(Coverage),
+    /// Inspector was asked about known exploitation; the key is the vulnerability.
+    Exploitation(BTreeMap<String, Exploitation>),
+}

@@ -1,0 +1,479 @@
+use proptest::collection::{btree_map, vec};
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+use jiff::Timestamp;
+
+use super::*;
+use crate::assessment::{assess, judge};
+use crate::event::{ActionType, FindingReport, ImageAction, PutImage};
+use crate::finding::{Finding, Fix, KnownExploited, Package, Score, Source, Status};
+use crate::ledger::facts::TAG_MARKS;
+use crate::provenance::Pusher;
+use crate::verdict::Verdict;
+use crate::samples::{
+    self, closed, coverage, finding, image, ledger, listing, report, second, strict, verdict,
+};
+
+// Evidence of one image: few ids, few moments, few values, so that they collide often.
+
+fn moment() -> impl Strategy<Value = Timestamp> {
+    (0_i64..12).prop_map(second)
+}
+
+/// Ids 0 to 2 are Inspector's, 3 and 4 are of basic scanning.
+fn any_finding() -> impl Strategy<Value = Finding> {
+    (
+        0_usize..5,
+        (moment(), moment(), moment()),
+        select(vec![Status::Active, Status::Suppressed, Status::Closed]),
+        select(vec!["LOW", "HIGH", "CRITICAL", "APOCALYPTIC"]),
+        proptest::option::of((0_u8..=2).prop_map(|tenths| Score::from_tenths(tenths * 50))),
+        proptest::option::of(select(vec!["1.1", "1.2"])),
+        select(vec![Fix::Unknown, Fix::No, Fix::Yes]),
+    )
+        .prop_map(|(id, (updated_at, first_seen, last_seen), status, severity, score, fixed_in, fix)| {
+            Finding {
+                updated_at,
+                status,
+                severity: severity.into(),
+                id: format!("finding-{id}"),
+                source: if id < 3 { Source::Inspector } else { Source::Basic },
+                vulnerability: format!("CVE-2031-{}", id % 4),
+                score,
+                epss: None,
+                exploit: None,
+                fix,
+                packages: vec![Package::new("openssl", "1.0", fixed_in)],
+                last_seen,
+                first_seen,
+            }
+        })
+}
+
+fn any_tags() -> impl Strategy<Value = Vec<String>> {
+    vec(select(vec!["latest", "1.0", "quarantine-ab12ab12ab12"]).prop_map(str::to_owned), 0..3)
+}
+
+fn any_tag() -> impl Strategy<Value = Option<String>> {
+    proptest::option::of(select(vec!["latest", "1.0", "quarantine-ab12ab12ab12"]).prop_map(str::to_owned))
+}
+
+fn any_source() -> impl Strategy<Value = Source> {
+    select(vec![Source::Inspector, Source::Basic])
+}
+
+fn any_media_type() -> impl Strategy<Value = Option<String>> {
+    proptest::option::of(select(vec!["type/a", "type/b"]).prop_map(str::to_owned))
+}
+
+fn any_evidence() -> impl Strategy<Value = Evidence> {
+    let reported =
+        (any_finding(), any_tags(), proptest::option::of(moment())).prop_map(|(finding, tags, pushed_at)| {
+            Evidence::Finding(Box::new(FindingReport { image: image(), finding, tags, pushed_at }))
+        });
+    let listed = (any_source(), moment(), any::<bool>(), vec(any_finding(), 0..4), any_tags()).prop_map(
+        |(source, at, scanned, mut findings, tags)| {
+            findings.retain(|finding| finding.source == source);
+            Evidence::Listing { source, at, scanned, findings, tags }
+        },
+    );
+    let acted =
+        (any::<bool>(), any_tag(), any_media_type(), moment()).prop_map(|(push, tag, media_type, at)| {
+            let action = if push { ActionType::Push } else { ActionType::Delete };
+            Evidence::Action(ImageAction { image: image(), action, tag, media_type, at })
+        });
+    let put = (any_tag(), any_media_type(), select(vec!["mary", "ci"]), moment()).prop_map(
+        |(tag, media_type, who, at)| {
+            let pusher = Pusher { arn: who.to_owned(), provider: None };
+            Evidence::Put(PutImage { image: image(), tag, media_type, pusher, at })
+        },
+    );
+    let covered = (moment(), any::<bool>(), select(vec!["SUCCESSFUL", "IMAGE_ARCHIVED"])).prop_map(
+        |(at, active, reason)| Evidence::Coverage(Coverage { at, active, reason: reason.to_owned() }),
+    );
+    let known = proptest::option::of(moment().prop_map(|at| KnownExploited { added: Some(at), due: None }));
+    let answer = (moment(), known).prop_map(|(asked_at, known)| Exploitation { asked_at, known });
+    let exploited = btree_map((0..4).prop_map(|n| format!("CVE-2031-{n}")), answer, 0..3);
+    let tagged = (moment(), any_tags()).prop_map(|(at, tags)| Evidence::Tagged { at, tags });
+    prop_oneof![
+        4 => reported,
+        1 => tagged,
+        3 => listed,
+        1 => vec(any_finding(), 0..4).prop_map(Evidence::Findings),
+        1 => (any_source(), moment()).prop_map(|(source, at)| Evidence::ScanFailed { source, at }),
+        2 => acted,
+        1 => put,
+        2 => covered,
+        1 => exploited.prop_map(Evidence::Exploitation),
+    ]
+}
+
+/// Evidence, and the same evidence in another order, some of it several times.
+fn evidence_twice() -> impl Strategy<Value = (Vec<Evidence>, Vec<Evidence>)> {
+    (vec(any_evidence(), 1..16), vec(any::<Index>(), 0..8)).prop_flat_map(|(evidence, repeated)| {
+        let mut again = evidence.clone();
+        again.extend(repeated.iter().map(|index| index.get(&evidence).clone()));
+        (Just(evidence), Just(again).prop_shuffle())
+    })
+}
+
+/// The ledger as somebody else loads it after it was stored.
+fn stored(ledger: &Ledger) -> Ledger {
+    let mut loaded = Ledger::new(ledger.image.clone());
+    loaded.facts = serde_json::from_str(&serde_json::to_string(&ledger.facts).unwrap()).unwrap();
+    decode(&encode(ledger).unwrap(), &mut loaded).unwrap();
+    loaded
+}
+
+fn demanding() -> crate::policy::Policy {
+    samples::policy(
+        "
+rules:
+  - { id: exploited, match: { known_exploited: true }, then: [alert, quarantine], overrides_waivers: true }
+  - { id: bad, match: { severity_at_least: HIGH, fix_available: true }, then: [quarantine], grace_days: 1 }
+  - { id: all, match: { severity_at_least: UNTRIAGED }, then: [alert] }
+waivers:
+  - { vulnerability: CVE-2031-1, reason: r, owner: o, expires: 2031-06-01 }
+",
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn order_and_repetition_do_not_matter(
+        (evidence, again) in evidence_twice(),
+        batches in vec(any::<bool>(), 24),
+    ) {
+        let expected = ledger(evidence);
+        let mut other = Ledger::new(image());
+        for (piece, batch_ends) in again.into_iter().zip(batches) {
+            match piece {
+                // What one batch has together comes one by one in another.
+                Evidence::Findings(findings) if batch_ends => {
+                    for finding in findings {
+                        other.merge(Evidence::Findings(vec![finding]));
+                    }
+                }
+                piece => {
+                    other.merge(piece);
+                }
+            }
+            if batch_ends {
+                other = stored(&other);
+            }
+        }
+        prop_assert_eq!(&other, &expected);
+        for now in [second(0), second(90_000)] {
+            let policy = demanding();
+            prop_assert_eq!(judge(&other, &policy, now).verdict, judge(&expected, &policy, now).verdict);
+            prop_assert_eq!(assess(&other, 1, &policy, now), assess(&expected, 1, &policy, now));
+        }
+    }
+
+    #[test]
+    fn merge_says_whether_it_changed_anything_and_never_does_twice(evidence in vec(any_evidence(), 1..16)) {
+        let mut ledger = Ledger::new(image());
+        for piece in &evidence {
+            let before = ledger.clone();
+            prop_assert_eq!(ledger.merge(piece.clone()), ledger != before);
+            let after = ledger.clone();
+            prop_assert!(!ledger.merge(piece.clone()), "the second time changes nothing");
+            prop_assert_eq!(&ledger, &after);
+        }
+        let whole = ledger.clone();
+        for piece in evidence {
+            prop_assert!(!ledger.merge(piece), "late repetition changes nothing");
+        }
+        prop_assert_eq!(ledger, whole);
+    }
+
+    #[test]
+    fn join_of_findings_is_commutative_associative_and_idempotent(
+        a in any_finding(), b in any_finding(), c in any_finding(),
+    ) {
+        // Reports of the same finding have one id and one source.
+        let named = |other: Finding| Finding { id: a.id.clone(), source: a.source, ..other };
+        let (b, c) = (named(b), named(c));
+        prop_assert_eq!(a.clone().join(b.clone()), b.clone().join(a.clone()));
+        prop_assert_eq!(
+            a.clone().join(b.clone()).join(c.clone()),
+            a.clone().join(b.clone().join(c.clone()))
+        );
+        prop_assert_eq!(a.clone().join(a.clone()), a.clone());
+        let joined = a.clone().join(b.clone());
+        prop_assert_eq!(joined.updated_at, a.updated_at.max(b.updated_at));
+        prop_assert_eq!(joined.first_seen, a.first_seen.min(b.first_seen));
+    }
+}
+
+fn standing(ledger: &Ledger, id: &str) -> Standing {
+    ledger.facts.standing(&ledger.facts.findings[id])
+}
+
+#[test]
+fn newer_report_wins_whichever_comes_first() {
+    for evidence in [[finding("a", 2), closed("a", 1)], [closed("a", 1), finding("a", 2)]] {
+        let ledger = ledger(evidence.map(report));
+        assert_eq!(ledger.facts.findings["a"].finding.status, Status::Active);
+    }
+}
+
+#[test]
+fn of_two_reports_of_the_same_moment_the_more_open_one_is_believed() {
+    for evidence in [[finding("a", 1), closed("a", 1)], [closed("a", 1), finding("a", 1)]] {
+        assert_eq!(ledger(evidence.map(report)).facts.findings["a"].finding.status, Status::Active);
+    }
+}
+
+#[test]
+fn closed_finding_stands_until_coverage_says_active_at_or_after_it() {
+    let mut ledger = ledger([listing(1, vec![finding("a", 1)]), report(closed("a", 10))]);
+    assert_eq!(standing(&ledger, "a"), Standing::Open);
+    assert_eq!(verdict(&ledger), Verdict::Quarantine);
+    assert!(ledger.facts.must_ask_coverage(second(50)));
+
+    ledger.merge(coverage(9, true));
+    assert_eq!(standing(&ledger, "a"), Standing::Open, "covered before it closed says nothing");
+    assert!(ledger.facts.must_ask_coverage(second(50)));
+
+    ledger.merge(coverage(10, true));
+    assert_eq!(standing(&ledger, "a"), Standing::Resolved(second(10)));
+    assert_eq!(verdict(&ledger), Verdict::Clear);
+    assert!(!ledger.facts.must_ask_coverage(second(50)));
+}
+
+#[test]
+fn closed_finding_of_an_image_that_is_no_longer_covered_stays_open() {
+    let ledger = ledger([listing(1, vec![finding("a", 1)]), report(closed("a", 10)), coverage(11, false)]);
+    assert_eq!(standing(&ledger, "a"), Standing::Open);
+    assert_eq!(verdict(&ledger), Verdict::Quarantine);
+    assert!(!ledger.facts.must_ask_coverage(second(50)), "a no is an answer");
+    assert!(ledger.facts.must_ask_coverage(second(50 + 86_400)), "but not for ever");
+}
+
+#[test]
+fn later_scan_of_a_covered_image_answers_for_a_closed_finding() {
+    let ledger = ledger([
+        listing(1, vec![finding("a", 1)]),
+        report(closed("a", 10)),
+        coverage(11, false),
+        listing(12, vec![closed("a", 10)]),
+    ]);
+    assert_eq!(standing(&ledger, "a"), Standing::Resolved(second(10)));
+}
+
+#[test]
+fn listing_that_was_only_asked_for_shows_no_coverage() {
+    let asked = Evidence::Listing {
+        source: Source::Inspector,
+        at: second(20),
+        scanned: false,
+        findings: vec![],
+        tags: vec![],
+    };
+    let mut ledger = ledger([report(finding("a", 1)), asked]);
+    assert_eq!(standing(&ledger, "a"), Standing::Open, "gone, but nobody knows why");
+    assert!(ledger.facts.must_ask_coverage(second(50)));
+    ledger.merge(coverage(20, true));
+    assert_eq!(standing(&ledger, "a"), Standing::Resolved(second(20)));
+}
+
+#[test]
+fn finding_that_a_newer_listing_lacks_is_resolved_when_that_scan_ended() {
+    let ledger =
+        ledger([listing(1, vec![finding("a", 1), finding("b", 1)]), listing(10, vec![finding("b", 1)])]);
+    assert_eq!(standing(&ledger, "a"), Standing::Resolved(second(10)));
+    assert_eq!(standing(&ledger, "b"), Standing::Open);
+}
+
+#[test]
+fn late_report_that_is_older_than_a_listing_without_it_is_resolved() {
+    let older = ledger([listing(10, vec![]), report(finding("a", 9))]);
+    assert_eq!(standing(&older, "a"), Standing::Resolved(second(10)));
+    assert_eq!(verdict(&older), Verdict::Clear);
+    // The findings are listed after the scan's end, so what changed in that very moment would be among them.
+    let same = ledger([listing(10, vec![]), report(finding("a", 10))]);
+    assert_eq!(standing(&same, "a"), Standing::Resolved(second(10)));
+    let newer = ledger([listing(10, vec![]), report(finding("a", 11))]);
+    assert_eq!(standing(&newer, "a"), Standing::Open);
+    assert_eq!(verdict(&newer), Verdict::Quarantine);
+}
+
+#[test]
+fn listing_of_one_source_says_nothing_about_findings_of_the_other() {
+    let basic = Finding { source: Source::Basic, ..finding("a", 1) };
+    let ledger = ledger([report(basic), listing(10, vec![])]);
+    assert_eq!(standing(&ledger, "a"), Standing::Open);
+}
+
+#[test]
+fn late_listing_of_an_older_scan_does_not_bring_a_resolved_finding_back() {
+    let ledger = ledger([listing(10, vec![]), listing(5, vec![finding("a", 1)])]);
+    assert_eq!(standing(&ledger, "a"), Standing::Resolved(second(10)));
+}
+
+#[test]
+fn two_answers_about_the_same_scan_add_up() {
+    let ledger = ledger([listing(10, vec![finding("a", 1)]), listing(10, vec![finding("b", 1)])]);
+    assert_eq!(standing(&ledger, "a"), Standing::Open);
+    assert_eq!(standing(&ledger, "b"), Standing::Open);
+}
+
+#[test]
+fn partial_listing_closes_nothing_and_ends_no_scan() {
+    let ledger = ledger([listing(1, vec![finding("a", 1)]), Evidence::Findings(vec![finding("b", 20)])]);
+    assert_eq!(standing(&ledger, "a"), Standing::Open);
+    assert_eq!(standing(&ledger, "b"), Standing::Open);
+    assert_eq!(ledger.facts.newest_scan(), Some((second(1), Source::Inspector)));
+    let unscanned = samples::ledger([Evidence::Findings(vec![])]);
+    assert!(!unscanned.facts.is_scanned());
+}
+
+#[test]
+fn image_is_pending_until_its_first_scan_ends_whatever_was_found() {
+    let mut ledger = ledger((0..50).map(|n| report(finding(&n.to_string(), n))));
+    assert_eq!(verdict(&ledger), Verdict::Pending);
+    ledger.merge(listing(60, (0..50).map(|n| finding(&n.to_string(), n)).collect()));
+    assert_eq!(verdict(&ledger), Verdict::Quarantine);
+}
+
+#[test]
+fn failed_scan_is_never_clear() {
+    let failed = |at| Evidence::ScanFailed { source: Source::Basic, at: second(at) };
+    assert_eq!(verdict(&ledger([failed(1)])), Verdict::Unscannable);
+    assert_eq!(verdict(&ledger([listing(1, vec![]), failed(2)])), Verdict::Unscannable);
+    // A newer scan ends it, also one of another source: a registry has either basic or enhanced scanning.
+    let complete = Evidence::Listing {
+        source: Source::Basic,
+        at: second(3),
+        scanned: true,
+        findings: vec![],
+        tags: vec![],
+    };
+    assert_eq!(verdict(&ledger([failed(2), complete])), Verdict::Clear);
+    assert_eq!(verdict(&ledger([failed(2), listing(3, vec![])])), Verdict::Clear);
+    assert_eq!(verdict(&ledger([failed(3), listing(2, vec![])])), Verdict::Unscannable);
+    // What was found before goes on keeping the image back.
+    assert_eq!(verdict(&ledger([listing(1, vec![finding("a", 1)]), failed(2)])), Verdict::Quarantine);
+    assert_eq!(verdict(&ledger([report(finding("a", 1)), failed(2)])), Verdict::Quarantine);
+}
+
+#[test]
+fn suppressed_finding_that_a_listing_lacks_is_resolved_and_else_suppressed() {
+    let suppressed = Finding { status: Status::Suppressed, ..finding("a", 1) };
+    let mut ledger = ledger([listing(5, vec![suppressed])]);
+    assert_eq!(standing(&ledger, "a"), Standing::Suppressed);
+    assert_eq!(judge(&ledger, &strict(), second(6)).verdict, Verdict::Clear);
+    ledger.merge(listing(10, vec![]));
+    assert_eq!(standing(&ledger, "a"), Standing::Resolved(second(10)));
+}
+
+fn act(action: ActionType, tag: Option<&str>, at: i64) -> Evidence {
+    Evidence::Action(ImageAction {
+        image: image(),
+        action,
+        tag: tag.map(str::to_owned),
+        media_type: None,
+        at: second(at),
+    })
+}
+
+#[test]
+fn tag_is_on_the_image_until_a_newer_event_takes_it_off() {
+    let mut ledger = ledger([
+        act(ActionType::Push, Some("1.0"), 1),
+        act(ActionType::Push, Some("latest"), 1),
+        act(ActionType::Delete, Some("latest"), 2),
+    ]);
+    assert_eq!(ledger.facts.tags(), ["1.0"]);
+    assert!(!ledger.merge(act(ActionType::Push, Some("latest"), 1)), "late news changes nothing");
+    ledger.merge(act(ActionType::Push, Some("latest"), 2));
+    assert_eq!(ledger.facts.tags(), ["1.0", "latest"], "of the same second the push is believed");
+}
+
+#[test]
+fn deleted_image_has_only_tags_that_were_put_on_it_since() {
+    let ledger = ledger([
+        act(ActionType::Push, Some("1.0"), 1),
+        act(ActionType::Delete, None, 5),
+        act(ActionType::Push, Some("1.1"), 6),
+    ]);
+    assert_eq!(ledger.facts.tags(), ["1.1"]);
+}
+
+#[test]
+fn quarantine_tags_are_no_fact_about_the_image() {
+    let mut ledger = Ledger::new(image());
+    ledger.merge(act(ActionType::Push, None, 1));
+    assert!(!ledger.merge(act(ActionType::Delete, Some("quarantine-ab12ab12ab12"), 2)));
+    assert!(ledger.facts.tags.is_empty());
+}
+
+#[test]
+fn earliest_push_and_its_pusher_are_kept() {
+    let put = |who: &str, at| {
+        Evidence::Put(PutImage {
+            image: image(),
+            tag: None,
+            media_type: None,
+            pusher: Pusher { arn: who.to_owned(), provider: None },
+            at: second(at),
+        })
+    };
+    let ledger = ledger([put("second", 5), put("first", 3), act(ActionType::Push, None, 4)]);
+    assert_eq!(ledger.facts.pushed_at, Some(second(3)));
+    assert_eq!(ledger.facts.pusher.unwrap().1.arn, "first");
+}
+
+#[test]
+fn resolved_finding_stays_resolved_when_its_image_is_archived_later() {
+    let mut ledger =
+        ledger([listing(10, vec![finding("a", 1)]), report(closed("a", 20)), coverage(30, true)]);
+    let resolved = ledger.facts.standing(&ledger.facts.findings["a"]);
+    assert_eq!(resolved, Standing::Resolved(second(20)));
+    assert!(ledger.merge(coverage(40, false)));
+    assert_eq!(ledger.facts.standing(&ledger.facts.findings["a"]), resolved);
+}
+
+proptest! {
+    /// Whatever the order, the newest marks stay, so that no number of tags makes the ledger too large.
+    #[test]
+    fn only_the_newest_tags_are_remembered(
+        marks in vec((0_usize..400, 0_i64..3_000, any::<bool>()), 300..600),
+        places in vec(any::<Index>(), 600),
+    ) {
+        let evidence: Vec<Evidence> = marks
+            .iter()
+            .map(|(tag, at, push)| {
+                act(if *push { ActionType::Push } else { ActionType::Delete }, Some(&format!("t{tag}")), *at)
+            })
+            .collect();
+        let mut shuffled = evidence.clone();
+        for (place, other) in places.iter().take(shuffled.len()).enumerate() {
+            let other = other.index(shuffled.len());
+            shuffled.swap(place, other);
+        }
+        let mut once = ledger(evidence.clone());
+        let other = ledger(shuffled);
+        // The earliest push is a fact of its own.
+        prop_assert_eq!(&once.facts.tags, &other.facts.tags);
+        prop_assert!(once.facts.tags.len() <= TAG_MARKS);
+        for piece in evidence {
+            prop_assert!(!once.merge(piece), "nothing is learnt twice");
+        }
+        let newest = marks.iter().map(|(_, at, _)| *at).max().map(second);
+        prop_assert_eq!(once.facts.tags.values().map(|mark| mark.at).max(), newest);
+    }
+}
+
+#[test]
+fn tags_that_the_registry_does_not_name_are_gone() {
+    let push = |tag, at| act(ActionType::Push, Some(tag), at);
+    let tagged = Evidence::Tagged { at: second(5), tags: vec!["1.0".to_owned()] };
+    let known = [push("1.0", 1), push("latest", 1), push("2.0", 7)];
+    let ledger = ledger(known.into_iter().chain([tagged]));
+    assert_eq!(ledger.facts.tags(), ["1.0", "2.0"], "latest has moved; 2.0 came later");
+}

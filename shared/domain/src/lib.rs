@@ -1,0 +1,20 @@
+//! What ecr-warden knows and decides, one module a word of the domain. All of it is pure: no SDK, no Lambda, no
+//! clock; the time is an argument.
+//!
+//! Events are evidence ([`event`]). Evidence about the findings ([`finding`]) of an image ([`image`]) is merged
+//! into its [`ledger`]. The [`policy`] says what matters, and an [`assessment`] is the [`verdict`] that follows, with
+//! what changed. [`quarantine`] plans what the registry needs to agree with it.
+
+pub mod assessment;
+pub mod event;
+pub mod finding;
+pub mod image;
+pub mod ledger;
+pub mod policy;
+pub mod provenance;
+pub mod quarantine;
+#[cfg(any(test, feature = "samples"))]
+pub mod samples;
+pub mod text;
+pub mod time;
+pub mod verdict;

@@ -1,0 +1,175 @@
+//! What the policy says of one finding: which rules match it, and what excuses it. Pure.
+
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+
+use super::{Action, Condition, Policy, Rule, Waiver};
+use crate::finding::{Epss, Finding, KnownExploited, Status};
+use crate::image::ImageId;
+
+/// Below this probability of being exploited within 30 days EPSS expects no exploit: 1 %.
+const UNLIKELY: Epss = Epss::from_millionths(10_000);
+
+/// What the policy says of an open finding.
+#[derive(Debug, Clone)]
+pub struct Ruling<'p> {
+    /// The rules that match it, in the order of the file. One that is excused is matched only by rules that override
+    /// waivers.
+    pub matches: Vec<Match<'p>>,
+    pub excuse: Option<Excuse<'p>>,
+}
+
+/// A rule that matches a finding.
+#[derive(Debug, Clone, Copy)]
+pub struct Match<'p> {
+    pub rule: &'p Rule,
+    /// The end of the grace, where the rule quarantines.
+    pub quarantine_from: Option<Timestamp>,
+}
+
+/// What excuses a finding.
+#[derive(Debug, Clone, Copy)]
+pub enum Excuse<'p> {
+    Waiver(&'p Waiver),
+    /// A suppression rule in Inspector.
+    Suppression,
+}
+
+impl<'p> Ruling<'p> {
+    /// The excuse, where no rule overrides it.
+    pub fn waived(&self) -> Option<Excuse<'p>> {
+        self.excuse.filter(|_| self.matches.is_empty())
+    }
+
+    /// The excuse, where a rule overrides it.
+    pub fn overridden(&self) -> Option<Excuse<'p>> {
+        self.excuse.filter(|_| !self.matches.is_empty())
+    }
+
+    /// Whether a rule asks for this, at once or later.
+    pub fn asks_for(&self, action: Action) -> bool {
+        self.matches.iter().any(|found| found.rule.then.contains(&action))
+    }
+
+    /// From when on the finding leads to quarantine, the earliest of its rules.
+    pub fn quarantine_from(&self) -> Option<Timestamp> {
+        self.matches.iter().filter_map(|found| found.quarantine_from).min()
+    }
+}
+
+impl Policy {
+    /// Rules on an open finding of an image. `suppressed` says whether Inspector hides it, `known_exploited` what CISA
+    /// says of its vulnerability.
+    pub fn rule_on(
+        &self,
+        image: &ImageId,
+        finding: &Finding,
+        known_exploited: Option<KnownExploited>,
+        suppressed: bool,
+        now: Timestamp,
+    ) -> Ruling<'_> {
+        let excuse = if suppressed {
+            Some(Excuse::Suppression)
+        } else {
+            self.waivers.iter().find(|waiver| waiver.excuses(image, finding, now)).map(Excuse::Waiver)
+        };
+        let matches = self
+            .rules
+            .iter()
+            .filter(|rule| excuse.is_none() || rule.overrides_waivers)
+            .filter(|rule| rule.condition.holds(image, finding, known_exploited))
+            .map(|rule| Match { rule, quarantine_from: rule.quarantine_from(finding) })
+            .collect();
+        Ruling { matches, excuse }
+    }
+
+    /// Whether it could change the outcome to know whether a vulnerability is exploited: a rule asks for it
+    /// and all that the rule asks besides holds. A vulnerability is not asked about for which Inspector knows no
+    /// exploit and EPSS expects none: one that is exploited shows in either soon, and Inspector reports the
+    /// finding anew when it learns of it.
+    pub fn exploitation_matters(&self, image: &ImageId, finding: &Finding, now: Timestamp) -> bool {
+        let unlikely = finding.exploit == Some(false) && finding.epss.is_some_and(|epss| epss < UNLIKELY);
+        !unlikely
+            && self.rules.iter().any(|rule| {
+                rule.condition.known_exploited.is_some_and(|wanted| {
+                    let supposed = wanted.then_some(KnownExploited { added: None, due: None });
+                    rule.condition.holds(image, finding, supposed)
+                }) && (rule.overrides_waivers
+                    || finding.status != Status::Suppressed
+                        && !self.waivers.iter().any(|waiver| waiver.excuses(image, finding, now)))
+            })
+    }
+}
+
+impl Rule {
+    /// The end of the grace of a finding, where the rule quarantines.
+    fn quarantine_from(&self, finding: &Finding) -> Option<Timestamp> {
+        self.then.contains(&Action::Quarantine).then(|| {
+            // An overflow is a time far beyond all others; the latest one there is serves as well.
+            let grace = (i64::from(self.grace_days) * 24).hours();
+            finding.first_seen.checked_add(grace).unwrap_or(Timestamp::MAX)
+        })
+    }
+}
+
+impl Condition {
+    /// Whether a condition was given at all.
+    pub(super) fn is_empty(&self) -> bool {
+        let Self {
+            known_exploited,
+            severity,
+            severity_at_least,
+            score_at_least,
+            epss_at_least,
+            exploit_available,
+            fix_available,
+            repositories,
+            vulnerabilities,
+            packages,
+        } = self;
+        severity.is_empty()
+            && severity_at_least.is_none()
+            && [known_exploited, exploit_available, fix_available].iter().all(|flag| flag.is_none())
+            && score_at_least.is_none()
+            && epss_at_least.is_none()
+            && [repositories, vulnerabilities, packages].iter().all(|patterns| patterns.is_none())
+    }
+
+    /// Whether all conditions hold. What the source does not say of a finding satisfies neither `true` nor a
+    /// bound, except a severity that is not known, which satisfies every lower bound.
+    fn holds(&self, image: &ImageId, finding: &Finding, known_exploited: Option<KnownExploited>) -> bool {
+        let is = |wanted: Option<bool>, actual: bool| wanted.is_none_or(|wanted| wanted == actual);
+        let matches = |patterns: &Option<super::Patterns>, name: &str| {
+            patterns.as_ref().is_none_or(|patterns| patterns.matches(name))
+        };
+        (self.severity.is_empty() || self.severity.iter().any(|severity| severity.0 == finding.severity))
+            && self.severity_at_least.as_ref().is_none_or(|least| finding.severity >= least.0)
+            && self.score_at_least.is_none_or(|least| finding.score >= Some(least))
+            && self.epss_at_least.is_none_or(|least| finding.epss >= Some(least))
+            && is(self.known_exploited, known_exploited.is_some())
+            && is(self.exploit_available, finding.exploit == Some(true))
+            && is(self.fix_available, finding.has_fix())
+            && matches(&self.repositories, &image.repository)
+            && matches(&self.vulnerabilities, &finding.vulnerability)
+            && (self.packages.is_none()
+                || finding.packages.iter().any(|package| matches(&self.packages, &package.name)))
+    }
+}
+
+impl Waiver {
+    /// Whether it holds and all that it names fits. A waiver for a package excuses a finding only if all of
+    /// the finding's packages are that one.
+    fn excuses(&self, image: &ImageId, finding: &Finding, now: Timestamp) -> bool {
+        let fits = |named: &Option<String>, actual: &str| named.as_ref().is_none_or(|named| named == actual);
+        now.to_zoned(TimeZone::UTC).date() <= self.expires
+            && fits(&self.vulnerability, &finding.vulnerability)
+            && self.repositories.as_ref().is_none_or(|patterns| patterns.matches(&image.repository))
+            && self.digest.as_ref().is_none_or(|digest| *digest == image.digest)
+            && self.package.as_ref().is_none_or(|name| {
+                !finding.packages.is_empty() && finding.packages.iter().all(|package| package.name == *name)
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,84 @@
+//! What tests are made of: one image, findings in it, moments after a fixed one.
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc)] // A sample that cannot be made fails the test.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::assessment::judge;
+use crate::event::FindingReport;
+use crate::finding::{Finding, Fix, Severity, Source, Status};
+use crate::image::ImageId;
+use crate::ledger::{Coverage, Evidence, Ledger};
+use crate::policy::Policy;
+use crate::verdict::Verdict;
+
+pub fn image() -> ImageId {
+    ImageId {
+        account: "111122223333".to_owned(),
+        region: "eu-west-1".to_owned(),
+        repository: "prod/cart".to_owned(),
+        digest: format!("sha256:{}", "ab12".repeat(16)).try_into().unwrap(),
+    }
+}
+
+/// So many seconds after a fixed moment.
+pub fn second(seconds: i64) -> Timestamp {
+    "2031-01-01T00:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_secs(seconds)
+}
+
+/// An active, critical Inspector finding, first seen at second 0 and updated at the one given.
+pub fn finding(id: &str, updated: i64) -> Finding {
+    Finding {
+        updated_at: second(updated),
+        status: Status::Active,
+        severity: Severity::Critical,
+        id: id.to_owned(),
+        source: Source::Inspector,
+        vulnerability: format!("CVE-{id}"),
+        score: None,
+        epss: None,
+        exploit: None,
+        fix: Fix::Unknown,
+        packages: Vec::new(),
+        last_seen: second(updated),
+        first_seen: second(0),
+    }
+}
+
+pub fn closed(id: &str, updated: i64) -> Finding {
+    Finding { status: Status::Closed, ..finding(id, updated) }
+}
+
+pub fn report(finding: Finding) -> Evidence {
+    Evidence::Finding(Box::new(FindingReport { image: image(), finding, tags: Vec::new(), pushed_at: None }))
+}
+
+/// A complete Inspector scan that ended at a second.
+pub fn listing(at: i64, findings: Vec<Finding>) -> Evidence {
+    Evidence::Listing { source: Source::Inspector, at: second(at), scanned: true, findings, tags: Vec::new() }
+}
+
+pub fn coverage(at: i64, active: bool) -> Evidence {
+    Evidence::Coverage(Coverage { at: second(at), active, reason: "MADE_UP".to_owned() })
+}
+
+pub fn ledger(evidence: impl IntoIterator<Item = Evidence>) -> Ledger {
+    let mut ledger = Ledger::new(image());
+    for evidence in evidence {
+        ledger.merge(evidence);
+    }
+    ledger
+}
+
+/// A policy that must be readable, on the day of [`second`] 0.
+pub fn policy(yaml: &str) -> Policy {
+    Policy::read(yaml, "policy.yaml", "2031-01-01".parse().unwrap()).unwrap()
+}
+
+/// A policy that quarantines what is critical.
+pub fn strict() -> Policy {
+    policy("rules: [{ id: critical, match: { severity: [CRITICAL] }, then: [alert, quarantine] }]")
+}
+
+pub fn verdict(ledger: &Ledger) -> Verdict {
+    judge(ledger, &strict(), second(1_000_000)).verdict
+}

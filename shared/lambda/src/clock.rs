@@ -1,0 +1,32 @@
+//! What time it is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use jiff::Timestamp;
+
+/// The source of "now": the machine's clock in production, a set one where a run must be repeatable.
+#[derive(Debug, Clone)]
+pub enum Clock {
+    /// The machine's clock.
+    System,
+    /// Epoch milliseconds that somebody else moves.
+    Set(Arc<AtomicI64>),
+}
+
+impl Clock {
+    /// A clock that stands still until it is moved.
+    pub fn set_to(now: Timestamp) -> Self {
+        Self::Set(Arc::new(AtomicI64::new(now.as_millisecond())))
+    }
+
+    /// The time, in whole milliseconds, as AWS states it.
+    pub fn now(&self) -> Timestamp {
+        match self {
+            Self::System => domain::time::whole_milliseconds(Timestamp::now()),
+            Self::Set(millis) => {
+                Timestamp::from_millisecond(millis.load(Ordering::SeqCst)).unwrap_or_default()
+            }
+        }
+    }
+}

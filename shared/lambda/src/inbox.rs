@@ -1,0 +1,89 @@
+//! Announcements on their way in: each is claimed before it is reacted to, and concluded afterwards, so that no
+//! reactor does anything twice.
+
+use std::collections::BTreeMap;
+
+use aws::AwsError;
+use aws::dynamodb::{Claim, Claims};
+use aws_lambda_events::event::sqs::SqsEvent;
+use domain::assessment::Assessment;
+use thiserror::Error;
+
+use crate::batch::{Message, Report, Retryable, messages};
+use crate::clock::Clock;
+
+/// The announcements for one reactor.
+#[derive(Debug)]
+pub struct Inbox {
+    claims: Claims,
+    clock: Clock,
+}
+
+/// An assessment that nobody has reacted to.
+#[derive(Debug)]
+pub struct Claimed {
+    /// The ids of the messages that carry it: an announcement may come twice in one batch.
+    pub messages: Vec<String>,
+    pub assessment: Assessment,
+    /// Whether an earlier reaction to it may have come about.
+    pub after_a_crash: bool,
+}
+
+/// Another invocation is reacting to the same assessment, or died while doing so.
+#[derive(Debug, Error)]
+#[error("another invocation has claimed this assessment")]
+struct Busy;
+
+impl Retryable for Busy {
+    fn is_retryable(&self) -> bool {
+        true
+    }
+}
+
+impl Inbox {
+    pub fn new(claims: Claims, clock: Clock) -> Self {
+        Self { claims, clock }
+    }
+
+    /// Reads the assessments of a batch and claims them. What is unreadable, done or taken goes into the report.
+    pub async fn claim(&self, event: SqsEvent, report: &mut Report) -> Vec<Claimed> {
+        let mut assessments: BTreeMap<String, (Vec<String>, Assessment)> = BTreeMap::new();
+        for Message { id, body, .. } in messages(event) {
+            match Assessment::from_event(&body) {
+                Ok(assessment) => {
+                    let entry = assessments.entry(assessment.id.clone());
+                    entry.or_insert_with(|| (Vec::new(), assessment)).0.push(id);
+                }
+                Err(error) => report.fail([id], &error),
+            }
+        }
+        let ids: Vec<String> = assessments.keys().cloned().collect();
+        let claims = self.claims.claim(&ids, self.clock.now()).await;
+        let mut claimed = Vec::new();
+        for ((messages, assessment), claim) in assessments.into_values().zip(claims) {
+            match claim {
+                Ok(Claim::Ours { after_a_crash }) => {
+                    claimed.push(Claimed { messages, assessment, after_a_crash });
+                }
+                Ok(Claim::Done) => report.handled.extend(messages),
+                Ok(Claim::Taken) => report.fail(messages, &Busy),
+                Err(error) => report.fail(messages, &error),
+            }
+        }
+        claimed
+    }
+
+    /// Notes what became of the reaction to some assessments.
+    pub async fn conclude(&self, batch: Vec<Claimed>, outcome: Result<(), AwsError>, report: &mut Report) {
+        let ids: Vec<String> = batch.iter().map(|claimed| claimed.assessment.id.clone()).collect();
+        let outcome = match outcome {
+            Ok(()) => self.claims.finish(&ids, self.clock.now()).await,
+            Err(error) => Err(error),
+        };
+        let messages = batch.into_iter().flat_map(|claimed| claimed.messages);
+        match outcome {
+            Ok(()) => report.handled.extend(messages),
+            Err(error) => report.fail(messages, &error),
+        }
+    }
+}

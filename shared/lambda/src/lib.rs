@@ -1,0 +1,31 @@
+//! The frame of every function: what starts it, what it is told, and how it handles a batch.
+
+pub mod batch;
+pub mod clock;
+pub mod deadline;
+pub mod environment;
+pub mod inbox;
+pub mod scope;
+
+use aws_lambda_events::event::sqs::SqsEvent;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+
+use batch::Report;
+use deadline::Deadline;
+
+/// Logs in JSON to standard output, as `AWS_LAMBDA_LOG_LEVEL` or else `RUST_LOG` says.
+pub fn log() {
+    lambda_runtime::tracing::init_default_subscriber();
+}
+
+/// Has a function handle batches until Lambda ends it.
+pub async fn run<F>(handle: impl Fn(SqsEvent, Deadline) -> F) -> Result<(), Error>
+where
+    F: Future<Output = Report>,
+{
+    let handle = &handle;
+    lambda_runtime::run(service_fn(|event: LambdaEvent<SqsEvent>| async move {
+        handle(event.payload, Deadline::of(&event.context)).await.into_response()
+    }))
+    .await
+}

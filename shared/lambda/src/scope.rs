@@ -1,0 +1,115 @@
+//! Which images a deployment looks after: those of its own account, in the repositories that it was told.
+
+use domain::image::ImageId;
+use domain::policy::Patterns;
+use thiserror::Error;
+
+use crate::environment::{Environment, EnvironmentError};
+
+/// The images that a deployment looks after.
+#[derive(Debug, Clone, Default)]
+pub struct Scope {
+    account: Option<String>,
+    included: Option<Patterns>,
+    excluded: Option<Patterns>,
+}
+
+/// Why an image is none of ours.
+#[derive(Debug, Clone, Copy, Error, PartialEq, Eq)]
+pub enum OutOfScope {
+    /// It lies in somebody else's registry.
+    #[error("an image in another account's registry")]
+    Account,
+    /// No pattern names its repository.
+    #[error("its repository is not among those to judge")]
+    NotIncluded,
+    /// A pattern takes its repository out.
+    #[error("its repository is among those to leave alone")]
+    Excluded,
+}
+
+impl Scope {
+    /// Reads the optional variables `REGISTRY_ACCOUNT` (twelve digits), `REPOSITORIES_INCLUDED` and
+    /// `REPOSITORIES_EXCLUDED` (globs, separated by commas). What is not set restricts nothing.
+    pub fn new(environment: &Environment) -> Result<Self, EnvironmentError> {
+        Ok(Self {
+            account: environment.optional("REGISTRY_ACCOUNT"),
+            included: patterns(environment, "REPOSITORIES_INCLUDED")?,
+            excluded: patterns(environment, "REPOSITORIES_EXCLUDED")?,
+        })
+    }
+
+    /// Whether an image is one of ours, and if not, why.
+    pub fn check(&self, image: &ImageId) -> Result<(), OutOfScope> {
+        if self.account.as_ref().is_some_and(|account| *account != image.account) {
+            Err(OutOfScope::Account)
+        } else if self.included.as_ref().is_some_and(|included| !included.matches(&image.repository)) {
+            Err(OutOfScope::NotIncluded)
+        } else if self.excluded.as_ref().is_some_and(|excluded| excluded.matches(&image.repository)) {
+            Err(OutOfScope::Excluded)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+fn patterns(environment: &Environment, name: &'static str) -> Result<Option<Patterns>, EnvironmentError> {
+    environment
+        .optional(name)
+        .map(|list| {
+            let globs: Vec<String> = list.split(',').map(|glob| glob.trim().to_owned()).collect();
+            Patterns::try_from(globs).map_err(|reason| EnvironmentError { name, reason })
+        })
+        .transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::samples;
+
+    fn scope(account: &str, included: &str, excluded: &str) -> Result<Scope, EnvironmentError> {
+        let look_up = |name: &str| {
+            Some(match name {
+                "REGISTRY_ACCOUNT" => account.to_owned(),
+                "REPOSITORIES_INCLUDED" => included.to_owned(),
+                "REPOSITORIES_EXCLUDED" => excluded.to_owned(),
+                _ => return None,
+            })
+        };
+        Scope::new(&Environment::new(&look_up))
+    }
+
+    fn image(repository: &str) -> ImageId {
+        ImageId { repository: repository.to_owned(), ..samples::image() }
+    }
+
+    #[test]
+    fn nothing_set_restricts_nothing() {
+        let scope = scope("", "", "").unwrap();
+        assert_eq!(scope.check(&image("any/thing")), Ok(()));
+    }
+
+    #[test]
+    fn repositories_are_those_included_less_those_excluded() {
+        let scope = scope("", "prod/*, shared/base", "prod/sandbox/*").unwrap();
+        assert_eq!(scope.check(&image("prod/api")), Ok(()));
+        assert_eq!(scope.check(&image("prod/payments/api")), Ok(()));
+        assert_eq!(scope.check(&image("shared/base")), Ok(()));
+        assert_eq!(scope.check(&image("shared/base2")), Err(OutOfScope::NotIncluded));
+        assert_eq!(scope.check(&image("dev/prod/api")), Err(OutOfScope::NotIncluded));
+        assert_eq!(scope.check(&image("prod/sandbox/api")), Err(OutOfScope::Excluded));
+    }
+
+    #[test]
+    fn another_account_is_none_of_ours_whatever_its_repositories() {
+        let scope = scope("999999999999", "*", "").unwrap();
+        assert_eq!(scope.check(&image("prod/api")), Err(OutOfScope::Account));
+    }
+
+    #[test]
+    fn a_pattern_that_makes_no_sense_is_refused_by_name() {
+        assert_eq!(scope("", "prod/[", "").unwrap_err().name, "REPOSITORIES_INCLUDED");
+        assert_eq!(scope("", "*", "a,,b").unwrap_err().name, "REPOSITORIES_EXCLUDED");
+    }
+}

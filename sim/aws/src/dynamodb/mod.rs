@@ -1,0 +1,165 @@
+//! Amazon `DynamoDB`: winterbaume's tables, with the limits of AWS that winterbaume does not enforce.
+//! `DynamoDB` developer guide, "Quotas" and "Item sizes and formats".
+
+mod batch;
+mod item_size;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue};
+use serde_json::{Value, json};
+use winterbaume_core::{MockRequest, MockResponse, MockService as _};
+use winterbaume_dynamodb::DynamoDbService;
+
+use crate::account::Account;
+use crate::shared::Shared;
+use crate::wire::error::ApiError;
+use crate::wire::protocol::{Protocol, json_response};
+
+#[derive(Clone)]
+pub struct DynamoDb {
+    account: Account,
+    service: Arc<DynamoDbService>,
+    incomplete_batches: Shared<u64>,
+}
+
+impl DynamoDb {
+    pub(crate) fn new(account: Account) -> Self {
+        Self { account, service: Arc::new(DynamoDbService::new()), incomplete_batches: Shared::default() }
+    }
+
+    /// Makes the next so many `BatchGetItem` and `BatchWriteItem` calls process only the first half of their
+    /// items (rounded down) and return the others as unprocessed.
+    pub fn leave_unprocessed(&self, calls: u64) {
+        self.incomplete_batches.with(|remaining| *remaining = calls);
+    }
+
+    /// Creates a table with on-demand capacity and one string hash key. An existing table of that name stays.
+    pub async fn create_table(&self, name: &str, key: &str) {
+        let body = json!({
+            "TableName": name,
+            "AttributeDefinitions": [{"AttributeName": key, "AttributeType": "S"}],
+            "KeySchema": [{"AttributeName": key, "KeyType": "HASH"}],
+            "BillingMode": "PAY_PER_REQUEST",
+        });
+        self.ask("DynamoDB_20120810.CreateTable", &body).await;
+    }
+
+    pub(crate) async fn handle(
+        &self,
+        operation: &str,
+        request: MockRequest,
+    ) -> Result<MockResponse, ApiError> {
+        let body: Value =
+            serde_json::from_slice(&request.body).map_err(|error| ApiError::unreadable_body(&error))?;
+        item_size::check(operation, &body)?;
+        match operation {
+            "BatchGetItem" => batch::check_size(&body, batch::KEYS_PER_GET)?,
+            "BatchWriteItem" => batch::check_size(&body, batch::REQUESTS_PER_WRITE)?,
+            "PutItem" | "UpdateItem" | "DeleteItem" => return Ok(self.write(request, &body).await),
+            _ => return Ok(self.forward(request, &body).await),
+        }
+        let incomplete = self.incomplete_batches.with(|remaining| {
+            let incomplete = *remaining > 0;
+            *remaining = remaining.saturating_sub(1);
+            incomplete
+        });
+        if incomplete {
+            self.process_half(request, &body, operation).await
+        } else {
+            Ok(self.forward(request, &body).await)
+        }
+    }
+
+    /// Writes one item. Adds the existing item to a failed condition check if the request asks for it
+    /// (`ReturnValuesOnConditionCheckFailure`), because winterbaume leaves it out.
+    async fn write(&self, request: MockRequest, body: &Value) -> MockResponse {
+        let mut response = self.forward(request, body).await;
+        let wanted =
+            body.get("ReturnValuesOnConditionCheckFailure").and_then(Value::as_str) == Some("ALL_OLD");
+        if response.status == 200 || !wanted {
+            return response;
+        }
+        let Ok(mut error) = serde_json::from_slice::<Value>(&response.body) else {
+            return response;
+        };
+        let code = error.get("__type").and_then(Value::as_str).unwrap_or_default();
+        if code.ends_with("ConditionalCheckFailedException")
+            && let Some(item) = self.existing_item(body).await
+        {
+            error["Item"] = item;
+            response.body = error.to_string().into();
+        }
+        response
+    }
+
+    async fn existing_item(&self, body: &Value) -> Option<Value> {
+        let table = body.get("TableName")?;
+        let key = match body.get("Key") {
+            Some(key) => key.clone(),
+            None => self.key_of(table, body.get("Item")?).await?,
+        };
+        let request = json!({"TableName": table, "Key": key, "ConsistentRead": true});
+        self.ask("DynamoDB_20120810.GetItem", &request).await?.get("Item").cloned()
+    }
+
+    /// The attributes of the item that form the table's key.
+    async fn key_of(&self, table: &Value, item: &Value) -> Option<Value> {
+        let description = self.ask("DynamoDB_20120810.DescribeTable", &json!({"TableName": table})).await?;
+        let schema = description.pointer("/Table/KeySchema")?.as_array()?;
+        let names = schema.iter().filter_map(|part| part.get("AttributeName")?.as_str());
+        names.map(|name| Some((name.to_owned(), item.get(name)?.clone()))).collect()
+    }
+
+    async fn process_half(
+        &self,
+        request: MockRequest,
+        body: &Value,
+        operation: &str,
+    ) -> Result<MockResponse, ApiError> {
+        let (first, second) = batch::split(body);
+        let (unprocessed, empty) = if operation == "BatchGetItem" {
+            ("UnprocessedKeys", json!({"Responses": {}}))
+        } else {
+            ("UnprocessedItems", json!({}))
+        };
+        let mut response = if first.is_empty() {
+            empty
+        } else {
+            let mut body = body.clone();
+            body["RequestItems"] = Value::Object(first);
+            let response = self.forward(request, &body).await;
+            if response.status != 200 {
+                return Ok(response);
+            }
+            serde_json::from_slice(&response.body).map_err(|error| ApiError::unreadable_body(&error))?
+        };
+        response[unprocessed] = Value::Object(second);
+        Ok(json_response(Protocol::Json10, 200, &response))
+    }
+
+    /// Forwards a request to winterbaume, signed for the account's region: winterbaume keeps tables by the
+    /// region of the signature.
+    async fn forward(&self, mut request: MockRequest, body: &Value) -> MockResponse {
+        let scope = format!(
+            "AWS4-HMAC-SHA256 Credential=LOCAL/20260101/{}/dynamodb/aws4_request",
+            self.account.region
+        );
+        if let Ok(scope) = HeaderValue::from_str(&scope) {
+            request.headers.insert("authorization", scope);
+        }
+        request.body = body.to_string().into();
+        self.service.handle(request).await
+    }
+
+    /// Sends a request of its own. Returns `None` for an error.
+    async fn ask(&self, target: &'static str, body: &Value) -> Option<Value> {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-amz-target", HeaderValue::from_static(target));
+        let request =
+            MockRequest { method: "POST".to_owned(), uri: "/".to_owned(), headers, body: Bytes::new() };
+        let response = self.forward(request, body).await;
+        (response.status == 200).then(|| serde_json::from_slice(&response.body).ok())?
+    }
+}

@@ -1,0 +1,40 @@
+//! Amazon ECR: a registry with AWS's rules about tags, digests and manifests.
+
+mod error;
+mod events;
+mod image;
+mod manifest;
+mod mutability;
+mod operations;
+mod registry;
+mod repository;
+mod scan;
+mod seed;
+
+pub use image::ImageStatus;
+pub use manifest::STAND_IN_ANNOTATION;
+pub use mutability::Mutability;
+pub use scan::{ScanStatus, SeedScan, SeedScanFinding};
+pub use seed::{ImageView, SeedImage};
+
+use crate::account::Account;
+use crate::account::events::EventLog;
+use crate::inspector::Inspector;
+use crate::shared::Shared;
+use registry::Registries;
+
+/// The registries of all accounts in one region.
+#[derive(Clone)]
+pub struct Ecr {
+    account: Account,
+    events: EventLog,
+    /// Enhanced scanning: its findings appear in `DescribeImageScanFindings`.
+    inspector: Inspector,
+    registries: Shared<Registries>,
+}
+
+impl Ecr {
+    pub(crate) fn new(account: Account, events: EventLog, inspector: Inspector) -> Self {
+        Self { account, events, inspector, registries: Shared::default() }
+    }
+}

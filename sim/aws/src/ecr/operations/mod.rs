@@ -1,0 +1,33 @@
+//! The operations of the ECR API.
+
+mod enhanced_finding;
+mod images;
+mod listings;
+mod repositories;
+mod request;
+mod scan_findings;
+
+use serde_json::Value;
+
+use super::Ecr;
+use crate::wire::error::ApiError;
+use crate::wire::parameters::Parameters;
+
+impl Ecr {
+    pub(crate) fn handle(&self, operation: &str, body: &Value) -> Result<Value, ApiError> {
+        let request = Parameters(body);
+        let response = match operation {
+            "CreateRepository" => self.add_repository(request),
+            "PutImageTagMutability" => self.put_image_tag_mutability(request),
+            "DescribeRepositories" => self.describe_repositories(request),
+            "PutImage" => self.put_image(request),
+            "BatchGetImage" => self.batch_get_image(request),
+            "BatchDeleteImage" => self.batch_delete_image(request),
+            "DescribeImages" => self.describe_images(request),
+            "ListImages" => self.list_images(request),
+            "DescribeImageScanFindings" => self.describe_image_scan_findings(request),
+            _ => return Err(ApiError::unknown_operation(&format!("ecr:{operation}"))),
+        };
+        Ok(response?)
+    }
+}

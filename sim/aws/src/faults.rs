@@ -1,0 +1,105 @@
+//! Faults on demand: what goes wrong with which call.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::shared::Shared;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The service reports too many requests. The call has no effect.
+    Throttle,
+    /// The service fails with HTTP 500. The call has no effect.
+    ServerError,
+    /// The call takes effect, but the connection breaks before the response arrives.
+    ResponseLost,
+    /// The call takes effect after this time.
+    Slow(Duration),
+    /// The call takes effect, then the caller's process dies: the call stays pending forever.
+    /// [`Faults::crashed`] returns when this has happened, so that the caller can be dropped.
+    Crash,
+}
+
+/// Which of the matching calls a fault strikes, counted from the injection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nth {
+    /// Only this call; the first is 1.
+    Call(u64),
+    /// Every call whose number is a multiple of this. Zero means never.
+    Every(u64),
+    Always,
+    /// The next so many calls.
+    Times(u64),
+}
+
+impl Nth {
+    fn hits(self, number: u64) -> bool {
+        match self {
+            Self::Call(wanted) => number == wanted,
+            Self::Every(interval) => interval > 0 && number.is_multiple_of(interval),
+            Self::Always => true,
+            Self::Times(count) => number <= count,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Injection {
+    action: String,
+    fault: Fault,
+    nth: Nth,
+    seen: u64,
+}
+
+#[derive(Debug, Default)]
+pub struct Faults {
+    injections: Shared<Vec<Injection>>,
+    crashed: Notify,
+}
+
+impl Faults {
+    /// Injects a fault into calls of an IAM action such as `ecr:PutImage`, or into all calls with `*`:
+    /// `inject("*", Fault::Crash, Nth::Call(k))` crashes after call k of a run.
+    ///
+    /// If several faults match one call, the first one injected strikes; the others still count the call.
+    pub fn inject(&self, action: &str, fault: Fault, nth: Nth) {
+        self.injections
+            .with(|injections| injections.push(Injection { action: action.to_owned(), fault, nth, seen: 0 }));
+    }
+
+    /// Waits for a [`Fault::Crash`]. Returns at once if one has happened since the last wait.
+    pub async fn crashed(&self) {
+        self.crashed.notified().await;
+    }
+
+    /// Removes all faults, and forgets a crash that nobody has waited for.
+    pub fn clear(&self) {
+        self.injections.with(Vec::clear);
+        // Enabling a waiter consumes the permit that an unawaited crash has left.
+        let mut waiter = pin!(self.crashed.notified());
+        waiter.as_mut().enable();
+    }
+
+    /// Counts a call, and returns what goes wrong with it.
+    pub(crate) fn strike(&self, action: &str) -> Option<Fault> {
+        self.injections.with(|injections| {
+            let mut struck = None;
+            for injection in injections.iter_mut() {
+                if injection.action != "*" && injection.action != action {
+                    continue;
+                }
+                injection.seen += 1;
+                if struck.is_none() && injection.nth.hits(injection.seen) {
+                    struck = Some(injection.fault);
+                }
+            }
+            struck
+        })
+    }
+
+    pub(crate) fn announce_crash(&self) {
+        self.crashed.notify_one();
+    }
+}

@@ -1,0 +1,36 @@
+//! Whether an image is scanned: Inspector2 API reference, `CoveredResource`.
+
+use serde_json::{Value, json};
+
+pub(super) const IMAGE: &str = "AWS_ECR_CONTAINER_IMAGE";
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Coverage {
+    status_code: String,
+    reason: String,
+}
+
+impl Coverage {
+    pub(super) fn new(status_code: &str, reason: &str) -> Self {
+        Self { status_code: status_code.to_owned(), reason: reason.to_owned() }
+    }
+
+    pub(super) fn view(&self, arn: &str) -> Value {
+        let mut view = json!({
+            "resourceId": arn,
+            "resourceType": IMAGE,
+            "accountId": arn.split(':').nth(4).unwrap_or_default(),
+            "scanType": "PACKAGE",
+            "scanStatus": {"statusCode": self.status_code, "reason": self.reason},
+        });
+        if let Some(repository) = repository_of(arn) {
+            view["resourceMetadata"] = json!({"ecrRepository": {"name": repository}});
+        }
+        view
+    }
+}
+
+/// The name in `arn:aws:ecr:<region>:<account>:repository/<name>/sha256:<hex>`; names may have slashes.
+fn repository_of(arn: &str) -> Option<&str> {
+    arn.split_once(":repository/")?.1.rsplit_once('/').map(|(name, _)| name)
+}

@@ -1,0 +1,184 @@
+//! Amazon SNS: topics that keep the messages published to them. SNS API reference, `Publish`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+use winterbaume_core::MockResponse;
+
+use crate::account::Account;
+use crate::shared::Shared;
+use crate::wire::error::ApiError;
+
+const MESSAGE_BYTES: usize = 262_144;
+const SUBJECT_CHARACTERS: usize = 100;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublishedMessage {
+    /// The topic's ARN.
+    pub topic: String,
+    pub subject: Option<String>,
+    /// As it was sent: with the structure `json`, the whole JSON object.
+    pub message: String,
+    /// The `MessageStructure` of the request: `json`, or none.
+    pub structure: Option<String>,
+    /// Binary values in base64.
+    pub attributes: BTreeMap<String, String>,
+    pub message_id: String,
+}
+
+#[derive(Default)]
+struct State {
+    topics: BTreeSet<String>,
+    published: Vec<PublishedMessage>,
+}
+
+#[derive(Clone)]
+pub struct Sns {
+    account: Account,
+    state: Shared<State>,
+}
+
+impl Sns {
+    pub(crate) fn new(account: Account) -> Self {
+        Self { account, state: Shared::default() }
+    }
+
+    /// Publishing to a topic that was not created is refused.
+    pub fn create_topic(&self, arn: &str) {
+        self.state.with(|state| state.topics.insert(arn.to_owned()));
+    }
+
+    /// All published messages, oldest first.
+    pub fn published(&self) -> Vec<PublishedMessage> {
+        self.state.with(|state| state.published.clone())
+    }
+
+    pub(crate) fn handle(&self, operation: &str, body: &[u8]) -> Result<MockResponse, ApiError> {
+        if operation != "Publish" {
+            return Err(ApiError::unknown_operation(&format!("sns:{operation}")));
+        }
+        let form: BTreeMap<String, String> = form_urlencoded::parse(body).into_owned().collect();
+        let message_id = self.publish(&form)?;
+        let request_id = self.account.next_identifier();
+        Ok(MockResponse::xml(
+            200,
+            format!(
+                "<PublishResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><PublishResult>\
+                 <MessageId>{message_id}</MessageId></PublishResult><ResponseMetadata>\
+                 <RequestId>{request_id}</RequestId></ResponseMetadata></PublishResponse>"
+            ),
+        ))
+    }
+
+    fn publish(&self, form: &BTreeMap<String, String>) -> Result<String, ApiError> {
+        let topic =
+            form.get("TopicArn").ok_or_else(|| invalid("TopicArn", "no value for required parameter"))?;
+        let message = form.get("Message").filter(|message| !message.is_empty());
+        let message = message.ok_or_else(|| invalid("Message", "Empty message"))?;
+        let subject = form.get("Subject");
+        if let Some(subject) = subject {
+            check_subject(subject)?;
+        }
+        let structure = form.get("MessageStructure");
+        if let Some(structure) = structure {
+            check_structure(structure, message)?;
+        }
+        let attributes = attributes(form)?;
+        if message.len() + attributes.bytes > MESSAGE_BYTES {
+            return Err(invalid("Message", "Message too long"));
+        }
+        self.state.with(|state| {
+            if !state.topics.contains(topic) {
+                return Err(ApiError {
+                    status: 404,
+                    ..ApiError::refused("NotFound", "Topic does not exist")
+                });
+            }
+            let message_id = self.account.next_identifier();
+            state.published.push(PublishedMessage {
+                topic: topic.clone(),
+                subject: subject.cloned(),
+                message: message.clone(),
+                structure: structure.cloned(),
+                attributes: attributes.values,
+                message_id: message_id.clone(),
+            });
+            Ok(message_id)
+        })
+    }
+}
+
+/// A subject is printable ASCII without line breaks, does not begin with a space, and is shorter than
+/// 100 characters.
+fn check_subject(subject: &str) -> Result<(), ApiError> {
+    let starts_well = subject.bytes().next().is_some_and(|first| first.is_ascii_graphic());
+    let printable = subject.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+    if starts_well && printable && subject.len() < SUBJECT_CHARACTERS {
+        return Ok(());
+    }
+    Err(invalid("Subject", "must be printable ASCII on one line and shorter than 100 characters"))
+}
+
+fn check_structure(structure: &str, message: &str) -> Result<(), ApiError> {
+    if structure != "json" {
+        return Err(invalid("MessageStructure", "must be json"));
+    }
+    let parsed: Value = serde_json::from_str(message)
+        .map_err(|_| invalid("Message Structure", "JSON message body failed to parse"))?;
+    match parsed.get("default") {
+        Some(Value::String(_)) => Ok(()),
+        _ => Err(invalid("Message Structure", "No default entry in JSON message body")),
+    }
+}
+
+struct Attributes {
+    values: BTreeMap<String, String>,
+    /// Names, types and values all count towards the size limit of a message.
+    bytes: usize,
+}
+
+/// Reads `MessageAttributes.entry.N.Name`, `….Value.DataType` and the value itself.
+fn attributes(form: &BTreeMap<String, String>) -> Result<Attributes, ApiError> {
+    let mut attributes = Attributes { values: BTreeMap::new(), bytes: 0 };
+    for number in 1.. {
+        let prefix = format!("MessageAttributes.entry.{number}");
+        let Some(name) = form.get(&format!("{prefix}.Name")) else {
+            break;
+        };
+        let field = |field: &str| form.get(&format!("{prefix}.Value.{field}")).cloned().unwrap_or_default();
+        let data_type = field("DataType");
+        let binary = data_type == "Binary" || data_type.starts_with("Binary.");
+        let value = if binary { field("BinaryValue") } else { field("StringValue") };
+        let bytes = check_attribute(name, &data_type, &value)?;
+        attributes.bytes += name.len() + data_type.len() + bytes;
+        attributes.values.insert(name.clone(), value);
+    }
+    Ok(attributes)
+}
+
+/// Checks the value against its type, which may have a suffix (`String.custom`), and returns its size in bytes.
+fn check_attribute(name: &str, data_type: &str, value: &str) -> Result<usize, ApiError> {
+    let wrong = |why: &str| invalid("MessageAttributes", &format!("the attribute '{name}' {why}"));
+    if value.is_empty() {
+        return Err(wrong("must have a value"));
+    }
+    match data_type.split('.').next() {
+        _ if data_type == "String.Array" => match serde_json::from_str::<Value>(value) {
+            Ok(Value::Array(items)) if items.iter().all(|item| !item.is_array() && !item.is_object()) => {
+                Ok(value.len())
+            }
+            _ => Err(wrong("is not a JSON array of strings, numbers, booleans and nulls")),
+        },
+        Some("String") => Ok(value.len()),
+        Some("Number") if value.parse::<f64>().is_ok_and(f64::is_finite) => Ok(value.len()),
+        Some("Number") => Err(wrong("is not a number")),
+        Some("Binary") => STANDARD.decode(value).map(|bytes| bytes.len()).map_err(|_| wrong("is not base64")),
+        _ => Err(wrong("has a type that is not String, String.Array, Number or Binary")),
+    }
+}
+
+fn invalid(parameter: &str, reason: &str) -> ApiError {
+    ApiError::refused("InvalidParameter", format!("Invalid parameter: {parameter} Reason: {reason}"))
+}

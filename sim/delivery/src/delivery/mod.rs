@@ -1,0 +1,13 @@
+//! The stack at work: events routed into queues, batches taken out of them, and what becomes of their
+//! messages.
+
+mod batch;
+mod invocations;
+mod queue;
+mod record;
+mod stack;
+
+pub use batch::{Batch, Failed, Finished, LONGEST_INVOCATION};
+pub use queue::LONGEST_MESSAGE;
+pub use record::Record;
+pub use stack::{Routed, Stack};

@@ -1,0 +1,54 @@
+//! The functions, started as their `main.rs` does it. This is the one list of them outside of template.yaml.
+
+use assess_image::AssessImage;
+use aws_config::SdkConfig;
+use aws_lambda_events::event::sqs::SqsEvent;
+use enforce_quarantine::EnforceQuarantine;
+use lambda::batch::Report;
+use lambda::clock::Clock;
+use lambda::deadline::Deadline;
+use lambda::environment::{Environment, EnvironmentError};
+use publish_metrics::PublishMetrics;
+use raise_alerts::RaiseAlerts;
+use record_push::RecordPush;
+
+/// Makes an enum of the functions, each with its name and with what starts it.
+macro_rules! functions {
+    (($config:ident, $environment:ident, $clock:ident) $($name:literal => $function:ident: $start:expr,)+) => {
+        /// A function that has started.
+        pub(crate) enum Function {
+            $($function($function),)+
+        }
+
+        impl Function {
+            /// Starts a function by its name; `None` where there is none of that name.
+            pub(crate) fn start(
+                name: &str,
+                $config: &SdkConfig,
+                $environment: &Environment,
+                $clock: Clock,
+            ) -> Option<Result<Self, EnvironmentError>> {
+                match name {
+                    $($name => Some($start.map(Self::$function)),)+
+                    _ => None,
+                }
+            }
+
+            /// Handles a batch. Nobody waits for it, so there is no deadline.
+            pub(crate) async fn handle(&self, event: SqsEvent) -> Report {
+                match self {
+                    $(Self::$function(function) => function.handle(event, Deadline::never()).await,)+
+                }
+            }
+        }
+    };
+}
+
+functions! {
+    (config, environment, clock)
+    "assess-image" => AssessImage: AssessImage::new(config, environment, clock),
+    "enforce-quarantine" => EnforceQuarantine: EnforceQuarantine::new(config, environment),
+    "publish-metrics" => PublishMetrics: PublishMetrics::new(config, environment, clock),
+    "raise-alerts" => RaiseAlerts: RaiseAlerts::new(config, environment, clock),
+    "record-push" => RecordPush: RecordPush::new(config, environment),
+}

@@ -1,0 +1,16 @@
+//! Plays the whole pipeline on one machine: the real functions, routed by template.yaml, on the simulated AWS.
+
+mod endpoint;
+mod function;
+mod implied;
+mod input;
+mod known_exploited;
+mod outcome;
+mod pipeline;
+pub mod story;
+
+pub use endpoint::{Endpoint, News};
+pub use input::{Delivery, InputError, Unreadable, read_file, read_text};
+pub use known_exploited::know_exploited;
+pub use outcome::{AlertSent, Events, ImageOutcome, MetricSum, Outcome, ReasonGiven};
+pub use pipeline::{Pipeline, PipelineError, Setting};

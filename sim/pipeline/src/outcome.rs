@@ -1,0 +1,182 @@
+//! What a run came to, as `--json` prints it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws::dynamodb::{LedgerError, Ledgers};
+use domain::assessment::judge;
+use domain::finding::Severity;
+use domain::ledger::Ledger;
+use domain::verdict::Verdict;
+use serde::Serialize;
+use serde_json::Value;
+use sim_aws::SimulatedAws;
+
+use crate::pipeline::Pipeline;
+
+/// What a run came to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Outcome {
+    /// The images of the registry and of the ledger, by repository and digest.
+    pub images: Vec<ImageOutcome>,
+    /// The alerts, in the order in which they were sent.
+    pub alerts: Vec<AlertSent>,
+    /// The metrics, by name and dimensions.
+    pub metrics: Vec<MetricSum>,
+    /// What became of the events.
+    pub events: Events,
+    /// Every call to AWS, by IAM action.
+    pub calls: BTreeMap<String, u64>,
+}
+
+/// An image at the end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ImageOutcome {
+    /// The repository.
+    pub repository: String,
+    /// The digest.
+    pub digest: String,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The tags in the registry, the quarantine tag included.
+    pub tags: Vec<String>,
+    /// The open findings by severity; waived ones are among them.
+    pub findings: BTreeMap<Severity, u64>,
+    /// How many of them are excused.
+    pub waived: usize,
+    /// Which rule matches which vulnerability.
+    pub reasons: BTreeSet<ReasonGiven>,
+}
+
+/// A rule and a vulnerability that it matches.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct ReasonGiven {
+    /// The rule's id.
+    pub rule: String,
+    /// The vulnerability.
+    pub vulnerability: String,
+}
+
+/// An alert, as a mailbox gets it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AlertSent {
+    /// The subject.
+    pub subject: String,
+    /// The text.
+    pub text: String,
+    /// The attributes for filters.
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// A metric over the whole run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MetricSum {
+    /// Its name.
+    pub name: String,
+    /// Its dimensions.
+    pub dimensions: BTreeMap<String, String>,
+    /// Its unit.
+    pub unit: String,
+    /// The sum of its values.
+    pub sum: f64,
+    /// How many values that is.
+    pub count: f64,
+}
+
+/// What became of the events that came in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Events {
+    /// Those that took effect, or had before.
+    pub handled: u64,
+    /// Those that are none of ours.
+    pub skipped: u64,
+    /// Those that nobody could act on.
+    pub dead: usize,
+}
+
+impl Outcome {
+    /// Looks at what there is.
+    pub async fn of(pipeline: &Pipeline) -> Result<Self, LedgerError> {
+        let tally = &pipeline.tally;
+        Ok(Self {
+            images: images(pipeline).await?,
+            alerts: alerts(&pipeline.aws),
+            metrics: metrics(pipeline),
+            events: Events {
+                handled: tally.handled,
+                skipped: tally.skipped.values().sum(),
+                dead: tally.dead.len(),
+            },
+            calls: pipeline.calls(),
+        })
+    }
+}
+
+async fn images(pipeline: &Pipeline) -> Result<Vec<ImageOutcome>, LedgerError> {
+    let client = aws_sdk_dynamodb::Client::new(pipeline.sdk_config());
+    let ledgers = Ledgers::new(client, pipeline.table());
+    let mut images = Vec::new();
+    for (id, tags) in pipeline.tags() {
+        let ledger = ledgers.load(&id).await?.ledger;
+        images.push(outcome_of(pipeline, &ledger, tags));
+    }
+    images.sort_by(|a, b| (&a.repository, &a.digest).cmp(&(&b.repository, &b.digest)));
+    Ok(images)
+}
+
+fn outcome_of(pipeline: &Pipeline, ledger: &Ledger, tags: Vec<String>) -> ImageOutcome {
+    let mut outcome = ImageOutcome {
+        repository: ledger.image.repository.clone(),
+        digest: ledger.image.digest.to_string(),
+        verdict: ledger.announced.verdict,
+        tags,
+        findings: BTreeMap::new(),
+        waived: 0,
+        reasons: BTreeSet::new(),
+    };
+    for row in judge(ledger, &pipeline.policy, pipeline.clock.now()).rows {
+        let Some(ruling) = row.ruling else { continue };
+        let finding = &row.entry.finding;
+        *outcome.findings.entry(finding.severity.clone()).or_default() += 1;
+        outcome.waived += usize::from(ruling.waived().is_some());
+        outcome.reasons.extend(ruling.matches.iter().map(|found| ReasonGiven {
+            rule: found.rule.id.clone(),
+            vulnerability: finding.vulnerability.clone(),
+        }));
+    }
+    outcome
+}
+
+/// The alerts, in the order in which they were sent.
+pub(crate) fn alerts(aws: &SimulatedAws) -> Vec<AlertSent> {
+    aws.sns()
+        .published()
+        .into_iter()
+        .map(|published| {
+            let forms: Value = serde_json::from_str(&published.message).unwrap_or_default();
+            let text = forms.get("default").and_then(Value::as_str).unwrap_or(&published.message).to_owned();
+            AlertSent {
+                subject: published.subject.unwrap_or_default(),
+                text,
+                attributes: published.attributes,
+            }
+        })
+        .collect()
+}
+
+fn metrics(pipeline: &Pipeline) -> Vec<MetricSum> {
+    let mut sums: BTreeMap<(String, BTreeMap<String, String>), MetricSum> = BTreeMap::new();
+    for datum in pipeline.aws.cloudwatch().metric_data() {
+        let sum = sums.entry((datum.name.clone(), datum.dimensions.clone())).or_insert_with(|| MetricSum {
+            name: datum.name.clone(),
+            dimensions: datum.dimensions.clone(),
+            unit: datum.unit.clone().unwrap_or_default(),
+            sum: 0.0,
+            count: 0.0,
+        });
+        for (value, count) in &datum.values {
+            sum.sum += value * count;
+            sum.count += count;
+        }
+    }
+    sums.into_values().collect()
+}

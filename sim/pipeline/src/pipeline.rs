@@ -1,0 +1,386 @@
+//! The pipeline: an AWS inside the process, the stack of template.yaml, and the functions.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use aws_config::{AppName, SdkConfig};
+use aws_lambda_events::event::sqs::SqsEvent;
+use domain::image::ImageId;
+use domain::policy::{Policy, PolicyError};
+use domain::text::sanitize;
+use jiff::Timestamp;
+use lambda::batch::Report;
+use lambda::clock::Clock;
+use lambda::environment::{Environment, EnvironmentError};
+use sim_aws::SimulatedAws;
+use sim_delivery::{Batch, Failed, Pseudo, Stack, TemplateError};
+use thiserror::Error;
+
+use crate::function::Function;
+use crate::implied;
+use crate::input::{Delivery, Unreadable};
+
+/// After how many delivered events the functions get their turn, so that a long stream needs no long queue.
+const EVENTS_AT_ONCE: usize = 2_000;
+/// The functions that events from outside reach; the others get what these announce.
+const OUTER: [&str; 2] = ["assess-image", "record-push"];
+
+/// What a run is made of.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    /// The text of template.yaml.
+    pub template: String,
+    /// Values for its parameters, by name.
+    pub parameters: BTreeMap<String, String>,
+    /// The policy file.
+    pub policy: PathBuf,
+    /// The account.
+    pub account: String,
+    /// The region.
+    pub region: String,
+    /// What time it is at the start.
+    pub now: Timestamp,
+}
+
+/// Why a run cannot begin, or cannot go on.
+#[derive(Debug, Error)]
+pub enum PipelineError {
+    /// The policy is not there.
+    #[error("{file}: {source}")]
+    PolicyFile {
+        /// Which file.
+        file: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The policy is refused.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// The template is refused.
+    #[error("template.yaml: {0}")]
+    Template(#[from] TemplateError),
+    /// The template names a function that this runner does not know.
+    #[error("template.yaml: unknown function `{0}`: expected one that is listed in sim/pipeline/src/function.rs")]
+    UnknownFunction(String),
+    /// A function refuses its environment.
+    #[error("{function}: {source}")]
+    Environment {
+        /// Which function.
+        function: String,
+        /// Why.
+        source: EnvironmentError,
+    },
+    /// A batch that the queue made is not one that the function can read.
+    #[error("a batch for {function} is no SQS event: {source}")]
+    Batch {
+        /// Which function.
+        function: String,
+        /// Why.
+        source: serde_json::Error,
+    },
+}
+
+/// What became of the events that came in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// How many took effect, or had taken it before.
+    pub handled: u64,
+    /// How many were none of ours: no rule wanted them, or a function skipped them. By reason.
+    pub skipped: BTreeMap<String, u64>,
+    /// Those that ended in a dead-letter queue or could not be delivered at all: where from, and why.
+    pub dead: Vec<(String, String)>,
+}
+
+/// A pipeline that runs.
+pub struct Pipeline {
+    /// The AWS inside the process.
+    pub aws: SimulatedAws,
+    pub(crate) policy: Policy,
+    pub(crate) tally: Tally,
+    pub(crate) clock: Clock,
+    /// The images that the streams spoke of.
+    pub(crate) images: BTreeSet<ImageId>,
+    time: Arc<AtomicI64>,
+    config: SdkConfig,
+    setting: Setting,
+    stack: Stack,
+    functions: BTreeMap<String, Function>,
+    /// Why a message failed last, by message id.
+    reasons: BTreeMap<String, String>,
+    crashed: bool,
+}
+
+impl Pipeline {
+    /// Builds the stack of the template in an empty account and starts the functions.
+    pub async fn start(setting: Setting) -> Result<Self, PipelineError> {
+        let policy = read_policy(&setting)?;
+        let pseudo = Pseudo {
+            account: setting.account.clone(),
+            region: setting.region.clone(),
+            stack_name: "ecr-warden".to_owned(),
+        };
+        let stack = Stack::load(&setting.template, &setting.parameters, &pseudo)?;
+        let time = Arc::new(AtomicI64::new(setting.now.as_millisecond()));
+        let local_time = Arc::clone(&time);
+        let local_clock: sim_aws::TimeSource = Arc::new(move || local_time.load(Ordering::SeqCst));
+        let aws = SimulatedAws::new(&setting.account, &setting.region, local_clock);
+        furnish(&aws, &stack).await;
+        let mut pipeline = Self {
+            config: aws.sdk_config().await,
+            clock: Clock::Set(Arc::clone(&time)),
+            aws,
+            policy,
+            tally: Tally::default(),
+            images: BTreeSet::new(),
+            time,
+            setting,
+            stack,
+            functions: BTreeMap::new(),
+            reasons: BTreeMap::new(),
+            crashed: false,
+        };
+        pipeline.start_functions()?;
+        Ok(pipeline)
+    }
+
+    fn start_functions(&mut self) -> Result<(), PipelineError> {
+        let mut functions = BTreeMap::new();
+        for function in self.stack.functions() {
+            let name = function.name.clone();
+            // What is a path in the deployment is this file here; and the account of a stream is whichever
+            // its events come from.
+            let look_up = |variable: &str| match variable {
+                "POLICY_FILE" => Some(self.setting.policy.to_string_lossy().into_owned()),
+                "REGISTRY_ACCOUNT" => None,
+                other => function.environment.get(other).cloned(),
+            };
+            // Each function signs its calls with its name, so that what it calls can be held against what it may.
+            let unknown = || PipelineError::UnknownFunction(name.clone());
+            let caller = AppName::new(name.clone()).map_err(|_| unknown())?;
+            let config = self.config.to_builder().app_name(caller).build();
+            let started = Function::start(&name, &config, &Environment::new(&look_up), self.clock.clone())
+                .ok_or_else(unknown)?
+                .map_err(|source| PipelineError::Environment { function: name.clone(), source })?;
+            functions.insert(name, started);
+        }
+        self.functions = functions;
+        Ok(())
+    }
+
+    /// Delivers a stream and lets the functions work until nothing is left to do. `progress` is told how many
+    /// of the events are through.
+    pub async fn play(
+        &mut self,
+        deliveries: Vec<Delivery>,
+        progress: impl FnMut(usize),
+    ) -> Result<(), PipelineError> {
+        self.establish(&deliveries);
+        self.run(deliveries, progress).await
+    }
+
+    /// Tells the registry and Inspector what a stream implies.
+    pub fn establish(&mut self, deliveries: &[Delivery]) {
+        let newest = deliveries.iter().filter_map(Delivery::time).max();
+        self.time.fetch_max(newest.map_or(0, Timestamp::as_millisecond), Ordering::SeqCst);
+        self.images.extend(implied::establish(&self.aws, deliveries));
+    }
+
+    /// Delivers a stream whose truth is established.
+    pub async fn run(
+        &mut self,
+        deliveries: Vec<Delivery>,
+        mut progress: impl FnMut(usize),
+    ) -> Result<(), PipelineError> {
+        let mut deliveries = deliveries.into_iter().peekable();
+        let mut through = 0;
+        while deliveries.peek().is_some() {
+            for delivery in deliveries.by_ref().take(EVENTS_AT_ONCE) {
+                self.deliver(delivery);
+                through += 1;
+            }
+            while self.step().await? {}
+            progress(through);
+        }
+        self.settle().await
+    }
+
+    /// Lets the functions work until nothing is left to do, waiting for what is to be tried again.
+    pub async fn settle(&mut self) -> Result<(), PipelineError> {
+        loop {
+            while self.step().await? {}
+            let Some(at) = self.stack.next_visible_at() else { return Ok(()) };
+            self.time.fetch_max(at, Ordering::SeqCst);
+        }
+    }
+
+    /// Whether the process died since the last time this was asked, and has started again.
+    pub fn has_crashed(&mut self) -> bool {
+        std::mem::take(&mut self.crashed)
+    }
+
+    fn deliver(&mut self, delivery: Delivery) {
+        let event = match delivery.event {
+            Ok(event) => event,
+            Err(Unreadable(reason)) => return self.tally.dead.push((delivery.origin, reason)),
+        };
+        let routed = self.stack.route("default", &event, self.now());
+        if !routed.refused.is_empty() {
+            let reason = format!("longer than a message of {} may be", routed.refused.join(", "));
+            self.tally.dead.push((delivery.origin, reason));
+        } else if routed.queues.is_empty() {
+            let kind =
+                event.get("detail-type").and_then(serde_json::Value::as_str).unwrap_or("no detail-type");
+            let reason = format!("no rule wants it: {}", sanitize(kind));
+            *self.tally.skipped.entry(reason).or_default() += 1;
+        }
+    }
+
+    /// Routes what AWS announced and has one batch handled. Returns whether there was anything to do.
+    async fn step(&mut self) -> Result<bool, PipelineError> {
+        for emitted in self.aws.take_events() {
+            self.stack.route(&emitted.bus, &emitted.event, self.now());
+        }
+        let Some(batch) = self.stack.next_batch(self.now()) else { return Ok(false) };
+        let failed = |source| PipelineError::Batch { function: batch.function.clone(), source };
+        let event: SqsEvent = serde_json::from_value(Stack::lambda_event(&batch)).map_err(failed)?;
+        let function = self
+            .functions
+            .get(&batch.function)
+            .ok_or_else(|| PipelineError::UnknownFunction(batch.function.clone()))?;
+        let report = tokio::select! {
+            report = function.handle(event) => Some(report),
+            () = self.aws.faults().crashed() => None,
+        };
+        match report {
+            Some(report) => self.conclude(batch, report),
+            None => self.restart()?,
+        }
+        Ok(true)
+    }
+
+    /// The process has died in the middle of a batch: its messages come again, and it starts anew.
+    fn restart(&mut self) -> Result<(), PipelineError> {
+        self.crashed = true;
+        self.stack.release_in_flight();
+        self.start_functions()
+    }
+
+    fn conclude(&mut self, batch: Batch, report: Report) {
+        let outer = OUTER.contains(&batch.function.as_str());
+        let skipped: BTreeMap<String, String> = report.skipped.iter().cloned().collect();
+        self.reasons
+            .extend(report.failed.iter().map(|failure| (failure.message.clone(), failure.reason.clone())));
+        let failed = match report.into_response() {
+            Err(_) => Failed::All,
+            Ok(response) if response.batch_item_failures.is_empty() => Failed::None,
+            Ok(response) => Failed::Items(
+                response.batch_item_failures.into_iter().map(|item| item.item_identifier).collect(),
+            ),
+        };
+        let function = batch.function.clone();
+        let finished = self.stack.finish(batch, failed);
+        for record in finished.dead {
+            let reason = self.reasons.remove(&record.message_id).unwrap_or_default();
+            self.tally.dead.push((format!("{function}: {}", name_of(&record.body)), reason));
+        }
+        if !outer {
+            return;
+        }
+        for record in finished.deleted {
+            match skipped.get(&record.message_id) {
+                Some(reason) => *self.tally.skipped.entry(reason.clone()).or_default() += 1,
+                None => self.tally.handled += 1,
+            }
+        }
+    }
+
+    /// What time it is, in epoch milliseconds.
+    fn now(&self) -> i64 {
+        self.time.load(Ordering::SeqCst)
+    }
+
+    /// The tags that each image has in the registry.
+    pub(crate) fn tags(&self) -> BTreeMap<ImageId, Vec<String>> {
+        let views = self.aws.ecr().images();
+        let tags = |image: &ImageId| {
+            let is_it = |view: &&sim_aws::ImageView| {
+                view.registry == image.account
+                    && view.repository == image.repository
+                    && view.digest == image.digest.as_str()
+            };
+            views.iter().find(is_it).map(|view| view.tags.clone()).unwrap_or_default()
+        };
+        self.images.iter().map(|image| (image.clone(), tags(image))).collect()
+    }
+
+    /// The functions, with what the template grants them.
+    pub fn functions(&self) -> impl Iterator<Item = &sim_delivery::Function> {
+        self.stack.functions()
+    }
+
+    /// The name of the table of ledgers.
+    pub(crate) fn table(&self) -> String {
+        self.stack.tables().first().map(|table| table.name.clone()).unwrap_or_default()
+    }
+
+    /// How often each operation was called by the functions, by IAM action. The runner's own look at the ledgers
+    /// names no caller and does not count.
+    pub fn calls(&self) -> BTreeMap<String, u64> {
+        let mut sums = BTreeMap::new();
+        for ((caller, action), count) in self.aws.calls_by_caller() {
+            if !caller.is_empty() {
+                *sums.entry(action).or_default() += count;
+            }
+        }
+        sums
+    }
+
+    pub(crate) fn sdk_config(&self) -> &SdkConfig {
+        &self.config
+    }
+
+    /// What ended in a dead-letter queue or could not be delivered at all: where from, and why.
+    pub fn dead(&self) -> &[(String, String)] {
+        &self.tally.dead
+    }
+
+    /// How many events were none of ours, by reason.
+    pub fn skipped(&self) -> &BTreeMap<String, u64> {
+        &self.tally.skipped
+    }
+
+    /// What lies in dead-letter queues, as the messages' bodies.
+    pub fn dead_letters(&self) -> Vec<String> {
+        self.stack.dead_letters().into_iter().map(|(_, record)| record.body.to_string()).collect()
+    }
+}
+
+/// Creates what the stack has besides functions and queues.
+pub(crate) async fn furnish(aws: &SimulatedAws, stack: &Stack) {
+    for table in stack.tables() {
+        aws.dynamodb().create_table(&table.name, &table.key).await;
+    }
+    for topic in stack.topics() {
+        aws.sns().create_topic(topic);
+    }
+    for bus in stack.buses() {
+        aws.eventbridge().create_bus(bus);
+    }
+}
+
+/// What a person calls an event: its type and its id.
+fn name_of(body: &str) -> String {
+    let event: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
+    let text = |key: &str| event.get(key).and_then(serde_json::Value::as_str).unwrap_or("unknown");
+    sanitize(&format!("{} {}", text("detail-type"), text("id")))
+}
+
+fn read_policy(setting: &Setting) -> Result<Policy, PipelineError> {
+    let file = setting.policy.to_string_lossy().into_owned();
+    let text = std::fs::read_to_string(&setting.policy)
+        .map_err(|source| PipelineError::PolicyFile { file: file.clone(), source })?;
+    let today = setting.now.to_zoned(jiff::tz::TimeZone::UTC).date();
+    Ok(Policy::read(&text, &file, today)?)
+}

@@ -1,0 +1,97 @@
+//! The built-in story: what the pipeline does, in seven acts, on events of its own. `cargo run` tells it, and the
+//! tests play it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use crate::input::{Delivery, read_text};
+use crate::known_exploited::know_exploited;
+use crate::pipeline::{Pipeline, PipelineError, Setting};
+
+/// CISA's catalogue of known exploited vulnerabilities, as the story has it.
+pub const KNOWN_EXPLOITED: &str = include_str!("../story/known-exploited.json");
+
+/// One act of the story.
+pub struct Act {
+    pub title: &'static str,
+    /// What happens, and what it shows.
+    pub meaning: &'static str,
+    events: &'static str,
+}
+
+/// The acts, in their order.
+pub const ACTS: [Act; 7] = [
+    Act {
+        title: "Three images are pushed",
+        meaning: "ECR announces the pushes, CloudTrail says who pushed. Nothing is scanned yet: the verdict is pending.",
+        events: include_str!("../story/1-push.jsonl"),
+    },
+    Act {
+        title: "Amazon Inspector scans them",
+        meaning: "Five findings arrive for shop/checkout. One is exploited in the wild, one is excused by a waiver.\n\
+                  They are collected until the scan ends; then one alert goes out and the quarantine tag goes on.",
+        events: include_str!("../story/2-scan.jsonl"),
+    },
+    Act {
+        title: "Every event is delivered again, in another order",
+        meaning: "EventBridge delivers at least once. Nothing is written and nothing is announced.",
+        events: include_str!("../story/3-again.jsonl"),
+    },
+    Act {
+        title: "The fix is pushed",
+        meaning: "shop/checkout 1.4.1 takes over the tag latest. It is judged on its own, and it is clear.",
+        events: include_str!("../story/4-fix.jsonl"),
+    },
+    Act {
+        title: "The old image is archived, and Inspector closes its findings",
+        meaning: "Closed is not fixed: the image is no longer scanned, so it stays in quarantine.",
+        events: include_str!("../story/5-archived.jsonl"),
+    },
+    Act {
+        title: "A week later a new vulnerability hits three images at once",
+        meaning: "It is already exploited. One alert lists the three images; each of them gets its tag.",
+        events: include_str!("../story/6-spread.jsonl"),
+    },
+    Act {
+        title: "The finding is withdrawn for one of them",
+        meaning: "shop/web is still scanned, so this time closed means gone: the image is released and its tag removed.",
+        events: include_str!("../story/7-released.jsonl"),
+    },
+];
+
+impl Act {
+    pub fn deliveries(&self) -> Vec<Delivery> {
+        read_text(self.title, self.events.as_bytes())
+    }
+}
+
+/// The story's policy file.
+pub fn policy() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("story/policy.yaml")
+}
+
+/// A pipeline before the first act.
+pub async fn begin(template: &str, parameters: BTreeMap<String, String>) -> Result<Pipeline, StoryError> {
+    let pipeline = Pipeline::start(Setting {
+        template: template.to_owned(),
+        parameters,
+        policy: policy(),
+        account: "210987654321".to_owned(),
+        region: "eu-west-1".to_owned(),
+        now: Timestamp::UNIX_EPOCH,
+    })
+    .await?;
+    know_exploited(&pipeline.aws, KNOWN_EXPLOITED).map_err(StoryError::Catalogue)?;
+    Ok(pipeline)
+}
+
+/// Why the story cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum StoryError {
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+    #[error("known-exploited.json: {0}")]
+    Catalogue(serde_json::Error),
+}

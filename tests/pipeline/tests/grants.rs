@@ -1,0 +1,119 @@
+//! What the code calls and what the template grants are the same list (invariant 10).
+#![allow(clippy::unwrap_used)] // A test says what it expects by failing.
+
+use std::collections::BTreeSet;
+
+use sim_aws::{SeedScan, Fault, Nth, ScanStatus};
+use sim_pipeline::Pipeline;
+use serde_json::json;
+use pipeline_tests::{ACTS, QUARANTINED, act, event, pipeline, pipeline_with, play, setting, stream};
+
+/// What Lambda itself does with a function's role: it reads the queue and writes the logs.
+const LAMBDA: [&str; 5] = [
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
+    "sqs:ReceiveMessage",
+];
+/// Actions that AWS lets nobody narrow down to a resource; a condition has to do it where there is one.
+/// Source: <https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html>.
+const WITHOUT_RESOURCE: [&str; 4] = [
+    "cloudwatch:PutMetricData",
+    "inspector2:BatchGetFindingDetails",
+    "inspector2:ListCoverage",
+    "inspector2:ListFindings",
+];
+
+/// Everything that is called, by function, over runs that reach what a calm one does not: a scan of an image whose
+/// push nobody announced, findings before the word of who pushed, and answers of every service that get lost, so
+/// that what was done is done again.
+async fn called() -> BTreeSet<(String, String)> {
+    let mut pipeline = pipeline().await;
+    let mut scan = event("2-scan", "Inspector2 Scan");
+    scan["detail-type"] = json!("ECR Image Scan");
+    scan["source"] = json!("aws.ecr");
+    scan["detail"] = json!({
+        "scan-status": "COMPLETE", "repository-name": "shop/checkout", "image-digest": QUARANTINED,
+        "image-tags": ["1.4.0"], "finding-severity-counts": {},
+    });
+    pipeline.establish(&stream([scan.clone()]));
+    let complete = SeedScan { status: ScanStatus::Complete, ..SeedScan::default() };
+    pipeline.aws.ecr().seed_basic_scan("210987654321", "shop/checkout", QUARANTINED, complete);
+    play(&mut pipeline, stream([scan])).await;
+    play(&mut pipeline, act("2-scan")).await;
+    for name in ACTS {
+        play(&mut pipeline, act(name)).await;
+    }
+    let mut called: BTreeSet<_> = pipeline.aws.calls_by_caller().into_keys().collect();
+    for action in pipeline.aws.calls().into_keys() {
+        let mut pipeline = pipeline_tests::pipeline().await;
+        pipeline.aws.faults().inject(&action, Fault::ResponseLost, Nth::Times(7));
+        for name in ACTS {
+            play(&mut pipeline, act(name)).await;
+        }
+        called.extend(pipeline.aws.calls_by_caller().into_keys());
+    }
+    called
+}
+
+#[tokio::test]
+async fn calls_and_grants_are_the_same_list() {
+    let called = called().await;
+    for function in pipeline().await.functions() {
+        let calls: BTreeSet<String> = called
+            .iter()
+            .filter(|(caller, _)| *caller == function.name)
+            .map(|(_, action)| action.clone())
+            .chain(LAMBDA.map(str::to_owned))
+            .collect();
+        let granted: BTreeSet<String> =
+            function.grants.iter().flat_map(|grant| grant.actions.clone()).collect();
+        assert_eq!(granted, calls, "{} is granted (left) and calls (right)", function.name);
+    }
+}
+
+#[tokio::test]
+async fn no_grant_is_wider_than_aws_makes_it() {
+    let pipeline = pipeline().await;
+    for function in pipeline.functions() {
+        assert!(!function.grants.is_empty(), "{}: no grants were read", function.name);
+        for grant in &function.grants {
+            assert!(
+                grant.actions.iter().all(|action| !action.contains('*')),
+                "{}: an action is granted by a wildcard: {grant:?}",
+                function.name
+            );
+            assert!(
+                !grant.resources.contains("*")
+                    || grant.actions.iter().all(|action| WITHOUT_RESOURCE.contains(&action.as_str())),
+                "{}: {grant:?} could be narrowed down to a resource",
+                function.name
+            );
+            assert!(
+                !grant.actions.contains("cloudwatch:PutMetricData") || grant.conditional,
+                "{}: metrics of every namespace may be published",
+                function.name
+            );
+            assert!(
+                !grant.actions.iter().any(|action| action.starts_with("dynamodb:")) || grant.conditional,
+                "{}: items of other functions may be reached: {grant:?}",
+                function.name
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_only_observes_may_touch_no_tag() {
+    let mut setting = setting();
+    setting.parameters.insert("QuarantineMode".to_owned(), "observe".to_owned());
+    let may = |pipeline: &Pipeline| -> BTreeSet<String> {
+        let grants = pipeline.functions().flat_map(|function| function.grants.clone());
+        grants.flat_map(|grant| grant.actions).filter(|action| action.starts_with("ecr:")).collect()
+    };
+    let observing = may(&pipeline_with(setting).await);
+    let tagging = may(&pipeline().await);
+    let tags = ["ecr:BatchDeleteImage", "ecr:BatchGetImage", "ecr:PutImage"].map(str::to_owned);
+    assert_eq!(tagging.difference(&observing).cloned().collect::<Vec<_>>(), tags);
+}

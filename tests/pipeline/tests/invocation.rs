@@ -1,0 +1,136 @@
+//! One invocation of assess-image by itself: when its time is nearly over, and when others store meanwhile.
+#![allow(clippy::unwrap_used)] // A test says what it expects by failing.
+
+use std::time::{Duration, SystemTime};
+
+use assess_image::AssessImage;
+use aws_lambda_events::event::sqs::SqsEvent;
+use sim_aws::{Fault, Nth};
+use sim_pipeline::Pipeline;
+use serde_json::{Value, json};
+use aws::dynamodb::Ledgers;
+use lambda::clock::Clock;
+use lambda::deadline::Deadline;
+use lambda::environment::Environment;
+use domain::event::{ActionType, ImageAction};
+use domain::ledger::Evidence;
+use domain::verdict::Verdict;
+use pipeline_tests::{act, file, pipeline, quarantined};
+
+async fn function(pipeline: &Pipeline) -> AssessImage {
+    let variables = |name: &str| match name {
+        "TABLE_NAME" => Some("ledgers".to_owned()),
+        "EVENT_BUS_NAME" => Some("announcements".to_owned()),
+        "POLICY_FILE" => Some(sim_pipeline::story::policy().to_string_lossy().into_owned()),
+        "REGISTRY_ACCOUNT" => Some("210987654321".to_owned()),
+        "REPOSITORIES_INCLUDED" => Some("*".to_owned()),
+        _ => None,
+    };
+    let config = pipeline.aws.sdk_config().await;
+    AssessImage::new(&config, &Environment::new(&variables), Clock::System).unwrap()
+}
+
+/// Five findings of the story's first image and the end of its scan, as the queue delivers them.
+fn batch() -> SqsEvent {
+    let file = file("functions/assess-image/event.json");
+    serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
+}
+
+/// The same with every event changed.
+fn changed(change: impl Fn(&mut Value)) -> SqsEvent {
+    let mut batch = batch();
+    for record in &mut batch.records {
+        let mut event: Value = serde_json::from_str(record.body.as_deref().unwrap()).unwrap();
+        change(&mut event);
+        record.body = Some(event.to_string());
+    }
+    batch
+}
+
+/// A pipeline that knows the image, and what the function needs.
+async fn furnished() -> Pipeline {
+    let mut pipeline = pipeline().await;
+    pipeline.establish(&[act("1-push"), act("2-scan")].concat());
+    pipeline.aws.dynamodb().create_table("ledgers", "id").await;
+    pipeline.aws.eventbridge().create_bus("announcements");
+    pipeline
+}
+
+#[tokio::test]
+async fn the_registry_is_asked_once_about_an_image_whose_push_nobody_announced() {
+    let pipeline = furnished().await;
+    let batch = changed(|event| {
+        if let Some(image) = event.pointer_mut("/detail/resources/0/details/awsEcrContainerImage") {
+            image.as_object_mut().unwrap().remove("pushedAt");
+        }
+    });
+    let report = function(&pipeline).await.handle(batch, Deadline::never()).await;
+    assert_eq!(report.failed, []);
+    let calls = pipeline.aws.calls();
+    assert_eq!((calls["events:PutEvents"], calls["ecr:DescribeImages"]), (1, 1));
+}
+
+#[tokio::test]
+async fn a_basic_scan_of_an_image_that_went_is_handled_and_no_news() {
+    let pipeline = furnished().await;
+    let batch = changed(|event| {
+        event["detail-type"] = json!("ECR Image Scan");
+        event["source"] = json!("aws.ecr");
+        event["detail"] = json!({
+            "scan-status": "COMPLETE", "repository-name": "shop/checkout",
+            "image-digest": format!("sha256:{}", "0a".repeat(32)), "finding-severity-counts": { "CRITICAL": 1 },
+        });
+    });
+    let messages = batch.records.len();
+    let report = function(&pipeline).await.handle(batch, Deadline::never()).await;
+    assert_eq!((report.handled.len(), report.failed), (messages, vec![]));
+    assert!(!pipeline.aws.calls().contains_key("events:PutEvents"));
+}
+
+#[tokio::test]
+async fn images_for_which_no_time_is_left_go_back_untouched() {
+    let pipeline = pipeline().await;
+    let function = function(&pipeline).await;
+    let before = pipeline.aws.calls();
+    let report = function.handle(batch(), Deadline::at(SystemTime::now() + Duration::from_secs(5))).await;
+    assert_eq!(report.failed.len(), batch().records.len());
+    assert!(report.failed.iter().all(|failure| failure.retryable));
+    assert_eq!(pipeline.aws.calls(), before);
+}
+
+#[tokio::test]
+async fn what_was_asked_is_not_asked_again_when_somebody_else_stores_meanwhile() {
+    let pipeline = furnished().await;
+    let function = function(&pipeline).await;
+    let ledgers =
+        Ledgers::new(aws_sdk_dynamodb::Client::new(&pipeline.aws.sdk_config().await), "ledgers".to_owned());
+    let image = quarantined();
+    pipeline.aws.faults().inject(
+        "inspector2:ListFindings",
+        Fault::Slow(Duration::from_millis(400)),
+        Nth::Call(1),
+    );
+    let others = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let mut stored = ledgers.load(&image).await.unwrap();
+        let (tag, media_type) = (None, Some("theirs".to_owned()));
+        let at = "2026-03-02T08:00:00Z".parse().unwrap();
+        stored.ledger.merge(Evidence::Action(ImageAction {
+            image: image.clone(),
+            action: ActionType::Push,
+            tag,
+            media_type,
+            at,
+        }));
+        assert!(ledgers.store(&mut stored).await.unwrap());
+    };
+    let (report, ()) = tokio::join!(function.handle(batch(), Deadline::never()), others);
+    assert_eq!(report.failed, []);
+    let calls = pipeline.aws.calls();
+    let count = |action: &str| calls.get(action).copied().unwrap_or_default();
+    assert_eq!((count("dynamodb:PutItem"), count("events:PutEvents")), (3, 1), "theirs, a conflict, ours");
+    assert_eq!((count("inspector2:ListFindings"), count("ecr:DescribeImages")), (1, 1));
+    let ledger = ledgers.load(&image).await.unwrap().ledger;
+    assert_eq!(ledger.facts.media_type.as_deref(), Some("theirs"));
+    assert_eq!((ledger.announced.verdict, ledger.facts.findings.len()), (Verdict::Quarantine, 5));
+}

@@ -1,0 +1,237 @@
+//! Quarantine: what it does to an image, what it never does, and what ends it (invariants 7, 8 and 9).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)] // A test says what it expects by failing.
+
+use std::time::Duration;
+
+use aws_lambda_events::event::sqs::SqsEvent;
+use enforce_quarantine::EnforceQuarantine;
+use sim_aws::{Fault, ImageView, Mutability, Nth, SeedImage};
+use sim_pipeline::{Outcome, Pipeline};
+use serde_json::json;
+use aws::dynamodb::Ledgers;
+use aws::ecr::{Manifest, Registry};
+use lambda::deadline::Deadline;
+use lambda::environment::Environment;
+use domain::verdict::Verdict;
+use pipeline_tests::{QUARANTINED, act, event, pipeline, pipeline_with, play, quarantined, setting, stream};
+
+const TAG: &str = "quarantine-7e6c2638cb94";
+
+fn image(pipeline: &Pipeline) -> ImageView {
+    pipeline.aws.ecr().images().into_iter().find(|image| image.digest == QUARANTINED).unwrap()
+}
+
+fn verdict(outcome: &Outcome) -> Verdict {
+    outcome.images.iter().find(|image| image.digest == QUARANTINED).unwrap().verdict
+}
+
+#[tokio::test]
+async fn the_tag_is_added_and_nothing_else_changes() {
+    let mut pipeline = pipeline().await;
+    play(&mut pipeline, act("1-push")).await;
+    let before = image(&pipeline);
+    play(&mut pipeline, act("2-scan")).await;
+    let after = image(&pipeline);
+    assert_eq!(after.tags, ["1.4.0", "latest", TAG]);
+    assert_eq!((after.manifest, after.media_type), (before.manifest, before.media_type));
+}
+
+#[tokio::test]
+async fn an_immutable_repository_takes_the_tag_too() {
+    for mutability in [Mutability::Immutable, Mutability::ImmutableWithExclusion(vec!["latest".to_owned()])] {
+        let mut pipeline = pipeline().await;
+        pipeline.aws.ecr().create_repository("210987654321", "shop/checkout", mutability);
+        play(&mut pipeline, [act("1-push"), act("2-scan")].concat()).await;
+        assert!(image(&pipeline).tags.contains(&TAG.to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn a_tag_that_is_there_already_is_success() {
+    let mut pipeline = pipeline().await;
+    play(&mut pipeline, [act("1-push"), act("2-scan")].concat()).await;
+    // The ledger changes once more, and the announcement finds the tag on.
+    let mut later = event("2-scan", "Inspector2 Finding");
+    later["detail"]["findingArn"] =
+        json!("arn:aws:inspector2:eu-west-1:210987654321:finding/0123456789abcdef0123456789abcdef");
+    let outcome = play(&mut pipeline, stream([later])).await;
+    assert_eq!(outcome.calls["ecr:PutImage"], 1);
+    assert_eq!(outcome.events.dead, 0);
+}
+
+#[tokio::test]
+async fn a_tag_of_our_name_on_another_image_is_no_success() {
+    let mut pipeline = pipeline().await;
+    play(&mut pipeline, act("1-push")).await;
+    pipeline.aws.ecr().create_repository("210987654321", "shop/checkout", Mutability::Immutable);
+    pipeline.aws.ecr().seed_image(SeedImage {
+        registry: "210987654321".to_owned(),
+        repository: "shop/checkout".to_owned(),
+        digest: format!("sha256:{}", "ab".repeat(32)),
+        tags: vec![TAG.to_owned()],
+        ..SeedImage::default()
+    });
+    let outcome = play(&mut pipeline, act("2-scan")).await;
+    assert!(!image(&pipeline).tags.contains(&TAG.to_owned()));
+    let (origin, reason) = &pipeline.dead()[0];
+    assert!(origin.starts_with("enforce-quarantine") && reason.contains(TAG), "{origin}: {reason}");
+    assert_eq!(outcome.events.dead, 1);
+}
+
+#[tokio::test]
+async fn observing_calls_nothing_that_changes_the_registry_and_says_so() {
+    let mut setting = setting();
+    setting.parameters.insert("QuarantineMode".to_owned(), "observe".to_owned());
+    let mut pipeline = pipeline_with(setting).await;
+    let outcome = play(&mut pipeline, [act("1-push"), act("2-scan")].concat()).await;
+    assert_eq!(verdict(&outcome), Verdict::Quarantine);
+    assert!(!outcome.calls.contains_key("ecr:PutImage"));
+    assert_eq!(image(&pipeline).tags, ["1.4.0", "latest"]);
+    assert!(outcome.alerts[0].text.contains("nothing was changed, because the quarantine mode is observe"));
+}
+
+#[tokio::test]
+async fn our_own_tags_come_back_and_end_there() {
+    let mut pipeline = pipeline().await;
+    let outcome = play(&mut pipeline, [act("1-push"), act("2-scan")].concat()).await;
+    assert_eq!(outcome.calls["ecr:PutImage"], 1);
+    let before = pipeline.aws.calls();
+    pipeline.settle().await.unwrap();
+    assert_eq!(pipeline.aws.calls(), before);
+
+    // The same without the guard in the rules: the function itself recognises them.
+    let mut setting = setting();
+    setting.template =
+        setting.template.replace("{ anything-but: { prefix: quarantine- } }", "{ exists: true }");
+    let mut unguarded = pipeline_with(setting).await;
+    let outcome = play(&mut unguarded, [act("1-push"), act("2-scan")].concat()).await;
+    assert_eq!(outcome.calls["ecr:PutImage"], 1);
+    assert_eq!(unguarded.skipped()["our own quarantine tag"], 2, "ECR's event and CloudTrail's");
+}
+
+#[tokio::test]
+async fn findings_that_close_with_the_image_uncovered_end_no_quarantine() {
+    let mut pipeline = pipeline().await;
+    play(&mut pipeline, [act("1-push"), act("2-scan")].concat()).await;
+    let outcome = play(&mut pipeline, act("5-archived")).await;
+    assert_eq!(verdict(&outcome), Verdict::Quarantine);
+    assert!(image(&pipeline).tags.contains(&TAG.to_owned()));
+    assert!(!pipeline_tests::sums(&outcome).keys().any(|(name, _)| name == "FindingsClosed"));
+}
+
+#[tokio::test]
+async fn findings_that_close_with_the_image_covered_release_it_once() {
+    let mut pipeline = pipeline().await;
+    play(&mut pipeline, [act("1-push"), act("2-scan")].concat()).await;
+    let closings = || {
+        let closed = act("5-archived").into_iter().filter_map(|delivery| delivery.event.ok());
+        stream(closed.filter(|event| event["detail-type"] == "Inspector2 Finding"))
+    };
+    let outcome = play(&mut pipeline, closings()).await;
+    assert_eq!(verdict(&outcome), Verdict::Clear);
+    assert_eq!(image(&pipeline).tags, ["1.4.0", "latest"]);
+    assert_eq!(outcome.alerts.last().unwrap().subject, "Released: shop/checkout:1.4.0 (+1 tag)");
+    let again = play(&mut pipeline, closings()).await;
+    assert_eq!(again.alerts.len(), outcome.alerts.len());
+}
+
+#[tokio::test]
+async fn release_never_takes_the_last_tag() {
+    let mut pipeline = pipeline().await;
+    play(&mut pipeline, [act("1-push"), act("2-scan")].concat()).await;
+    for tag in ["1.4.0", "latest"] {
+        pipeline.aws.ecr().seed_untag("210987654321", "shop/checkout", tag);
+    }
+    let closed = act("5-archived").into_iter().filter_map(|delivery| delivery.event.ok());
+    let closed = stream(closed.filter(|event| event["detail-type"] == "Inspector2 Finding"));
+    let outcome = play(&mut pipeline, closed).await;
+    assert_eq!(verdict(&outcome), Verdict::Clear);
+    assert_eq!(image(&pipeline).tags, [TAG], "the image would have gone with its last tag");
+}
+
+#[tokio::test]
+async fn a_registry_that_refuses_for_good_is_seen_in_the_dead_letters() {
+    let mut pipeline = pipeline().await;
+    pipeline.aws.faults().inject("ecr:PutImage", Fault::Throttle, Nth::Always);
+    let outcome = play(&mut pipeline, [act("1-push"), act("2-scan")].concat()).await;
+    assert_eq!(verdict(&outcome), Verdict::Quarantine);
+    assert_eq!(outcome.alerts.len(), 1, "the others know nothing of it");
+    assert_eq!(outcome.events.dead, 1);
+    assert!(pipeline.dead()[0].1.contains("ecr:PutImage failed"), "{:?}", pipeline.dead());
+}
+
+#[tokio::test]
+async fn a_manifest_that_changed_on_the_way_is_refused() {
+    let mut pipeline = pipeline().await;
+    play(&mut pipeline, act("1-push")).await;
+    let id = quarantined();
+    let registry = Registry::new(aws_sdk_ecr::Client::new(&pipeline.aws.sdk_config().await));
+    let manifest = registry.manifest(&id).await.unwrap().unwrap();
+    let changed = Manifest { text: format!("{} ", manifest.text), ..manifest };
+    let error = registry.put_tag(&id, changed, TAG).await.unwrap_err();
+    assert!(error.is("ImageDigestDoesNotMatch") && !error.retryable, "{error}");
+}
+
+/// An announcement of the story's first image, as its queue delivers it.
+fn announcement() -> SqsEvent {
+    let file = pipeline_tests::file("functions/enforce-quarantine/event.json");
+    serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_verdict_that_changes_while_the_tag_is_taken_off_puts_it_on_again() {
+    let mut pipeline = pipeline().await;
+    play(&mut pipeline, [act("1-push"), act("2-scan")].concat()).await;
+    pipeline.aws.dynamodb().create_table("ledgers", "id").await;
+    let config = pipeline.aws.sdk_config().await;
+    let ledgers = Ledgers::new(aws_sdk_dynamodb::Client::new(&config), "ledgers".to_owned());
+    let id = quarantined();
+    let judge = async |verdict| {
+        let mut stored = ledgers.load(&id).await.unwrap();
+        stored.ledger.announced.verdict = verdict;
+        assert!(ledgers.store(&mut stored).await.unwrap());
+    };
+    judge(Verdict::Clear).await;
+    let variables = |name: &str| match name {
+        "TABLE_NAME" => Some("ledgers".to_owned()),
+        "QUARANTINE_MODE" => Some("tag".to_owned()),
+        _ => None,
+    };
+    let function = EnforceQuarantine::new(&config, &Environment::new(&variables)).unwrap();
+    pipeline.aws.faults().inject(
+        "ecr:BatchDeleteImage",
+        Fault::Slow(Duration::from_millis(400)),
+        Nth::Call(1),
+    );
+    let others = async {
+        // The tag is still on, so whoever looks now leaves it.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        judge(Verdict::Quarantine).await;
+    };
+    let (report, ()) = tokio::join!(function.handle(announcement(), Deadline::never()), others);
+    assert_eq!(report.failed, []);
+    assert!(image(&pipeline).tags.contains(&TAG.to_owned()), "in quarantine without its tag");
+}
+
+#[tokio::test]
+async fn an_alert_names_the_tags_that_the_image_has_now() {
+    let mut pipeline = pipeline().await;
+    // The fix takes over the tag latest, and no event says so of the old image.
+    play(&mut pipeline, [act("1-push"), act("2-scan"), act("4-fix")].concat()).await;
+    let mut later = event("2-scan", "Inspector2 Finding");
+    later["time"] = json!("2026-03-05T09:00:00Z");
+    later["detail"]["updatedAt"] = json!("Thu Mar 05 09:00:00.000 UTC 2026");
+    later["detail"]["firstObservedAt"] = later["detail"]["updatedAt"].clone();
+    later["detail"]["packageVulnerabilityDetails"]["vulnerabilityId"] = json!("CVE-2026-91200");
+    later["detail"]["findingArn"] =
+        json!("arn:aws:inspector2:eu-west-1:210987654321:finding/0123456789abcdef0123456789abcdef");
+    // Inspector still names both tags, and it is five minutes later when it is heard.
+    let mut tick = later.clone();
+    tick["detail-type"] = json!("Five Minutes Have Passed");
+    tick["time"] = json!("2026-03-05T09:05:00Z");
+    let outcome = play(&mut pipeline, stream([later, tick])).await;
+    let alert = outcome.alerts.last().unwrap();
+    assert!(alert.text.contains("CVE-2026-91200") && alert.text.contains(QUARANTINED), "{}", alert.text);
+    assert!(alert.text.contains("\nTags     1.4.0\n"), "{}", alert.text);
+    assert!(!alert.subject.contains("latest") && !alert.subject.contains("+1 tag"), "{}", alert.subject);
+}

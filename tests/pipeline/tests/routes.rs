@@ -1,0 +1,209 @@
+//! Where `template.yaml` of this repository sends the events of AWS.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
+
+use std::collections::BTreeMap;
+
+use sim_delivery::{Failed, Pseudo, Stack};
+use serde_json::{Value, json};
+
+fn stack() -> Stack {
+    let path = pipeline_tests::file("template.yaml");
+    let text = std::fs::read_to_string(path).unwrap();
+    let pseudo = Pseudo {
+        account: "123456789012".to_owned(),
+        region: "eu-central-1".to_owned(),
+        stack_name: "ecr-warden".to_owned(),
+    };
+    Stack::load(&text, &BTreeMap::new(), &pseudo).unwrap()
+}
+
+fn event(source: &str, kind: &str, detail: &Value) -> Value {
+    json!({"version": "0", "source": source, "detail-type": kind, "resources": [], "detail": detail})
+}
+
+fn image_action(action: &str, result: &str, tag: Option<&str>) -> Value {
+    let mut detail = json!({"result": result, "repository-name": "api", "image-digest": "sha256:1", "action-type": action});
+    if let Some(tag) = tag {
+        detail["image-tag"] = json!(tag);
+    }
+    event("aws.ecr", "ECR Image Action", &detail)
+}
+
+fn put_image(tag: Option<&str>, error: Option<&str>) -> Value {
+    let mut detail = json!({"eventSource": "ecr.amazonaws.com", "eventName": "PutImage", "requestParameters": {"repositoryName": "api"}});
+    if let Some(tag) = tag {
+        detail["requestParameters"]["imageTag"] = json!(tag);
+    }
+    if let Some(error) = error {
+        detail["errorCode"] = json!(error);
+    }
+    event("aws.ecr", "AWS API Call via CloudTrail", &detail)
+}
+
+fn finding(resource: &str) -> Value {
+    event("aws.inspector2", "Inspector2 Finding", &json!({"resources": [{"type": resource, "id": "1"}]}))
+}
+
+#[test]
+fn each_event_goes_to_the_function_that_wants_it() {
+    let record_push = Some("RecordPushQueue");
+    let assess_image = Some("AssessImageQueue");
+    let scan =
+        json!({"scan-status": "INITIAL_SCAN_COMPLETE", "repository-name": "arn:aws:ecr:::repository/api"});
+    let cases = [
+        (image_action("PUSH", "SUCCESS", Some("latest")), record_push),
+        (image_action("PUSH", "SUCCESS", None), record_push),
+        (image_action("DELETE", "SUCCESS", Some("latest")), record_push),
+        (image_action("PUSH", "SUCCESS", Some("quarantine-latest")), None),
+        (image_action("DELETE", "SUCCESS", Some("quarantine-latest")), None),
+        (image_action("PUSH", "FAILURE", Some("latest")), None),
+        (image_action("UPDATE_STORAGE_CLASS", "SUCCESS", None), None),
+        (put_image(Some("latest"), None), record_push),
+        (put_image(None, None), record_push),
+        (put_image(Some("quarantine-latest"), None), None),
+        (put_image(Some("latest"), Some("AccessDenied")), None),
+        (finding("AWS_ECR_CONTAINER_IMAGE"), assess_image),
+        (finding("AWS_EC2_INSTANCE"), None),
+        (event("aws.inspector2", "Inspector2 Scan", &scan), assess_image),
+        (event("aws.inspector2", "Inspector2 Scan", &json!({"instance-id": "i-1"})), None),
+        (event("aws.inspector2", "Inspector2 Coverage", &json!({})), None),
+        (event("aws.ecr", "ECR Image Scan", &json!({"scan-status": "FAILED"})), assess_image),
+        (event("aws.ecr", "ECR Replication Action", &json!({"result": "SUCCESS"})), None),
+        (event("someone.else", "ECR Image Scan", &json!({})), None),
+    ];
+    let mut stack = stack();
+    for (event, expected) in cases {
+        let routed = stack.route("default", &event, 0);
+        assert_eq!(routed.queues, expected.into_iter().collect::<Vec<_>>(), "{event}");
+        assert_eq!(routed.rules.len(), routed.queues.len(), "{event}");
+    }
+}
+
+#[test]
+fn an_assessment_reaches_all_three_reactors_and_only_on_our_bus() {
+    let mut stack = stack();
+    let assessed = event("ecr-warden", "Image Assessed", &json!({}));
+    assert_eq!(stack.buses(), ["ecr-warden"]);
+    let bus = stack.buses()[0].clone();
+    let routed = stack.route(&bus, &assessed, 0);
+    assert_eq!(routed.rules, ["ImageAssessed"]);
+    assert_eq!(routed.queues, ["PublishMetricsQueue", "RaiseAlertsQueue", "EnforceQuarantineQueue"]);
+    assert_eq!(stack.route("default", &assessed, 0).rules, Vec::<String>::new());
+    let arn = "arn:aws:events:eu-central-1:123456789012:event-bus/ecr-warden";
+    assert_eq!(stack.route(arn, &assessed, 0).queues.len(), 3);
+
+    // The reactor without a batching window is first, then the others in turn.
+    let mut order = Vec::new();
+    while let Some(batch) = stack.next_batch(0) {
+        order.push((batch.function.clone(), batch.records.len()));
+        stack.finish(batch, Failed::None);
+    }
+    assert_eq!(order[0], ("enforce-quarantine".to_owned(), 2));
+    assert_eq!(order.len(), 3);
+}
+
+#[test]
+fn mappings_that_have_work_take_turns() {
+    let mut stack = stack();
+    for _ in 0..30 {
+        stack.route("ecr-warden", &event("ecr-warden", "Image Assessed", &json!({})), 0);
+    }
+    for _ in 0..200 {
+        stack.route("default", &image_action("PUSH", "SUCCESS", None), 0);
+    }
+    let mut order = Vec::new();
+    while let Some(batch) = stack.next_batch(0) {
+        order.push(format!("{} {}", batch.function, batch.records.len()));
+        stack.finish(batch, Failed::None);
+    }
+    let turns = ["enforce-quarantine 10", "record-push 100"];
+    assert_eq!(order[..5], [turns[0], turns[1], turns[0], turns[1], turns[0]]);
+    // Only then do the windows of the other two end.
+    assert_eq!(order[5..], ["publish-metrics 30", "raise-alerts 30"]);
+}
+
+#[test]
+fn functions_find_in_their_environment_what_they_need() {
+    let stack = stack();
+    let functions: BTreeMap<&str, _> = stack.functions().map(|one| (one.name.as_str(), one)).collect();
+    let wanted = [
+        (
+            "assess-image",
+            vec![
+                "EVENT_BUS_NAME",
+                "POLICY_FILE",
+                "REGISTRY_ACCOUNT",
+                "REPOSITORIES_EXCLUDED",
+                "REPOSITORIES_INCLUDED",
+                "TABLE_NAME",
+            ],
+        ),
+        ("enforce-quarantine", vec!["QUARANTINE_MODE", "TABLE_NAME"]),
+        ("publish-metrics", vec!["METRIC_DIMENSIONS", "TABLE_NAME"]),
+        ("raise-alerts", vec!["QUARANTINE_MODE", "TABLE_NAME", "TOPIC_ARN"]),
+        (
+            "record-push",
+            vec!["REGISTRY_ACCOUNT", "REPOSITORIES_EXCLUDED", "REPOSITORIES_INCLUDED", "TABLE_NAME"],
+        ),
+    ];
+    assert_eq!(functions.len(), wanted.len());
+    for (name, variables) in wanted {
+        let environment = &functions[name].environment;
+        assert_eq!(environment.keys().collect::<Vec<_>>(), variables, "{name}");
+        assert_eq!(environment["TABLE_NAME"], stack.tables()[0].name);
+    }
+    assert_eq!(functions["assess-image"].environment["EVENT_BUS_NAME"], stack.buses()[0]);
+    assert_eq!(functions["raise-alerts"].environment["TOPIC_ARN"], stack.topics()[0]);
+    assert_eq!(functions["enforce-quarantine"].environment["QUARANTINE_MODE"], "observe");
+}
+
+#[test]
+fn every_mapping_reports_failures_and_waits_as_long_as_aws_advises() {
+    let stack = stack();
+    let timeouts: BTreeMap<&str, u32> =
+        stack.functions().map(|one| (one.name.as_str(), one.timeout_seconds)).collect();
+    assert_eq!(stack.mappings().len(), timeouts.len());
+    for mapping in stack.mappings() {
+        assert!(mapping.reports_failures, "{}", mapping.logical_id);
+        let advised = 6 * timeouts[mapping.function.as_str()] + mapping.batching_window_seconds;
+        let declared = stack.visibility_timeout(&mapping.queue);
+        assert_eq!(declared, Some(i64::from(advised) * 1_000), "{}", mapping.queue);
+    }
+}
+
+/// Whole events as AWS documents them, one JSON file each, where they are at hand.
+#[test]
+fn documented_events_go_where_their_names_say() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/events");
+    if !folder.exists() {
+        println!("skipped: no documented events in {}", folder.display());
+        return;
+    }
+    let mut stack = stack();
+    let mut seen = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let Some(stem) = name.strip_suffix(".json") else { continue };
+        let event: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        let expected: &[&str] = match stem {
+            "ecr_image_action_delete"
+            | "ecr_image_action_push"
+            | "ecr_image_action_push_index"
+            | "ecr_image_action_push_untagged_child"
+            | "cloudtrail_eventbridge_putimage"
+            | "cloudtrail_eventbridge_putimage_assumed_role_oidc" => &["RecordPushQueue"],
+            _ if stem.starts_with("inspector2_finding_ecr_")
+                || stem.starts_with("inspector2_scan_ecr")
+                || stem.starts_with("ecr_image_scan_") =>
+            {
+                &["AssessImageQueue"]
+            }
+            _ => &[],
+        };
+        assert_eq!(stack.route("default", &event, 0).queues, expected, "{name}");
+        seen += 1;
+    }
+    assert!(seen > 0, "the folder holds no events");
+}
