@@ -13,7 +13,8 @@ What the emulator cannot do, and what is done about it here:
 * It evaluates roles and queue policies (AUTH), but not for ECR and Inspector, which are not in it. There a test of
   the workspace holds each call against the grants.
 * It measures neither queues nor functions, so no alarm goes off; that they are there is all that is seen.
-* It knows no alarms on several metrics, and no conditions on the items of a table; `emulator.py` teaches it both.
+* It knows no alarms on several metrics, no `Fn::ForEach` in nested templates and no conditions on the items of a
+  table; `emulator.py` teaches it all three.
 * `sam delete` cannot read the addresses of nested templates that lie in the emulator's S3, so the stack is deleted
   with CloudFormation, which is what `sam delete` does but for the uploaded files.
 * It runs the functions' own processor only, so Architecture is this machine's.

@@ -56,7 +56,8 @@ impl Mutability {
             ("IMMUTABLE_WITH_EXCLUSION", false) => Ok(Self::ImmutableWithExclusion(filters)),
             _ => Err(EcrError::invalid(
                 "imageTagMutability",
-                "exclusion filters are required with MUTABLE_WITH_EXCLUSION and IMMUTABLE_WITH_EXCLUSION, and allowed with no other value",
+                "exclusion filters are required with MUTABLE_WITH_EXCLUSION and IMMUTABLE_WITH_EXCLUSION, \
+                 and allowed with no other value",
             )),
         }
     }

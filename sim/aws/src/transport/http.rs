@@ -37,7 +37,8 @@ pub(crate) async fn listen(
 ) -> io::Result<(SocketAddr, JoinHandle<()>)> {
     if !address.ip().is_loopback() {
         let message = format!(
-            "cannot serve the simulated AWS on `{address}`: expected a loopback address, because signatures are not checked"
+            "cannot serve the simulated AWS on `{address}`: expected a loopback address, \
+             because signatures are not checked"
         );
         return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
     }
