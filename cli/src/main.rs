@@ -56,5 +56,9 @@ async fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
 }
 
 async fn play_or_tell(arguments: &play::Arguments, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
-    if arguments.files.is_empty() { story::run(arguments, out).await } else { play::run(arguments, out).await }
+    if arguments.files.is_empty() {
+        story::run(arguments, out).await
+    } else {
+        play::run(arguments, out).await
+    }
 }

@@ -94,8 +94,7 @@ fn counts(findings: &BTreeMap<Severity, u64>) -> String {
 }
 
 fn tags(tags: &[String]) -> String {
-    let (ours, theirs): (Vec<&String>, Vec<&String>) =
-        tags.iter().partition(|tag| is_quarantine_tag(tag));
+    let (ours, theirs): (Vec<&String>, Vec<&String>) = tags.iter().partition(|tag| is_quarantine_tag(tag));
     let mut lines: Vec<String> = theirs.into_iter().cloned().collect();
     lines.extend(ours.into_iter().map(|tag| format!("+ {tag}")));
     if lines.is_empty() { "(none)".to_owned() } else { lines.join("\n") }

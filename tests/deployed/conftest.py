@@ -1,10 +1,10 @@
-"""An account on this machine: an emulator for most of AWS, the local AWS for ECR and Inspector, and the stack in it.
+"""An account on this machine: an emulator for most of AWS, the simulated AWS for ECR and Inspector, and the stack in it.
 
 Everything listens on 127.0.0.1 and ends with the test.
 
 What the emulator cannot do, and what is done about it here:
 
-* It has no faithful ECR tags and no findings, so the functions reach `local-aws` for ECR and Inspector.
+* It has no faithful ECR tags and no findings, so the functions reach `ecr-warden serve` for ECR and Inspector.
 * It lets nobody send events as `aws.*` (neither does AWS), so the stack is deployed with other event sources.
 * It does not mount layers into functions that run without a container. The test downloads the layer that was
   deployed, unpacks it and points POLICY_FILE to it.
@@ -38,7 +38,7 @@ import pytest
 from samcli.yamlhelper import yaml_parse
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-STORY = ROOT / "tests/runner/story"
+STORY = ROOT / "sim/pipeline/story"
 ACCOUNT = "210987654321"
 REGION = "eu-west-1"
 STACK = "ecr-warden"
@@ -100,13 +100,13 @@ class Service:
 class Account:
     """The clients, and what a test needs to know of the stack."""
 
-    def __init__(self, emulator: str, local_aws: str) -> None:
+    def __init__(self, emulator: str, simulated_aws: str) -> None:
         def client(service: str, endpoint: str = emulator, **credentials: str):
             return boto3.client(service, region_name=REGION, endpoint_url=endpoint, **credentials)
 
         self.client = client
         self.emulator = emulator
-        self.ecr = client("ecr", local_aws)
+        self.ecr = client("ecr", simulated_aws)
         self.events = client("events")
         self.sqs = client("sqs")
         self.sns = client("sns")
@@ -230,14 +230,15 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     certificate, key = certificate_for_loopback(folder)
     # The stack's queues and topics refuse whatever does not come by TLS.
     os.environ["AWS_CA_BUNDLE"] = str(certificate)
-    local_aws = Service(
+    simulated_aws = Service(
         [
-            str(target / "debug/local-aws"),
+            str(target / "debug/ecr-warden"),
+            "serve",
             f"--port={local_port}",
             f"--known-exploited={STORY / 'known-exploited.json'}",
             *(str(STORY / f"{act}.jsonl") for act in ["1-push", "2-scan"]),
         ],
-        folder / "local-aws.log",
+        folder / "simulated-aws.log",
         {},
         folder,
     )
@@ -265,12 +266,12 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
         folder,
     )
     try:
-        local_aws.wait_for(local_port)
+        simulated_aws.wait_for(local_port)
         emulator.wait_for(port)
         yield Account(url, local_url)
     finally:
         emulator.stop()
-        local_aws.stop()
+        simulated_aws.stop()
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ build` leave them. A bootstrap is spawned against a Lambda Runtime API on loopba
 first invocation. The zip is deflated, as Lambda gets it. "Peak" is the process's VmHWM.
 
 With --batches, assess-image then handles so many batches of 1,000 findings, each batch about an image of its own.
-That needs a local AWS on port 4577 (`cargo run --bin local-aws`). Its own time does not count: what is measured is
+That needs the simulated AWS on port 4577 (`make serve`). Its own time does not count: what is measured is
 the processor time of the function's process.
 """
 

@@ -38,7 +38,11 @@ fn page(out: &mut impl Write, number: usize, act: &Act, before: &Outcome, after:
 }
 
 /// How many calls an act took, and which of them changed anything.
-fn calls(out: &mut impl Write, before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> io::Result<()> {
+fn calls(
+    out: &mut impl Write,
+    before: &BTreeMap<String, u64>,
+    after: &BTreeMap<String, u64>,
+) -> io::Result<()> {
     let calls = after.values().sum::<u64>() - before.values().sum::<u64>();
     let writes: Vec<String> = after
         .iter()

@@ -1,7 +1,7 @@
 //! The Lambda function `assess-image`.
 
-use aws_config::BehaviorVersion;
 use assess_image::AssessImage;
+use aws_config::BehaviorVersion;
 use lambda::clock::Clock;
 use lambda::environment::Environment;
 use lambda_runtime::Error;

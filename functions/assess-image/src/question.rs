@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{Timestamp, ToSpan};
 use domain::finding::Source;
 use domain::ledger::{Exploitation, Ledger};
 use domain::policy::Policy;
+use jiff::{Timestamp, ToSpan};
 
 /// After how many hours a "no" is asked again. CISA adds to its catalogue about once a working day; a "yes"
 /// is for ever.

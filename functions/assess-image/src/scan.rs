@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{Timestamp, ToSpan};
 use domain::event::{Event, FindingReport, ScanOutcome, ScanReport, Total};
 use domain::finding::{Finding, Source, Status};
 use domain::ledger::Ledger;
+use jiff::{Timestamp, ToSpan};
 
 /// How long after a push a finding still belongs to the first scan, where the policy does not say when a scan
 /// is overdue.

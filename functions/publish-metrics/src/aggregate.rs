@@ -29,7 +29,9 @@ impl FromStr for DimensionName {
             "severity" => Ok(Self::Severity),
             "environment" => Ok(Self::Environment),
             "repository" => Ok(Self::Repository),
-            other => Err(format!("unknown dimension `{other}`: expected `severity`, `environment` or `repository`")),
+            other => Err(format!(
+                "unknown dimension `{other}`: expected `severity`, `environment` or `repository`"
+            )),
         }
     }
 }

@@ -1,10 +1,10 @@
 //! The Lambda function `publish-metrics`.
 
 use aws_config::BehaviorVersion;
-use publish_metrics::PublishMetrics;
 use lambda::clock::Clock;
 use lambda::environment::Environment;
 use lambda_runtime::Error;
+use publish_metrics::PublishMetrics;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {

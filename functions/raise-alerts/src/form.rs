@@ -116,23 +116,23 @@ fn subject(alert: &Alert, mode: Mode) -> String {
         vulnerabilities.insert(reason.finding.vulnerability.as_str());
     }
     let why = reasons.first().map(|worst| {
-        let more = match vulnerabilities.len() {
+        let others = match vulnerabilities.len() {
             0 | 1 => String::new(),
             n => format!(" +{} more", n - 1),
         };
         let exploited = if worst.finding.known_exploited.is_some() { " EXPLOITED" } else { "" };
-        format!("{} {}{exploited}{more}", worst.finding.vulnerability, worst.finding.severity)
+        format!("{} {}{exploited}{others}", worst.finding.vulnerability, worst.finding.severity)
     });
     let place = match alert.assessments.as_slice() {
         [one] => text::place(&one.image),
         many => format!("{} images", many.len()),
     };
-    let what = text::what(alert, mode);
-    let room = SUBJECT - what.len() - 4 - why.as_ref().map_or(0, String::len).min(60);
+    let happened = text::what(alert, mode);
+    let room = SUBJECT - happened.len() - 4 - why.as_ref().map_or(0, String::len).min(60);
     let place: String = place.chars().take(room.max(20)).collect();
     let line = match why.filter(|_| alert.kind != Kind::Released) {
-        Some(why) => format!("{what}: {place} - {why}"),
-        None => format!("{what}: {place}"),
+        Some(why) => format!("{happened}: {place} - {why}"),
+        None => format!("{happened}: {place}"),
     };
     line.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).take(SUBJECT).collect()
 }

@@ -1,10 +1,10 @@
 //! The Lambda function `raise-alerts`.
 
 use aws_config::BehaviorVersion;
-use raise_alerts::RaiseAlerts;
 use lambda::clock::Clock;
 use lambda::environment::Environment;
 use lambda_runtime::Error;
+use raise_alerts::RaiseAlerts;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {

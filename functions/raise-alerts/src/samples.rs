@@ -1,7 +1,7 @@
 //! What the tests of this crate are made of: assessments in the form in which they arrive.
 
-use serde_json::{Value, json};
 use domain::assessment::Assessment;
+use serde_json::{Value, json};
 
 /// A reason: a critical finding that alerts, newly matched.
 pub(crate) fn reason(vulnerability: &str) -> Value {

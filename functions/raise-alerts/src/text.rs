@@ -75,7 +75,9 @@ pub(crate) fn text(alert: &Alert, circumstances: &Circumstances, listed: usize) 
         line(&mut text, "Until", &until);
     }
     if may_repeat {
-        text.push_str("\nThis may repeat an earlier alert: sending it was interrupted, and it may have arrived.\n");
+        text.push_str(
+            "\nThis may repeat an earlier alert: sending it was interrupted, and it may have arrived.\n",
+        );
     }
     text
 }
@@ -97,7 +99,10 @@ fn headline(text: &mut String, alert: &Alert, mode: Mode) {
             let of = if quarantined < all { format!("{quarantined} of ") } else { String::new() };
             let (are, whose) = if all == 1 { ("is", "its") } else { ("are", "their") };
             let are = if mode == Mode::Observe { "would be" } else { are };
-            writeln!(text, "{of}{subject} {are} quarantined: {whose} findings match the policy's quarantine rules.")
+            writeln!(
+                text,
+                "{of}{subject} {are} quarantined: {whose} findings match the policy's quarantine rules."
+            )
         }
         (_, _) if all == 1 => writeln!(text, "{subject} has findings that the policy alerts on."),
         _ => writeln!(text, "{subject} have findings that the policy alerts on."),

@@ -1,9 +1,9 @@
 //! The Lambda function `record-push`.
 
 use aws_config::BehaviorVersion;
-use record_push::RecordPush;
 use lambda::environment::Environment;
 use lambda_runtime::Error;
+use record_push::RecordPush;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {

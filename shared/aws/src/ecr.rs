@@ -3,8 +3,8 @@
 
 use aws_sdk_ecr::Client;
 use aws_sdk_ecr::types::{
-    EnhancedImageScanFinding, ImageFailureCode, ImageIdentifier, ImageScanFinding, PackageVulnerabilityDetails,
-    ScanStatus,
+    EnhancedImageScanFinding, ImageFailureCode, ImageIdentifier, ImageScanFinding,
+    PackageVulnerabilityDetails, ScanStatus,
 };
 use jiff::Timestamp;
 
@@ -105,7 +105,9 @@ impl Registry {
             match status {
                 Some(ScanStatus::Complete | ScanStatus::Active) => {}
                 Some(ScanStatus::InProgress | ScanStatus::Pending) | None => {
-                    return Ok(ScanResult::Pending(status.map_or("no status", ScanStatus::as_str).to_owned()));
+                    return Ok(ScanResult::Pending(
+                        status.map_or("no status", ScanStatus::as_str).to_owned(),
+                    ));
                 }
                 Some(other) => return Ok(ScanResult::Failed(sanitize(other.as_str()))),
             }

@@ -252,7 +252,10 @@ mod tests {
 
     fn failing() -> Report {
         let mut report = Report::default();
-        report.fail(["a".to_owned()], &AwsError { action: "a:B", code: None, retryable: true, source: "no".into() });
+        report.fail(
+            ["a".to_owned()],
+            &AwsError { action: "a:B", code: None, retryable: true, source: "no".into() },
+        );
         report
     }
 
@@ -292,7 +295,8 @@ mod tests {
             ("c", vec![received(2)]),
             ("d", vec![received(1)]),
         ]);
-        let order: Vec<&str> = most_received_first(subjects).into_iter().map(|(subject, _)| subject).collect();
+        let order: Vec<&str> =
+            most_received_first(subjects).into_iter().map(|(subject, _)| subject).collect();
         assert_eq!(order, ["b", "c", "a", "d"]);
     }
 }

@@ -46,8 +46,8 @@ impl<'a> Environment<'a> {
     where
         T: FromStr<Err: Display> + Default,
     {
-        self.optional(name).map_or_else(|| Ok(T::default()), |value| value.parse()).map_err(|reason: T::Err| {
-            EnvironmentError { name, reason: reason.to_string() }
-        })
+        self.optional(name)
+            .map_or_else(|| Ok(T::default()), |value| value.parse())
+            .map_err(|reason: T::Err| EnvironmentError { name, reason: reason.to_string() })
     }
 }

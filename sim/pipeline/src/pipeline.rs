@@ -62,7 +62,9 @@ pub enum PipelineError {
     #[error("template.yaml: {0}")]
     Template(#[from] TemplateError),
     /// The template names a function that this runner does not know.
-    #[error("template.yaml: unknown function `{0}`: expected one that is listed in sim/pipeline/src/function.rs")]
+    #[error(
+        "template.yaml: unknown function `{0}`: expected one that is listed in sim/pipeline/src/function.rs"
+    )]
     UnknownFunction(String),
     /// A function refuses its environment.
     #[error("{function}: {source}")]

@@ -1,13 +1,13 @@
 //! Fail closed, and say so (invariant 6).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)] // A test says what it expects by failing.
 
-use sim_aws::{ScanStatus, SeedScan, SeedScanFinding};
-use sim_pipeline::Outcome;
-use serde_json::{Value, json};
 use aws::ecr::{Registry, ScanResult};
 use domain::image::ImageId;
 use domain::verdict::Verdict;
 use pipeline_tests::{QUARANTINED, act, event, pipeline, play, quarantined, stream};
+use serde_json::{Value, json};
+use sim_aws::{ScanStatus, SeedScan, SeedScanFinding};
+use sim_pipeline::Outcome;
 
 fn verdict(outcome: &Outcome) -> Verdict {
     outcome.images.iter().find(|image| image.digest == QUARANTINED).unwrap().verdict
@@ -45,7 +45,10 @@ async fn a_scan_whose_findings_are_never_listed_is_no_verdict() {
     assert_eq!(verdict(&outcome), Verdict::Pending);
     assert_eq!(outcome.events.dead, 1);
     let (origin, reason) = &pipeline.dead()[0];
-    assert!(origin.contains("Inspector2 Scan") && reason.contains("reports 5 findings"), "{origin}: {reason}");
+    assert!(
+        origin.contains("Inspector2 Scan") && reason.contains("reports 5 findings"),
+        "{origin}: {reason}"
+    );
     assert_eq!(pipeline.dead_letters().len(), 1, "the event is kept");
 }
 

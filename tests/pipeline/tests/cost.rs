@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use sim_pipeline::Pipeline;
 use pipeline_tests::{act, event, findings, pipeline, play, stream};
+use sim_pipeline::Pipeline;
 
 fn difference(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
     after

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use pipeline_tests::{ACTS, act, pipeline, sums};
+use serde_json::Value;
 use sim_aws::{Fault, Nth};
 use sim_pipeline::{Outcome, Pipeline};
-use serde_json::Value;
-use pipeline_tests::{ACTS, act, pipeline, sums};
 
 /// Plays the whole story, with the process killed after so many calls.
 async fn killed_after(call: Option<u64>) -> (Outcome, Vec<Told>, bool) {

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use sim_aws::{SeedScan, Fault, Nth, ScanStatus};
-use sim_pipeline::Pipeline;
-use serde_json::json;
 use pipeline_tests::{ACTS, QUARANTINED, act, event, pipeline, pipeline_with, play, setting, stream};
+use serde_json::json;
+use sim_aws::{Fault, Nth, ScanStatus, SeedScan};
+use sim_pipeline::Pipeline;
 
 /// What Lambda itself does with a function's role: it reads the queue and writes the logs.
 const LAMBDA: [&str; 5] = [

@@ -4,18 +4,18 @@
 use std::time::{Duration, SystemTime};
 
 use assess_image::AssessImage;
-use aws_lambda_events::event::sqs::SqsEvent;
-use sim_aws::{Fault, Nth};
-use sim_pipeline::Pipeline;
-use serde_json::{Value, json};
 use aws::dynamodb::Ledgers;
-use lambda::clock::Clock;
-use lambda::deadline::Deadline;
-use lambda::environment::Environment;
+use aws_lambda_events::event::sqs::SqsEvent;
 use domain::event::{ActionType, ImageAction};
 use domain::ledger::Evidence;
 use domain::verdict::Verdict;
+use lambda::clock::Clock;
+use lambda::deadline::Deadline;
+use lambda::environment::Environment;
 use pipeline_tests::{act, file, pipeline, quarantined};
+use serde_json::{Value, json};
+use sim_aws::{Fault, Nth};
+use sim_pipeline::Pipeline;
 
 async fn function(pipeline: &Pipeline) -> AssessImage {
     let variables = |name: &str| match name {

@@ -4,8 +4,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use sim_pipeline::{Outcome, read_text};
 use pipeline_tests::{act, pipeline, play, setting, shuffled, sums};
+use sim_pipeline::{Outcome, read_text};
 
 #[tokio::test]
 async fn any_order_and_repetition_of_a_first_scan_ends_the_same() {
@@ -71,7 +71,8 @@ async fn real_scans_end_the_same_in_any_order() {
     let mut setting = setting();
     "123456789012".clone_into(&mut setting.account);
     setting.policy = pipeline_tests::file("tests/pipeline/strict-policy.yaml");
-    let whole = play(&mut pipeline_tests::pipeline_with(setting.clone()).await, read_text("stream", &stream)).await;
+    let whole =
+        play(&mut pipeline_tests::pipeline_with(setting.clone()).await, read_text("stream", &stream)).await;
     assert_eq!(whole.images.len(), 11);
     let findings: u64 = whole.images.iter().flat_map(|image| image.findings.values()).sum();
     assert_eq!(findings, 813);
@@ -82,7 +83,8 @@ async fn real_scans_end_the_same_in_any_order() {
         let arguments = ["--shuffle", seed, "--duplicate", "0.5"];
         let stream = stream_of(&shared, &arguments);
         let outcome: Outcome =
-            play(&mut pipeline_tests::pipeline_with(setting.clone()).await, read_text("stream", &stream)).await;
+            play(&mut pipeline_tests::pipeline_with(setting.clone()).await, read_text("stream", &stream))
+                .await;
         assert_eq!(outcome.images, whole.images, "seed {seed}");
         assert_eq!(outcome.alerts.len(), whole.alerts.len(), "seed {seed}");
         assert_eq!(sums(&outcome), sums(&whole), "seed {seed}");

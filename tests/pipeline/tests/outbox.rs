@@ -1,13 +1,13 @@
 //! The outbox of a ledger, where two functions store it at the same time (invariant 2).
 #![allow(clippy::unwrap_used, clippy::panic)] // A test says what it expects by failing.
 
-use jiff::Timestamp;
 use aws::dynamodb::{Ledgers, StoredLedger};
+use domain::assessment::{Assessed, assess};
 use domain::event::{ActionType, Event, ImageAction};
 use domain::image::ImageId;
-use domain::assessment::{Assessed, assess};
 use domain::ledger::Evidence;
 use domain::policy::Policy;
+use jiff::Timestamp;
 use pipeline_tests::{event, pipeline};
 
 const POLICY: &str = "rules: [{ id: any, match: { severity_at_least: LOW }, then: [alert] }]";

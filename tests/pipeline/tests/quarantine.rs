@@ -3,17 +3,17 @@
 
 use std::time::Duration;
 
-use aws_lambda_events::event::sqs::SqsEvent;
-use enforce_quarantine::EnforceQuarantine;
-use sim_aws::{Fault, ImageView, Mutability, Nth, SeedImage};
-use sim_pipeline::{Outcome, Pipeline};
-use serde_json::json;
 use aws::dynamodb::Ledgers;
 use aws::ecr::{Manifest, Registry};
+use aws_lambda_events::event::sqs::SqsEvent;
+use domain::verdict::Verdict;
+use enforce_quarantine::EnforceQuarantine;
 use lambda::deadline::Deadline;
 use lambda::environment::Environment;
-use domain::verdict::Verdict;
 use pipeline_tests::{QUARANTINED, act, event, pipeline, pipeline_with, play, quarantined, setting, stream};
+use serde_json::json;
+use sim_aws::{Fault, ImageView, Mutability, Nth, SeedImage};
+use sim_pipeline::{Outcome, Pipeline};
 
 const TAG: &str = "quarantine-7e6c2638cb94";
 

@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use sim_delivery::{Failed, Pseudo, Stack};
 use serde_json::{Value, json};
+use sim_delivery::{Failed, Pseudo, Stack};
 
 fn stack() -> Stack {
     let path = pipeline_tests::file("template.yaml");

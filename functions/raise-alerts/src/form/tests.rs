@@ -296,8 +296,7 @@ fn attributes_are_for_filters_and_never_empty() {
     assert_eq!(many["owner"], text("team-shop"));
     let fields = json!({ "/image/owner": "", "/image/environment": null });
     let nobody =
-        written(&only(&[assessment("pending", "unscannable", vec![], &fields)]), Mode::Tag, false)
-            .attributes;
+        written(&only(&[assessment("pending", "unscannable", vec![], &fields)]), Mode::Tag, false).attributes;
     assert_eq!((&nobody["owner"], &nobody["environment"]), (&text("none"), &text("none")));
     assert_eq!(nobody["severity"], text("NONE"));
 }

@@ -13,7 +13,6 @@ use thiserror::Error;
 
 use crate::AwsError;
 
-
 /// A ledger as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredLedger {
@@ -86,7 +85,8 @@ pub(super) fn write(stored: &StoredLedger) -> Result<Item, LedgerError> {
     let encoding = |source| LedgerError::Encoding { image: Box::new(image.clone()), source };
     let json = |attribute, error: serde_json::Error| wrong(image, attribute, error.to_string());
     let findings = encode(ledger).map_err(encoding)?;
-    let written = serde_json::to_string(&Written { announced, facts }).map_err(|error| json("facts", error))?;
+    let written =
+        serde_json::to_string(&Written { announced, facts }).map_err(|error| json("facts", error))?;
     let mut bytes = findings.len() + written.len();
     let mut item = HashMap::from([
         ("id".to_owned(), AttributeValue::S(key(image))),
@@ -185,7 +185,10 @@ mod tests {
         let ledger = read(&samples::image(), &item).unwrap().ledger;
         assert!(ledger.announced.quarantined && ledger.facts.is_scanned());
         assert_eq!(ledger.announced.scan, Some(samples::second(60)));
-        assert_eq!((ledger.facts.tags(), ledger.facts.pushed_at), (vec!["1.0".to_owned()], Some(samples::second(0))));
+        assert_eq!(
+            (ledger.facts.tags(), ledger.facts.pushed_at),
+            (vec!["1.0".to_owned()], Some(samples::second(0)))
+        );
     }
 
     #[test]

@@ -6,9 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::judge::{Judgement, Row, judge};
-use super::{
-    AssessedFinding, AssessedImage, Assessment, Change, Changes, Excused, Reason, SCHEMA, Scan,
-};
+use super::{AssessedFinding, AssessedImage, Assessment, Change, Changes, Excused, Reason, SCHEMA, Scan};
 use crate::finding::Severity;
 use crate::ledger::{Announced, AnnouncedFinding, Ledger, Standing};
 use crate::policy::{Action, Excuse, Policy};
@@ -52,11 +50,7 @@ pub fn assess(ledger: &Ledger, version: u64, policy: &Policy, now: Timestamp) ->
             Verdict::Pending | Verdict::Unscannable => before.quarantined,
         },
         scan: newest_scan.map(|(at, _)| at),
-        findings: summary
-            .announced
-            .into_iter()
-            .map(|(id, announced)| (id.to_owned(), announced))
-            .collect(),
+        findings: summary.announced.into_iter().map(|(id, announced)| (id.to_owned(), announced)).collect(),
     };
     let (reasons, more_reasons) = fill(reasons(summary.matched), REASONS_BYTES);
     let (excused, more_excused) = fill(excused(&summary.waived), EXCUSES_BYTES);

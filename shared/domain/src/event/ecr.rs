@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{ActionType, Envelope, Event, EventError, ImageAction, ScanOutcome, ScanReport, Total, foreign, tag};
+use super::{
+    ActionType, Envelope, Event, EventError, ImageAction, ScanOutcome, ScanReport, Total, foreign, tag,
+};
 use crate::finding::Source;
 use crate::text::sanitize;
 
@@ -60,8 +62,7 @@ pub(super) fn image_scan(envelope: &Envelope) -> Result<Event, EventError> {
         }),
         "FAILED" => ScanOutcome::Failed,
         other => {
-            return Err(envelope
-                .wrong("detail.scan-status", format!("unknown status {:?}", sanitize(other))));
+            return Err(envelope.wrong("detail.scan-status", format!("unknown status {:?}", sanitize(other))));
         }
     };
     Ok(Event::Scan(ScanReport {

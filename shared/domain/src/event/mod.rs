@@ -181,9 +181,7 @@ impl Event {
             "Inspector2 Finding" => inspector::finding(&envelope),
             "Inspector2 Scan" => inspector::scan(&envelope),
             "AWS API Call via CloudTrail" => cloudtrail::api_call(&envelope),
-            other => {
-                Ok(foreign(format!("{} says nothing of findings or pushes", sanitize(other))))
-            }
+            other => Ok(foreign(format!("{} says nothing of findings or pushes", sanitize(other)))),
         }
     }
 

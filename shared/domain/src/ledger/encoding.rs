@@ -193,7 +193,9 @@ impl<'a> Table<'a> {
         let Ledger { image, facts, announced } = ledger;
         let prefix = arn_prefix(image);
         let mut texts: BTreeSet<&str> = facts.exploitation.keys().map(String::as_str).collect();
-        texts.extend(announced.findings.values().filter_map(|said| said.severity.as_ref()).map(Severity::as_str));
+        texts.extend(
+            announced.findings.values().filter_map(|said| said.severity.as_ref()).map(Severity::as_str),
+        );
         for Entry { finding, .. } in facts.findings.values() {
             texts.insert(&finding.vulnerability);
             texts.insert(finding.severity.as_str());

@@ -49,8 +49,7 @@ impl Facts {
             }
             Evidence::Described { pushed_at, media_type } => {
                 let changed = earliest(&mut self.pushed_at, pushed_at);
-                changed
-                    | media_type.is_some_and(|media_type| earliest(&mut self.media_type, media_type))
+                changed | media_type.is_some_and(|media_type| earliest(&mut self.media_type, media_type))
             }
             Evidence::Tagged { at, tags } => {
                 let changed = newest(&mut self.tags_since, at);
@@ -117,8 +116,7 @@ impl Facts {
         let mut changed = false;
         if action.action == ActionType::Push {
             changed |= earliest(&mut self.pushed_at, action.at);
-            changed |=
-                action.media_type.is_some_and(|media_type| earliest(&mut self.media_type, media_type));
+            changed |= action.media_type.is_some_and(|media_type| earliest(&mut self.media_type, media_type));
         }
         let present = action.action == ActionType::Push;
         changed

@@ -10,10 +10,10 @@ use crate::event::{ActionType, FindingReport, ImageAction, PutImage};
 use crate::finding::{Finding, Fix, KnownExploited, Package, Score, Source, Status};
 use crate::ledger::facts::TAG_MARKS;
 use crate::provenance::Pusher;
-use crate::verdict::Verdict;
 use crate::samples::{
     self, closed, coverage, finding, image, ledger, listing, report, second, strict, verdict,
 };
+use crate::verdict::Verdict;
 
 // Evidence of one image: few ids, few moments, few values, so that they collide often.
 

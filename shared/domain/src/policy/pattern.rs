@@ -20,7 +20,10 @@ impl TryFrom<Vec<String>> for Patterns {
 
     fn try_from(globs: Vec<String>) -> Result<Self, String> {
         if globs.is_empty() {
-            return Err("empty list matches nothing: name a pattern, or leave the key out to match everything".to_owned());
+            return Err(
+                "empty list matches nothing: name a pattern, or leave the key out to match everything"
+                    .to_owned(),
+            );
         }
         let mut set = GlobSetBuilder::new();
         for glob in &globs {

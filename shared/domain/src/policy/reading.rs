@@ -85,7 +85,10 @@ impl Policy {
         if let Some(Spanned { value, referenced, .. }) = &read.unscanned
             && value.then.is_empty()
         {
-            return Err(refuse(Some(*referenced), "`unscanned` has no action: expected `alert` or `quarantine` under `then`".to_owned()));
+            return Err(refuse(
+                Some(*referenced),
+                "`unscanned` has no action: expected `alert` or `quarantine` under `then`".to_owned(),
+            ));
         }
         Ok(Self {
             rules: read.rules.into_iter().map(|rule| rule.value).collect(),
@@ -116,13 +119,22 @@ fn check_rule(rule: &Rule, ids: &mut BTreeSet<String>) -> Result<(), String> {
         return Err(format!("rule `{}` is defined twice", rule.id));
     }
     if rule.then.is_empty() {
-        return Err(format!("rule `{}` has no action: expected `alert` or `quarantine` under `then`", rule.id));
+        return Err(format!(
+            "rule `{}` has no action: expected `alert` or `quarantine` under `then`",
+            rule.id
+        ));
     }
     if rule.condition.is_empty() {
-        return Err(format!("rule `{}` has no condition and would match everything: expected at least one under `match`", rule.id));
+        return Err(format!(
+            "rule `{}` has no condition and would match everything: expected at least one under `match`",
+            rule.id
+        ));
     }
     if rule.grace_days > 0 && !rule.then.contains(&Action::Quarantine) {
-        return Err(format!("rule `{}` has `grace_days` but never quarantines: expected `quarantine` under `then`", rule.id));
+        return Err(format!(
+            "rule `{}` has `grace_days` but never quarantines: expected `quarantine` under `then`",
+            rule.id
+        ));
     }
     Ok(())
 }
@@ -133,7 +145,9 @@ fn check_waiver(waiver: &WrittenWaiver) -> Result<(), String> {
         return Err("waiver that would excuse everything: expected `vulnerability`, `package`, `repositories` or `digest`".to_owned());
     }
     if waiver.reason.trim().is_empty() || waiver.owner.trim().is_empty() {
-        return Err("waiver without a reason or an owner: expected text under `reason` and `owner`".to_owned());
+        return Err(
+            "waiver without a reason or an owner: expected text under `reason` and `owner`".to_owned()
+        );
     }
     Ok(())
 }

@@ -132,6 +132,20 @@ impl Filter {
         })
     }
 
+    /// The image digests of which one must fit, where the filter asks for whole digests and for nothing else about
+    /// them.
+    pub(crate) fn only_digests(&self) -> Option<Vec<&str>> {
+        let mut by_hash = self.0.iter().filter(|(subject, _)| matches!(subject, Subject::Text(IMAGE_HASH)));
+        let (_, conditions) = by_hash.next()?;
+        conditions
+            .iter()
+            .map(|condition| match condition {
+                Condition::Equals(digest) => Some(digest.as_str()),
+                _ => None,
+            })
+            .collect()
+    }
+
     /// The image digests that the filter names.
     pub(crate) fn wanted_digests(&self) -> Vec<&str> {
         let by_hash = self.0.iter().filter(|(subject, _)| matches!(subject, Subject::Text(IMAGE_HASH)));

@@ -39,7 +39,7 @@ impl Inspector {
         self.state.with(|state| {
             let newer = state.findings.get(&arn).is_none_or(|known| finding::is_as_new(&finding, known));
             if newer {
-                state.findings.insert(arn, finding);
+                state.insert_finding(arn, finding);
             }
             newer
         })

@@ -33,8 +33,8 @@ impl Inspector {
         self.state.with(|state| {
             let hidden = state.hide_late_findings(&filter);
             let admitted = state
-                .findings
-                .iter()
+                .candidates(&filter)
+                .into_iter()
                 .filter(|(arn, finding)| !hidden.contains(*arn) && filter.admits(finding));
             let listing = admitted.map(|(arn, finding)| (arn.clone(), finding));
             let page = requested_page(request, listing, FINDINGS_PER_PAGE)?;

@@ -12,6 +12,9 @@ use super::filter::{Filter, image_digests};
 pub(super) struct State {
     /// By finding ARN, in the format of the API.
     pub(super) findings: BTreeMap<String, Value>,
+    /// The finding ARNs by image digest, also of findings that were removed since: a listing is about one image among
+    /// thousands, and looking through all findings for each would take most of the time of a long stream.
+    arns: BTreeMap<String, BTreeSet<String>>,
     /// By finding ARN.
     pub(super) details: BTreeMap<String, FindingDetails>,
     /// By vulnerability id.
@@ -25,7 +28,23 @@ pub(super) struct State {
 impl State {
     /// The findings of one image.
     pub(super) fn findings_of(&self, image_digest: &str) -> impl Iterator<Item = (&String, &Value)> {
-        self.findings.iter().filter(move |(_, finding)| image_digests(finding).contains(&image_digest))
+        let arns = self.arns.get(image_digest);
+        arns.into_iter().flatten().filter_map(|arn| self.findings.get_key_value(arn))
+    }
+
+    pub(super) fn insert_finding(&mut self, arn: String, finding: Value) {
+        for digest in image_digests(&finding) {
+            self.arns.entry(digest.to_owned()).or_default().insert(arn.clone());
+        }
+        self.findings.insert(arn, finding);
+    }
+
+    /// The findings that a filter can admit, by ARN.
+    pub(super) fn candidates<'a>(&'a self, filter: &Filter) -> BTreeMap<&'a String, &'a Value> {
+        match filter.only_digests() {
+            Some(digests) => digests.into_iter().flat_map(|digest| self.findings_of(digest)).collect(),
+            None => self.findings.iter().collect(),
+        }
     }
 
     /// All covered images by ARN, as `CoveredResource`.

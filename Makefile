@@ -1,0 +1,43 @@
+# The one list of developer commands. `.ci/run` is `make check` from a clean clone.
+
+.DEFAULT_GOAL := help
+.PHONY: help fmt lint test story deny deployed check serve watch invoke build
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+fmt: ## Format the code
+	cargo fmt --all
+
+lint: ## Check formatting and lints
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+test: ## Run all tests
+	cargo test --workspace
+
+story: ## Play the built-in story; no event may end as a dead letter
+	@cargo run --quiet | awk '{ print } /^Events: .* 0 dead$$/ { well = 1 } END { exit !well }'
+
+deny: ## Check licences, sources and bans of the dependencies, and known vulnerabilities where they can be had
+	cargo deny --all-features check licenses sources bans
+	@if cargo deny fetch db > /dev/null 2>&1; then cargo deny check advisories; \
+	else echo "advisories: not checked, the database of vulnerabilities cannot be reached from here"; fi
+
+deployed: ## Build, deploy and use the real functions on this machine (needs Python 3.11 and openssl)
+	tests/deployed/run
+
+check: lint test story deny deployed ## Run all that must hold of a change
+
+serve: ## Serve the simulated AWS on port 4577, for `make watch`
+	cargo run -- serve functions/*/event.json --known-exploited sim/pipeline/story/known-exploited.json
+
+watch: ## Run all functions with cargo-lambda against `make serve`
+	cargo lambda watch --invoke-address 127.0.0.1 --env-file tests/local.env
+
+FUNCTION ?= record-push
+invoke: ## Send a function its event.json: make invoke FUNCTION=record-push
+	cargo lambda invoke --invoke-address 127.0.0.1 $(FUNCTION) --data-file functions/$(FUNCTION)/event.json
+
+build: ## Build the packages that a deployment uploads
+	sam build
