@@ -17,7 +17,6 @@ pub enum DimensionName {
     Severity,
     /// The environment of the repository, by the policy; `none` where it names none.
     Environment,
-    /// The repository.
     Repository,
 }
 

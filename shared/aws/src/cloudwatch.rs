@@ -17,9 +17,7 @@ const VALUES_PER_METRIC: usize = 150;
 /// The values of one metric with one set of dimensions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Metric {
-    /// Its name.
     pub name: &'static str,
-    /// Its unit.
     pub unit: StandardUnit,
     /// Its dimensions: name and value.
     pub dimensions: BTreeMap<String, String>,
@@ -35,7 +33,6 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Metrics in a namespace.
     pub fn new(client: Client, namespace: String) -> Self {
         Self { client, namespace }
     }

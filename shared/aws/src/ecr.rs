@@ -15,7 +15,6 @@ use domain::finding::{
 use domain::image::ImageId;
 use domain::text::sanitize;
 
-/// The registry of the account.
 #[derive(Debug, Clone)]
 pub struct Registry {
     client: Client,
@@ -37,11 +36,8 @@ pub enum ScanResult {
 /// What ECR says of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageDescription {
-    /// Its tags.
     pub tags: Vec<String>,
-    /// When it was pushed.
     pub pushed_at: Option<Timestamp>,
-    /// Its manifest's media type.
     pub media_type: Option<String>,
 }
 
@@ -50,14 +46,12 @@ pub struct ImageDescription {
 pub struct Manifest {
     /// Byte for byte.
     pub text: String,
-    /// Its media type.
     pub media_type: Option<String>,
 }
 
 /// What became of an attempt to put a tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PutTag {
-    /// It is on.
     Put,
     /// ECR says that this tag, or this tag on this image, is there already. Which of the two, and by which of
     /// its two errors it says so, depends on the repository; look.
@@ -73,7 +67,6 @@ const MEDIA_TYPES: [&str; 4] = [
 ];
 
 impl Registry {
-    /// The registry through a client.
     pub fn new(client: Client) -> Self {
         Self { client }
     }

@@ -17,7 +17,6 @@ pub struct AwsError {
     pub code: Option<String>,
     /// Whether the same call may succeed later.
     pub retryable: bool,
-    /// The SDK's error.
     pub source: Box<dyn Error + Send + Sync>,
 }
 

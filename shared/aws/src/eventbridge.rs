@@ -16,7 +16,6 @@ pub struct Announcements {
 }
 
 impl Announcements {
-    /// Announcements on a bus.
     pub fn new(client: Client, bus: String) -> Self {
         Self { client, bus }
     }

@@ -38,7 +38,6 @@ impl FindingsError {
     }
 }
 
-/// Amazon Inspector.
 #[derive(Debug, Clone)]
 pub struct Inspector {
     client: Client,
@@ -50,7 +49,6 @@ const ARNS_PER_CALL: usize = 10;
 const CALLS_AT_ONCE: usize = 4;
 
 impl Inspector {
-    /// Inspector through a client.
     pub fn new(client: Client) -> Self {
         Self { client }
     }

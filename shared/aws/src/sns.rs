@@ -13,7 +13,6 @@ const ACTION: &str = "sns:Publish";
 /// A message attribute, for the filter policy of a subscription.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Attribute {
-    /// One value.
     One(String),
     /// Several, of which a filter matches any.
     Many(Vec<String>),
@@ -28,7 +27,6 @@ pub struct Notification {
     pub text: String,
     /// What programs read: SQS, Lambda and HTTPS subscriptions get this form.
     pub json: String,
-    /// The attributes.
     pub attributes: BTreeMap<String, Attribute>,
 }
 
@@ -44,7 +42,6 @@ impl Notification {
     }
 }
 
-/// A topic.
 #[derive(Debug, Clone)]
 pub struct Topic {
     client: Client,
@@ -52,12 +49,10 @@ pub struct Topic {
 }
 
 impl Topic {
-    /// A topic by its ARN.
     pub fn new(client: Client, arn: String) -> Self {
         Self { client, arn }
     }
 
-    /// Publishes.
     pub async fn publish(&self, notification: &Notification) -> Result<(), AwsError> {
         let Notification { subject, attributes, .. } = notification;
         let attributes = attributes

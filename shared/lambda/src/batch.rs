@@ -67,7 +67,6 @@ pub struct Report {
 /// A message that goes back to its queue.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// The message's id.
     pub message: String,
     /// Why, with all causes.
     pub reason: String,

@@ -9,9 +9,7 @@ use thiserror::Error;
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("environment variable {name}: {reason}")]
 pub struct EnvironmentError {
-    /// Its name.
     pub name: &'static str,
-    /// What is wrong.
     pub reason: String,
 }
 

@@ -27,7 +27,6 @@ pub struct News {
     pub calls: BTreeMap<(String, String), u64>,
     /// What was announced: bus and event.
     pub events: Vec<(String, String)>,
-    /// The alerts that were sent.
     pub alerts: Vec<AlertSent>,
 }
 

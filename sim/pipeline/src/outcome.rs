@@ -31,11 +31,8 @@ pub struct Outcome {
 /// An image at the end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ImageOutcome {
-    /// The repository.
     pub repository: String,
-    /// The digest.
     pub digest: String,
-    /// The verdict.
     pub verdict: Verdict,
     /// The tags in the registry, the quarantine tag included.
     pub tags: Vec<String>,
@@ -50,18 +47,14 @@ pub struct ImageOutcome {
 /// A rule and a vulnerability that it matches.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct ReasonGiven {
-    /// The rule's id.
     pub rule: String,
-    /// The vulnerability.
     pub vulnerability: String,
 }
 
 /// An alert, as a mailbox gets it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AlertSent {
-    /// The subject.
     pub subject: String,
-    /// The text.
     pub text: String,
     /// The attributes for filters.
     pub attributes: BTreeMap<String, String>,
@@ -70,13 +63,9 @@ pub struct AlertSent {
 /// A metric over the whole run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MetricSum {
-    /// Its name.
     pub name: String,
-    /// Its dimensions.
     pub dimensions: BTreeMap<String, String>,
-    /// Its unit.
     pub unit: String,
-    /// The sum of its values.
     pub sum: f64,
     /// How many values that is.
     pub count: f64,

@@ -34,11 +34,8 @@ pub struct Setting {
     pub template: String,
     /// Values for its parameters, by name.
     pub parameters: BTreeMap<String, String>,
-    /// The policy file.
     pub policy: PathBuf,
-    /// The account.
     pub account: String,
-    /// The region.
     pub region: String,
     /// What time it is at the start.
     pub now: Timestamp,
@@ -47,18 +44,10 @@ pub struct Setting {
 /// Why a run cannot begin, or cannot go on.
 #[derive(Debug, Error)]
 pub enum PipelineError {
-    /// The policy is not there.
     #[error("{file}: {source}")]
-    PolicyFile {
-        /// Which file.
-        file: String,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The policy is refused.
+    PolicyFile { file: String, source: std::io::Error },
     #[error(transparent)]
     Policy(#[from] PolicyError),
-    /// The template is refused.
     #[error("template.yaml: {0}")]
     Template(#[from] TemplateError),
     /// The template names a function that this runner does not know.
@@ -68,20 +57,10 @@ pub enum PipelineError {
     UnknownFunction(String),
     /// A function refuses its environment.
     #[error("{function}: {source}")]
-    Environment {
-        /// Which function.
-        function: String,
-        /// Why.
-        source: EnvironmentError,
-    },
+    Environment { function: String, source: EnvironmentError },
     /// A batch that the queue made is not one that the function can read.
     #[error("a batch for {function} is no SQS event: {source}")]
-    Batch {
-        /// Which function.
-        function: String,
-        /// Why.
-        source: serde_json::Error,
-    },
+    Batch { function: String, source: serde_json::Error },
 }
 
 /// What became of the events that came in.

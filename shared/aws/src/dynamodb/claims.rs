@@ -22,7 +22,6 @@ const ATTEMPTS: usize = 8;
 /// How long a finished id is remembered: SQS keeps a message for 14 days at most.
 const REMEMBERED: Duration = Duration::from_hours(15 * 24);
 
-/// What became of an attempt to claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claim {
     /// Ours: nobody has done it. `after_a_crash` where somebody claimed it before and never finished.

@@ -32,15 +32,11 @@ const TAGS: usize = 50;
 /// What changed about an image, and where it stands now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assessment {
-    /// The version of this form.
     pub schema: u32,
     /// The image and the version of its ledger: the same announcement has the same id, however often it comes.
     pub id: String,
-    /// When it was judged.
     pub at: Timestamp,
-    /// The image.
     pub image: AssessedImage,
-    /// The verdict.
     pub verdict: Verdict,
     /// The verdict that was announced before; `pending` the first time.
     pub previous: Verdict,
@@ -71,7 +67,6 @@ pub struct Assessment {
 /// An image, as it is announced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AssessedImage {
-    /// Its identity.
     #[serde(flatten)]
     pub id: ImageId,
     /// Up to fifty of the tags that are known to be on it, sorted.
@@ -79,13 +74,10 @@ pub struct AssessedImage {
     /// How many tags found no room here; ECR allows a thousand.
     #[serde(default)]
     pub more_tags: u64,
-    /// When it was pushed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pushed_at: Option<Timestamp>,
-    /// Who pushed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pusher: Option<Pusher>,
-    /// Its manifest's media type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_type: Option<String>,
     /// Where it runs, by the policy.
@@ -96,12 +88,9 @@ pub struct AssessedImage {
     pub owner: Option<String>,
 }
 
-/// The end of a scan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scan {
-    /// Whose.
     pub source: Source,
-    /// When it ended.
     pub completed_at: Timestamp,
     /// How many milliseconds after the push that was; only of a first scan, within a day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -134,7 +123,6 @@ pub struct Reason {
     /// What is new about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<Change>,
-    /// The finding.
     #[serde(flatten)]
     pub finding: AssessedFinding,
     /// The excuse that a rule overrides.
@@ -162,7 +150,6 @@ pub enum Change {
 pub struct AssessedFinding {
     /// Its id; an ARN where Inspector found it.
     pub finding: String,
-    /// The vulnerability.
     pub vulnerability: String,
     /// How bad it is.
     pub severity: Severity,
@@ -192,7 +179,6 @@ pub struct AssessedFinding {
 /// An open finding that is excused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Excused {
-    /// The vulnerability.
     pub vulnerability: String,
     /// How bad it is.
     pub severity: Severity,

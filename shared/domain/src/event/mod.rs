@@ -34,7 +34,6 @@ pub enum EventError {
         id: String,
         /// The path of the field, as `detail.scan-status`.
         field: String,
-        /// What is wrong with it.
         reason: String,
     },
 }
@@ -46,7 +45,6 @@ pub struct Foreign(pub String);
 /// A tag was put on an image, or an image pushed, or one of these undone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageAction {
-    /// Which image.
     pub image: ImageId,
     /// Push or delete.
     pub action: ActionType,
@@ -70,13 +68,10 @@ pub enum ActionType {
 /// CloudTrail's record of a `PutImage`: the one place that says who.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PutImage {
-    /// Which image.
     pub image: ImageId,
     /// The tag, where one was put.
     pub tag: Option<String>,
-    /// The manifest's media type.
     pub media_type: Option<String>,
-    /// Who.
     pub pusher: Pusher,
     /// When, in whole seconds.
     pub at: Timestamp,
@@ -85,11 +80,8 @@ pub struct PutImage {
 /// A finding was opened, updated or closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FindingReport {
-    /// In which image.
     pub image: ImageId,
-    /// The finding.
     pub finding: Finding,
-    /// The tags that the image had.
     pub tags: Vec<String>,
     /// When the image was pushed.
     pub pushed_at: Option<Timestamp>,
@@ -98,15 +90,10 @@ pub struct FindingReport {
 /// A scan of an image has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScanReport {
-    /// Of which image.
     pub image: ImageId,
-    /// Whose scan.
     pub source: Source,
-    /// How it ended.
     pub outcome: ScanOutcome,
-    /// The tags that the image had.
     pub tags: Vec<String>,
-    /// When.
     pub at: Timestamp,
 }
 

@@ -64,7 +64,6 @@ impl Status {
 pub enum Fix {
     /// The source does not say.
     Unknown,
-    /// No.
     No,
     /// For some of the packages.
     Partial,
@@ -151,7 +150,6 @@ impl From<Epss> for f64 {
 /// An installed package that is vulnerable.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Package {
-    /// Its name.
     pub name: String,
     /// The version that is installed.
     pub version: String,
@@ -186,15 +184,12 @@ pub struct Finding {
     pub source: Source,
     /// `CVE-…`, `GHSA-…`; where the source names none, the type of the finding.
     pub vulnerability: String,
-    /// The source's score.
     pub score: Option<Score>,
-    /// EPSS.
     pub epss: Option<Epss>,
     /// Whether exploit code is known to exist; `None` where the source does not say.
     pub exploit: Option<bool>,
     /// Whether an update cures it.
     pub fix: Fix,
-    /// The packages, sorted.
     pub packages: Vec<Package>,
     /// When it was last seen in this image.
     pub last_seen: Timestamp,

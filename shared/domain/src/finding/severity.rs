@@ -11,15 +11,10 @@ use serde::{Deserialize, Serialize};
 pub enum Severity {
     /// Not judged by the vendor yet; basic scanning calls it UNDEFINED.
     Untriaged,
-    /// Informational.
     Informational,
-    /// Low.
     Low,
-    /// Medium.
     Medium,
-    /// High.
     High,
-    /// Critical.
     Critical,
     /// A value that AWS has introduced since.
     Unknown(String),

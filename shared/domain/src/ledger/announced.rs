@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use crate::finding::Severity;
 use crate::verdict::Verdict;
 
-/// What was announced last.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Announced {
     pub verdict: Verdict,

@@ -22,24 +22,34 @@ pub enum Evidence {
         scanned: bool,
         /// All findings, of every status.
         findings: Vec<Finding>,
-        /// The tags that the image had.
         tags: Vec<String>,
     },
     /// A scan ended whose findings are known from a newer listing.
-    Scanned { source: Source, at: Timestamp },
+    Scanned {
+        source: Source,
+        at: Timestamp,
+    },
     /// Findings of a listing that is not complete.
     Findings(Vec<Finding>),
-    /// A scan failed.
-    ScanFailed { source: Source, at: Timestamp },
+    ScanFailed {
+        source: Source,
+        at: Timestamp,
+    },
     /// A tag was put on or taken off.
     Action(ImageAction),
     /// CloudTrail says who pushed it.
     Put(PutImage),
     /// The registry was asked when the image was pushed.
-    Described { pushed_at: Timestamp, media_type: Option<String> },
+    Described {
+        pushed_at: Timestamp,
+        media_type: Option<String>,
+    },
     /// The registry was asked which tags the image has, and these are all. No event says that a tag moved to
     /// another image.
-    Tagged { at: Timestamp, tags: Vec<String> },
+    Tagged {
+        at: Timestamp,
+        tags: Vec<String>,
+    },
     /// Inspector was asked whether it scans the image.
     Coverage(Coverage),
     /// Inspector was asked about known exploitation; the key is the vulnerability.

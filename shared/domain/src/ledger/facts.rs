@@ -34,7 +34,6 @@ pub struct Facts {
     /// Who pushed it first, and when that was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pusher: Option<(Timestamp, Pusher)>,
-    /// The media type of its manifest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_type: Option<String>,
     #[serde(default)]

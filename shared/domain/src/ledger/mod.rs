@@ -26,7 +26,6 @@ pub struct Ledger {
     pub image: ImageId,
     /// The evidence, merged.
     pub facts: Facts,
-    /// What was announced last.
     pub announced: Announced,
 }
 

@@ -117,7 +117,6 @@ pub struct Waiver {
     pub repositories: Option<Patterns>,
     /// In this one image.
     pub digest: Option<Digest>,
-    /// Why.
     pub reason: String,
     /// Who answers for it.
     pub owner: String,

@@ -22,7 +22,6 @@ pub struct PolicyError {
     pub line: u64,
     /// Counted from 1; 0 where the place is not known.
     pub column: u64,
-    /// What is wrong.
     pub reason: String,
 }
 

@@ -20,20 +20,10 @@ const LONGEST_EVENT: usize = 1 << 20;
 pub enum InputError {
     /// The file is not there, or not readable.
     #[error("{file}: {source}")]
-    Io {
-        /// Which file.
-        file: String,
-        /// Why.
-        source: std::io::Error,
-    },
+    Io { file: String, source: std::io::Error },
     /// A `*.cdx.json` that is no scan result.
     #[error("{file}: not a scan result of Inspector in CycloneDX: {reason}")]
-    ScanResult {
-        /// Which file.
-        file: String,
-        /// Why.
-        reason: String,
-    },
+    ScanResult { file: String, reason: String },
 }
 
 /// Reads a file, or standard input where the name is `-`.
