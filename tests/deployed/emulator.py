@@ -29,7 +29,8 @@ def check_and_expand(stack: str, template: dict) -> None:
     """Checks the capabilities of a nested template and expands its loops in place."""
     check_capabilities(stack, template)
     if language_extensions.TRANSFORM in declared_transforms(template):
-        expanded = language_extensions.apply(template, {})
+        lists = {name: one["Default"] for name, one in template["Parameters"].items() if "Default" in one}
+        expanded = language_extensions.apply(template, lists)
         template.clear()
         template.update(expanded)
 

@@ -32,7 +32,7 @@ def resolved(value: object, names: dict[str, str]) -> object:
 
 def alarms() -> dict[str, dict]:
     """The properties of each alarm, by its name."""
-    names = {"Pipeline": STACK, "Operations": "a-topic"}
+    names = {"Pipeline": STACK, "Operations": "a-topic", "Functions": ALARMS["Parameters"]["Functions"]["Default"]}
     resources = resolved(language_extensions.apply(ALARMS, names)["Resources"], names)
     found = [one["Properties"] for one in resources.values() if one["Type"] == "AWS::CloudWatch::Alarm"]
     assert found

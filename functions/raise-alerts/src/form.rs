@@ -10,8 +10,8 @@ use domain::verdict::Verdict;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::alert::{Alert, Kind};
 use crate::text::{self, Circumstances};
-use crate::{Alert, Kind};
 
 /// How many reasons and how many images the JSON form lists at most.
 const LISTED: usize = 100;

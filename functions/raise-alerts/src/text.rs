@@ -10,7 +10,7 @@ use domain::quarantine::{self, Mode};
 use domain::verdict::Verdict;
 use jiff::Timestamp;
 
-use crate::{Alert, Kind};
+use crate::alert::{Alert, Kind};
 
 /// How many reasons, and how many images, the text lists at most; the rest is counted.
 pub(crate) const LISTED: usize = 10;
