@@ -13,7 +13,7 @@ use sim_pipeline::{AlertSent, ImageOutcome, MetricSum, Outcome};
 const ALERTS: usize = 3;
 /// How many images are listed; the worst come first.
 const IMAGES: usize = 40;
-/// How many of the dead are listed.
+/// How many dead letters are listed.
 const DEAD: usize = 10;
 
 /// Images, and the first alerts in full.

@@ -11,7 +11,7 @@ use sim_pipeline::{Delivery, Endpoint, News, know_exploited, read_file};
 use super::root;
 use crate::report;
 
-/// How often it looks whether something happened.
+/// How often it checks for news.
 const LOOK: Duration = Duration::from_millis(200);
 
 /// It has the table, the topics and the bus of template.yaml, and prints what is done to it.
@@ -25,10 +25,10 @@ pub(crate) struct Arguments {
     /// CISA's catalogue of known exploited vulnerabilities (JSON), which no event carries.
     #[arg(long, value_name = "FILE")]
     known_exploited: Option<PathBuf>,
-    /// The account that it is.
+    /// The account that it simulates.
     #[arg(long, default_value = "210987654321")]
     account: String,
-    /// The region that it is in.
+    /// The region that it simulates.
     #[arg(long, default_value = "eu-west-1")]
     region: String,
 }

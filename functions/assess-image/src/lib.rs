@@ -22,7 +22,7 @@ use lambda::scope::Scope;
 
 pub use error::AssessError;
 
-/// The function, with all that it needs.
+/// The function and its clients.
 #[derive(Debug)]
 pub struct AssessImage {
     pub(crate) ledgers: Ledgers,

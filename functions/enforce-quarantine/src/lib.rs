@@ -17,7 +17,7 @@ use thiserror::Error;
 /// How often it acts anew on a verdict that changes meanwhile.
 const ATTEMPTS: u32 = 3;
 
-/// The function, with all that it needs.
+/// The function and its clients.
 #[derive(Debug)]
 pub struct EnforceQuarantine {
     ledgers: Ledgers,
@@ -69,7 +69,7 @@ impl EnforceQuarantine {
         .await
     }
 
-    /// Acts, and looks whether the verdict still stands: another invocation that saw a newer one meanwhile may
+    /// Acts, and checks that the verdict still stands: another invocation that saw a newer one meanwhile may
     /// have left the tags alone because it found them as they should be then.
     async fn enforce(&self, image: &ImageId) -> Result<(), QuarantineError> {
         let mut verdict = self.verdict(image).await?;
@@ -112,7 +112,7 @@ impl EnforceQuarantine {
         Ok(true)
     }
 
-    /// Puts the tag and looks whether it is there.
+    /// Puts the tag and checks that it is there.
     async fn put(&self, image: &ImageId, tag: &str) -> Result<(), QuarantineError> {
         let Some(manifest) = self.registry.manifest(image).await? else {
             tracing::info!(%image, "the image went before it could be tagged");

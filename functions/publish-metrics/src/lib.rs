@@ -22,7 +22,7 @@ pub const NAMESPACE: &str = "EcrWarden";
 /// Longer than the function's timeout, shorter than its queue's visibility timeout.
 const LEASE: Duration = Duration::from_mins(2);
 
-/// The function, with all that it needs.
+/// The function and its clients.
 #[derive(Debug)]
 pub struct PublishMetrics {
     inbox: Inbox,

@@ -7,7 +7,7 @@ use domain::finding::Severity;
 use domain::policy::Action;
 use domain::verdict::Verdict;
 
-/// Something that people need to hear.
+/// Something that people need to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alert {
     /// What it is about.
@@ -55,7 +55,7 @@ pub fn alerts(batch: &[Assessment]) -> Vec<Alert> {
     alerts
 }
 
-/// What an assessment is worth saying, if anything.
+/// Which alert an assessment is worth, if any.
 fn kind(assessment: &Assessment) -> Option<Kind> {
     if assessment.is_released() {
         return Some(Kind::Released);
@@ -89,7 +89,7 @@ fn all_changes_are_listed(assessment: &Assessment) -> bool {
 }
 
 impl Alert {
-    /// Whether it tells of an assessment.
+    /// Whether the alert is about an assessment.
     pub fn tells(&self, assessment: &Assessment) -> bool {
         self.assessments.iter().any(|told| told.id == assessment.id)
     }

@@ -28,7 +28,7 @@ pub use alert::{Alert, Kind, alerts};
 /// Longer than the function's timeout, shorter than its queue's visibility timeout.
 const LEASE: Duration = Duration::from_mins(2);
 
-/// The function, with all that it needs.
+/// The function and its clients.
 #[derive(Debug)]
 pub struct RaiseAlerts {
     inbox: Inbox,

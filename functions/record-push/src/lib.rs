@@ -12,7 +12,7 @@ use lambda::deadline::Deadline;
 use lambda::environment::{Environment, EnvironmentError};
 use lambda::scope::Scope;
 
-/// The function, with all that it needs.
+/// The function and its clients.
 #[derive(Debug)]
 pub struct RecordPush {
     ledgers: Ledgers,

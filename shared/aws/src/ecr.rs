@@ -117,7 +117,7 @@ impl Registry {
         Ok(ScanResult::Complete(findings))
     }
 
-    /// What ECR says of an image; `None` where it is not there, or archived.
+    /// What ECR says of an image; `None` where it does not exist or is archived.
     pub async fn describe(&self, image: &ImageId) -> Result<Option<ImageDescription>, AwsError> {
         let answer = self
             .client

@@ -21,7 +21,7 @@ pub struct AwsError {
 }
 
 impl AwsError {
-    /// Keeps what matters of an SDK error.
+    /// An SDK error, with what decides about a retry.
     pub(crate) fn of<E>(action: &'static str, error: SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
@@ -44,7 +44,7 @@ impl AwsError {
         Self { action, code, retryable: throttled || !refused, source }
     }
 
-    /// An answer that a service must not give.
+    /// An answer that the service's documentation rules out.
     pub(crate) fn answer(action: &'static str, reason: impl Into<String>, retryable: bool) -> Self {
         Self { action, code: None, retryable, source: reason.into().into() }
     }

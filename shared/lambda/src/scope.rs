@@ -14,16 +14,16 @@ pub struct Scope {
     excluded: Option<Patterns>,
 }
 
-/// Why an image is none of ours.
+/// Why an image is out of scope.
 #[derive(Debug, Clone, Copy, Error, PartialEq, Eq)]
 pub enum OutOfScope {
-    /// It lies in somebody else's registry.
+    /// It is in another account's registry.
     #[error("an image in another account's registry")]
     Account,
     /// No pattern names its repository.
     #[error("its repository is not among those to judge")]
     NotIncluded,
-    /// A pattern takes its repository out.
+    /// A pattern excludes its repository.
     #[error("its repository is among those to leave alone")]
     Excluded,
 }

@@ -76,14 +76,14 @@ pub struct MetricSum {
 pub struct Events {
     /// Those that took effect, or had before.
     pub handled: u64,
-    /// Those that are none of ours.
+    /// Those that are not for us.
     pub skipped: u64,
     /// Those that nobody could act on.
     pub dead: usize,
 }
 
 impl Outcome {
-    /// Looks at what there is.
+    /// Reads it off a pipeline.
     pub async fn of(pipeline: &Pipeline) -> Result<Self, LedgerError> {
         let tally = &pipeline.tally;
         Ok(Self {

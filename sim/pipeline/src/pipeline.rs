@@ -68,7 +68,7 @@ pub enum PipelineError {
 pub struct Tally {
     /// How many took effect, or had taken it before.
     pub handled: u64,
-    /// How many were none of ours: no rule wanted them, or a function skipped them. By reason.
+    /// How many were not for us: no rule matched, or a function skipped them. By reason.
     pub skipped: BTreeMap<String, u64>,
     /// Those that ended in a dead-letter queue or could not be delivered at all: where from, and why.
     pub dead: Vec<(String, String)>,
@@ -327,7 +327,7 @@ impl Pipeline {
         &self.tally.dead
     }
 
-    /// How many events were none of ours, by reason.
+    /// How many events were not for us, by reason.
     pub fn skipped(&self) -> &BTreeMap<String, u64> {
         &self.tally.skipped
     }

@@ -24,12 +24,12 @@ const REMEMBERED: Duration = Duration::from_hours(15 * 24);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claim {
-    /// Ours: nobody has done it. `after_a_crash` where somebody claimed it before and never finished.
+    /// Ours: nobody has done it. `after_a_crash` where an earlier claim never finished.
     Ours {
         /// Whether an earlier claim ended without a word.
         after_a_crash: bool,
     },
-    /// Somebody is at it; come back later.
+    /// Another invocation holds the claim.
     Taken,
     /// It is done.
     Done,

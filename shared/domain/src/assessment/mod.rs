@@ -54,12 +54,12 @@ pub struct Assessment {
     pub changes: Changes,
     /// Why: the matched findings, changed ones first, then the worst first.
     pub reasons: Vec<Reason>,
-    /// How many reasons found no room here.
+    /// How many reasons were left out for lack of space.
     #[serde(default)]
     pub more_reasons: u64,
     /// The excused findings, the worst first.
     pub excused: Vec<Excused>,
-    /// How many excused findings found no room here.
+    /// How many excused findings were left out for lack of space.
     #[serde(default)]
     pub more_excused: u64,
 }
@@ -71,7 +71,7 @@ pub struct AssessedImage {
     pub id: ImageId,
     /// Up to fifty of the tags that are known to be on it, sorted.
     pub tags: Vec<String>,
-    /// How many tags found no room here; ECR allows a thousand.
+    /// How many tags were left out; ECR allows a thousand.
     #[serde(default)]
     pub more_tags: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -83,7 +83,7 @@ pub struct AssessedImage {
     /// Where it runs, by the policy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
-    /// Who answers for it, by the policy.
+    /// Who is responsible for it, by the policy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
 }
@@ -136,9 +136,9 @@ pub struct Reason {
 pub enum Change {
     /// Its rules ask for an alert or for quarantine, which none did before.
     NewlyMatched,
-    /// It came into CISA's catalogue.
+    /// It was added to CISA's catalogue.
     BecameKnownExploited,
-    /// It is worse than it was.
+    /// Its severity rose.
     SeverityRose {
         /// How bad it was.
         from: Severity,
@@ -165,11 +165,11 @@ pub struct AssessedFinding {
     /// CISA's entry, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known_exploited: Option<KnownExploited>,
-    /// Whether an update cures it.
+    /// Whether an update fixes it.
     pub fix: Fix,
     /// Up to five of its packages.
     pub packages: Vec<Package>,
-    /// How many packages found no room here.
+    /// How many packages were left out.
     #[serde(default)]
     pub more_packages: u64,
     /// When it was first seen in this image.
@@ -184,7 +184,7 @@ pub struct Excused {
     pub severity: Severity,
     /// Why it is excused.
     pub reason: String,
-    /// Who answers for that; nobody, where it is a suppression rule in Inspector.
+    /// Who is responsible for the waiver; nobody, where it is a suppression rule in Inspector.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
     /// The last day on which it is excused.
@@ -229,22 +229,22 @@ impl Assessment {
         Ok(serde_json::from_str::<Announcement<Self>>(json)?.detail)
     }
 
-    /// Whether this is the first word about the image.
+    /// Whether this is the first announcement about the image.
     pub fn is_first(&self) -> bool {
         self.previous == Verdict::Pending
     }
 
-    /// Whether the image came under quarantine now.
+    /// Whether this announcement puts the image under quarantine.
     pub fn is_quarantined(&self) -> bool {
         self.verdict == Verdict::Quarantine && !self.stood_in_quarantine()
     }
 
-    /// Whether the image came out of quarantine now.
+    /// Whether this announcement releases the image from quarantine.
     pub fn is_released(&self) -> bool {
         self.verdict == Verdict::Clear && self.stood_in_quarantine()
     }
 
-    /// Whether people may be told of it.
+    /// Whether it may be worth an alert.
     pub fn is_news(&self) -> bool {
         let worse = self.verdict != self.previous && self.verdict != Verdict::Clear;
         self.changes.reasons > 0 || worse || self.is_released()

@@ -38,7 +38,7 @@ pub enum EventError {
     },
 }
 
-/// Why an event is none of ours.
+/// Why an event is not for us.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Foreign(pub String);
 

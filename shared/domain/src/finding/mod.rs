@@ -58,7 +58,7 @@ impl Status {
     }
 }
 
-/// Whether an update cures it.
+/// Whether an update fixes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fix {
@@ -188,7 +188,7 @@ pub struct Finding {
     pub epss: Option<Epss>,
     /// Whether exploit code is known to exist; `None` where the source does not say.
     pub exploit: Option<bool>,
-    /// Whether an update cures it.
+    /// Whether an update fixes it.
     pub fix: Fix,
     pub packages: Vec<Package>,
     /// When it was last seen in this image.
@@ -215,7 +215,7 @@ impl Finding {
         Self { first_seen, ..self.max(other) }
     }
 
-    /// Whether an update cures it at least in part: the source says so, or names a fixed version.
+    /// Whether an update fixes it at least in part: the source says so, or names a fixed version.
     pub fn has_fix(&self) -> bool {
         matches!(self.fix, Fix::Yes | Fix::Partial)
             || self.packages.iter().any(|package| package.fixed_in.is_some())

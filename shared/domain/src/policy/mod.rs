@@ -23,9 +23,9 @@ pub struct Policy {
     pub rules: Vec<Rule>,
     /// The waivers, in the order of the file; the first that fits is the one that is named.
     pub waivers: Vec<Waiver>,
-    /// What an image is that is never scanned.
+    /// What happens to an image that is never scanned.
     pub unscanned: Option<Unscanned>,
-    /// To whom repositories belong; the first that fits counts.
+    /// Who owns which repositories; the first match counts.
     pub repositories: Vec<Ownership>,
 }
 
@@ -77,7 +77,7 @@ pub struct Condition {
     pub epss_at_least: Option<Epss>,
     /// Exploit code is known to exist, or not.
     pub exploit_available: Option<bool>,
-    /// An update cures it at least in part, or not.
+    /// An update fixes it at least in part, or not.
     pub fix_available: Option<bool>,
     /// Found in one of these repositories.
     pub repositories: Option<Patterns>,
@@ -118,13 +118,13 @@ pub struct Waiver {
     /// In this one image.
     pub digest: Option<Digest>,
     pub reason: String,
-    /// Who answers for it.
+    /// Who is responsible for it.
     pub owner: String,
     /// The last day (UTC) on which it holds.
     pub expires: Date,
 }
 
-/// What an image is that nothing has scanned.
+/// What happens to an image that nothing has scanned.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Unscanned {
@@ -134,7 +134,7 @@ pub struct Unscanned {
     pub then: BTreeSet<Action>,
 }
 
-/// To whom repositories belong.
+/// Who owns a set of repositories.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ownership {
@@ -144,13 +144,13 @@ pub struct Ownership {
     /// Where they run, as `production`.
     #[serde(default)]
     pub environment: Option<String>,
-    /// Who answers for them.
+    /// Who is responsible for them.
     #[serde(default)]
     pub owner: Option<String>,
 }
 
 impl Policy {
-    /// To whom a repository belongs: the environment and the owner.
+    /// The environment and the owner of a repository.
     pub fn ownership(&self, repository: &str) -> (Option<&str>, Option<&str>) {
         self.repositories
             .iter()
