@@ -10,22 +10,22 @@ use jiff::Timestamp;
 
 use crate::AwsError;
 
-/// How many metrics one call takes, and how many distinct values one of them.
+/// CloudWatch's limits: metrics per call, and distinct values per metric.
 const METRICS_PER_CALL: usize = 1000;
 const VALUES_PER_METRIC: usize = 150;
 
-/// The values of one metric with one set of dimensions.
+/// One metric with one set of dimensions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Metric {
     pub name: &'static str,
     pub unit: StandardUnit,
-    /// Its dimensions: name and value.
+    /// Name and value.
     pub dimensions: BTreeMap<String, String>,
-    /// Each value and how often it was seen.
+    /// Each value and how many times it occurred.
     pub values: Vec<(f64, f64)>,
 }
 
-/// A namespace of CloudWatch.
+/// A namespace in CloudWatch.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     client: Client,
@@ -37,7 +37,7 @@ impl Metrics {
         Self { client, namespace }
     }
 
-    /// Publishes metrics of one moment, in as few calls as CloudWatch's limits allow.
+    /// Publishes metrics under one timestamp, in as few calls as CloudWatch's limits allow.
     pub async fn publish(&self, metrics: &[Metric], at: Timestamp) -> Result<(), AwsError> {
         let data: Vec<MetricDatum> = metrics
             .iter()

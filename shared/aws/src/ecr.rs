@@ -20,20 +20,18 @@ pub struct Registry {
     client: Client,
 }
 
-/// What became of a scan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ScanResult {
-    /// Its findings, to the last page.
+    /// The findings from all pages.
     Complete(Vec<Finding>),
-    /// It could not be done; the status says why.
+    /// The status says why.
     Failed(String),
-    /// It is not there yet.
+    /// The result is not available yet; with the status.
     Pending(String),
     /// The image was deleted, and its scan with it.
     Gone,
 }
 
-/// What ECR says of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageDescription {
     pub tags: Vec<String>,
@@ -41,24 +39,23 @@ pub struct ImageDescription {
     pub media_type: Option<String>,
 }
 
-/// A manifest, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
-    /// Byte for byte.
+    /// Byte for byte as stored.
     pub text: String,
     pub media_type: Option<String>,
 }
 
-/// What became of an attempt to put a tag.
+/// The result of putting a tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PutTag {
     Put,
-    /// ECR says that this tag, or this tag on this image, is there already. Which of the two, and by which of
-    /// its two errors it says so, depends on the repository; look.
+    /// ECR says that the tag exists, on this image or on another one. Which of its two errors it uses depends on the
+    /// repository, so the caller must check the image.
     Exists,
 }
 
-/// The four forms of a manifest. All must be named, or ECR may translate one into another.
+/// The four media types of a manifest. All must be accepted, or ECR may convert one into another.
 const MEDIA_TYPES: [&str; 4] = [
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.oci.image.index.v1+json",
@@ -139,7 +136,7 @@ impl Registry {
         }
     }
 
-    /// The manifest of an image, fetched by its digest, which ECR never translates; `None` where it is gone.
+    /// The manifest of an image, fetched by digest, so that ECR never converts it; `None` if the image is gone.
     pub async fn manifest(&self, image: &ImageId) -> Result<Option<Manifest>, AwsError> {
         const ACTION: &str = "ecr:BatchGetImage";
         let answer = self
@@ -173,10 +170,10 @@ impl Registry {
         });
         manifest
             .map(Some)
-            .ok_or_else(|| AwsError::answer(ACTION, "an answer without image and failure", true))
+            .ok_or_else(|| AwsError::answer(ACTION, "the answer has neither an image nor a failure", true))
     }
 
-    /// Puts a tag on an image. Naming digest and media type makes ECR refuse any change of the manifest.
+    /// Puts a tag on an image. With the digest and the media type in the request, ECR refuses any change of the manifest.
     pub async fn put_tag(&self, image: &ImageId, manifest: Manifest, tag: &str) -> Result<PutTag, AwsError> {
         let put = self
             .client
@@ -199,7 +196,7 @@ impl Registry {
         }
     }
 
-    /// Takes a tag off. One that is not there is off.
+    /// Removes a tag. A tag that does not exist is no error.
     pub async fn remove_tag(&self, image: &ImageId, tag: &str) -> Result<(), AwsError> {
         const ACTION: &str = "ecr:BatchDeleteImage";
         let answer = self
@@ -231,8 +228,8 @@ fn timestamp(time: &aws_sdk_ecr::primitives::DateTime) -> Option<Timestamp> {
     Timestamp::from_millisecond(time.to_millis().ok()?).ok()
 }
 
-/// Basic scanning gives a finding no id and no times of its own: it is named by what it says, and dated by
-/// its scan.
+/// Basic scanning gives a finding neither an id nor times, so the id is made of its contents, and its times are those
+/// of the scan.
 fn basic_finding(finding: &ImageScanFinding, completed: Timestamp) -> Finding {
     let attribute = |key: &str| {
         finding
@@ -264,7 +261,7 @@ fn basic_finding(finding: &ImageScanFinding, completed: Timestamp) -> Finding {
     }
 }
 
-/// A finding of Inspector's as ECR passes it on: without EPSS and without the vulnerability's history.
+/// An Inspector finding as ECR returns it: without EPSS and without the vulnerability's history.
 fn enhanced_finding(finding: &EnhancedImageScanFinding) -> Result<Finding, FindingError> {
     let details = finding.package_vulnerability_details();
     let packages = details.map(PackageVulnerabilityDetails::vulnerable_packages).unwrap_or_default();
@@ -274,7 +271,7 @@ fn enhanced_finding(finding: &EnhancedImageScanFinding) -> Result<Finding, Findi
         severity: finding.severity(),
         kind: finding.r#type(),
         vulnerability: details.and_then(|details| details.vulnerability_id()),
-        // The SDK states a missing score as 0, which no vulnerability has.
+        // The SDK represents a missing score as 0, which no vulnerability has.
         score: Some(finding.score()).filter(|score| *score > 0.0),
         epss: None,
         exploit_available: finding.exploit_available(),

@@ -1,4 +1,4 @@
-//! What can go wrong with a call.
+//! The error of a call to AWS.
 
 use std::error::Error;
 
@@ -11,11 +11,11 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 #[error("{action} failed{}: {source}", code.as_ref().map(|code| format!(" with {code}")).unwrap_or_default())]
 pub struct AwsError {
-    /// The IAM action, as `ecr:PutImage`.
+    /// The IAM action, such as `ecr:PutImage`.
     pub action: &'static str,
-    /// The service's code of the error, where it answered with one.
+    /// The service's error code, if it sent one.
     pub code: Option<String>,
-    /// Whether the same call may succeed later.
+    /// Whether a retry may succeed.
     pub retryable: bool,
     pub source: Box<dyn Error + Send + Sync>,
 }
@@ -28,8 +28,8 @@ impl AwsError {
     {
         let code = error.as_service_error().and_then(|error| error.code()).map(str::to_owned);
         let status = error.raw_response().map(|response| response.status().as_u16());
-        // A request that was refused for what it says or for who says it will be refused again. All else, a
-        // broken connection and a full disk at the far end included, may pass.
+        // A request that was refused for its content or its caller will be refused again. Anything else, such as
+        // a broken connection or a failure inside the service, may pass.
         let refused =
             status.is_some_and(|status| (400..500).contains(&status) && status != 429 && status != 408);
         let throttled = code.as_deref().is_some_and(|code| {
@@ -49,7 +49,7 @@ impl AwsError {
         Self { action, code: None, retryable, source: reason.into().into() }
     }
 
-    /// Whether the service answered with this code, with or without the word `Exception` at its end.
+    /// Whether the service answered with this code, with or without the suffix `Exception`.
     pub fn is(&self, code: &str) -> bool {
         self.code.as_deref().is_some_and(|actual| actual.strip_suffix("Exception").unwrap_or(actual) == code)
     }

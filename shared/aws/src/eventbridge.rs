@@ -1,4 +1,4 @@
-//! The project's own EventBridge bus.
+//! The EventBridge bus on which assessments are announced.
 
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
@@ -8,7 +8,6 @@ use domain::assessment::{Assessment, DETAIL_TYPE, EVENT_SOURCE};
 
 const ACTION: &str = "events:PutEvents";
 
-/// Where assessments are announced.
 #[derive(Debug, Clone)]
 pub struct Announcements {
     client: Client,
@@ -20,7 +19,7 @@ impl Announcements {
         Self { client, bus }
     }
 
-    /// Announces an assessment. `PutEvents` answers 200 also where it took nothing, so the entry is looked at.
+    /// Announces an assessment. `PutEvents` answers 200 even if it refuses the entry, so the entry's result is checked.
     pub async fn announce(&self, assessment: &Assessment) -> Result<(), AwsError> {
         let detail = serde_json::to_string(assessment)
             .map_err(|error| AwsError::answer(ACTION, error.to_string(), false))?;
@@ -41,8 +40,8 @@ impl Announcements {
         match answer.entries().iter().find_map(|entry| entry.error_code()) {
             None if answer.failed_entry_count() == 0 => Ok(()),
             code => {
-                // Whatever AWS's reason for refusing one entry, it is its own trouble (ThrottlingException,
-                // InternalFailure), or one that a new deployment may end.
+                // An entry is refused because of a problem in AWS (ThrottlingException, InternalFailure), or of one that
+                // a new deployment may fix.
                 let reason = format!("the entry was refused: {}", code.unwrap_or("no code"));
                 Err(AwsError::answer(ACTION, reason, true))
             }

@@ -20,19 +20,18 @@ use domain::image::ImageId;
 use domain::ledger::{Coverage, Exploitation};
 use domain::text::sanitize;
 
-/// Why findings could not be had.
+/// Why findings could not be listed.
 #[derive(Debug, Error)]
 pub enum FindingsError {
-    /// The service refused.
     #[error(transparent)]
     Aws(#[from] AwsError),
-    /// A finding cannot be understood. No retry can help.
+    /// A finding that cannot be read. A retry cannot help.
     #[error(transparent)]
     Finding(#[from] FindingError),
 }
 
 impl FindingsError {
-    /// Whether the same may succeed later.
+    /// Whether a retry may succeed.
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Aws(error) if error.retryable)
     }
@@ -45,7 +44,7 @@ pub struct Inspector {
 
 /// How many ARNs one `BatchGetFindingDetails` takes.
 const ARNS_PER_CALL: usize = 10;
-/// How many of these calls are under way at the same time.
+/// How many of these calls run concurrently.
 const CALLS_AT_ONCE: usize = 4;
 
 impl Inspector {
@@ -53,7 +52,7 @@ impl Inspector {
         Self { client }
     }
 
-    /// All findings of an image, of every status, to the last page.
+    /// All findings of an image, of every status, from all pages.
     pub async fn findings(&self, image: &ImageId) -> Result<Vec<Finding>, FindingsError> {
         const ACTION: &str = "inspector2:ListFindings";
         let criteria = FilterCriteria::builder()
@@ -75,8 +74,8 @@ impl Inspector {
         Ok(findings)
     }
 
-    /// What is known of the exploitation of these findings' vulnerabilities: CISA's data is nowhere else.
-    /// A finding that Inspector has no details of is left out of the answer.
+    /// What is known about the exploitation of vulnerabilities, each given with the ARN of one of its findings. No other
+    /// call returns CISA's data. Findings that Inspector has no details for are left out of the answer.
     pub async fn exploitation(
         &self,
         findings: &[(String, String)],

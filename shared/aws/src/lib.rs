@@ -1,5 +1,5 @@
-//! Thin adapters, one for each service that a function calls. They decide nothing: they speak the wire form, follow
-//! the pages to the end, and turn the SDK's errors into [`AwsError`]. Retries are the SDK's own.
+//! Thin adapters, one for each service that a function calls. They make no decisions: they translate to and from the
+//! SDK's types, read every page, and turn the SDK's errors into [`AwsError`]. The SDK retries.
 
 pub mod cloudwatch;
 pub mod dynamodb;

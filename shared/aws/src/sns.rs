@@ -1,4 +1,4 @@
-//! The SNS topic of the alerts.
+//! The SNS topic for alerts.
 //! <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>
 
 use std::collections::BTreeMap;
@@ -10,32 +10,31 @@ use crate::AwsError;
 
 const ACTION: &str = "sns:Publish";
 
-/// A message attribute, for the filter policy of a subscription.
+/// A message attribute, for a subscription's filter policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Attribute {
     One(String),
-    /// Several, of which a filter matches any.
+    /// Several values; a filter matches if any of them does.
     Many(Vec<String>),
 }
 
-/// What is published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notification {
     /// Under 100 printable ASCII characters.
     pub subject: String,
-    /// What people read.
+    /// The form for people.
     pub text: String,
-    /// What programs read: SQS, Lambda and HTTPS subscriptions get this form.
+    /// The form for programs: SQS, Lambda and HTTPS subscriptions get it.
     pub json: String,
     pub attributes: BTreeMap<String, Attribute>,
 }
 
 impl Notification {
-    /// The most that SNS takes, message and attributes together, in bytes.
+    /// SNS's limit for message and attributes together, in bytes.
     pub const LARGEST: usize = 262_144;
 
-    /// The message as SNS takes it, a form for each protocol. `default` is for all that have none of their
-    /// own, email and SMS among them.
+    /// The message in the form that SNS expects: one text per protocol. `default` is for the other protocols, email and
+    /// SMS among them.
     pub fn message(&self) -> String {
         let Self { text, json, .. } = self;
         serde_json::json!({ "default": text, "sqs": json, "lambda": json, "https": json }).to_string()

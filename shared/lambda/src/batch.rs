@@ -1,5 +1,5 @@
-//! The frame in which every function handles a batch from its queue: each message is handled, skipped with a
-//! reason, or fails with a reason and is given back. One that fails takes no other with it.
+//! How every function handles a batch from its queue: each message is handled, skipped with a reason, or fails with a
+//! reason and goes back to the queue. A failed message does not affect the others.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -16,16 +16,16 @@ use thiserror::Error;
 
 use crate::deadline::Deadline;
 
-/// How many subjects of a batch are worked on at the same time.
+/// How many subjects of a batch are processed concurrently.
 const SUBJECTS_AT_ONCE: usize = 8;
-/// How the logs say that a message failed and a retry may help. An alarm reads it there.
+/// Logged when a message failed and a retry may help. An alarm searches the logs for this text.
 const TO_BE_RETRIED: &str = "failed, to be retried";
-/// How the logs say that no retry can help. The same alarm reads this.
+/// Logged when a retry cannot help. The same alarm searches for this text.
 const FOR_GOOD: &str = "failed for good, bound for the dead-letter queue";
 
-/// An error of a message, which decides what becomes of the message.
+/// The error of a message.
 pub trait Retryable: std::error::Error {
-    /// Whether the same message may succeed later.
+    /// Whether a retry may succeed.
     fn is_retryable(&self) -> bool;
 }
 
@@ -53,14 +53,12 @@ impl Retryable for AnnouncementError {
     }
 }
 
-/// What became of the messages of a batch, by message id.
+/// The results of a batch, by message id.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Those whose effect is stored.
     pub handled: Vec<String>,
-    /// Those that are not for this function, and why.
+    /// Messages that are not for this function: id and reason.
     pub skipped: Vec<(String, String)>,
-    /// Those that go back to the queue.
     pub failed: Vec<Failure>,
 }
 
@@ -68,30 +66,30 @@ pub struct Report {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Failure {
     pub message: String,
-    /// Why, with all causes.
+    /// The error with all its causes.
     pub reason: String,
-    /// Whether a retry can help. If not, the message will reach the dead-letter queue with no other result.
+    /// Whether a retry may succeed. If not, every attempt fails until the message is in the dead-letter queue.
     pub retryable: bool,
 }
 
-/// Every message of a batch failed. Reported as such, because Lambda takes an answer that lists all messages
-/// as failed for a healthy function, and its error metric stays silent.
+/// Every message of a batch failed. The function then fails as a whole: if it only listed every message as failed,
+/// Lambda would count the invocation as a success, and the error metric would stay silent.
 #[derive(Debug, Error)]
 #[error("all {count} messages failed, the first because: {first}")]
 pub struct AllFailed {
     pub count: usize,
-    /// The reason of the first one.
+    /// The reason of the first failure.
     pub first: String,
 }
 
 impl From<AllFailed> for Diagnostic {
-    /// What the Lambda console and the logs call it; without this it would be the name of a boxed trait.
+    /// Sets the error type in the Lambda console and the logs, which would otherwise be the name of a boxed trait.
     fn from(failed: AllFailed) -> Self {
         Self { error_type: "AllFailed".to_owned(), error_message: failed.to_string() }
     }
 }
 
-/// The function's time was nearly over. The message goes back to the queue untouched.
+/// The invocation was about to time out. The message goes back to the queue.
 #[derive(Debug, Error)]
 #[error("not enough time left in this invocation")]
 struct NoTimeLeft;
@@ -102,18 +100,17 @@ impl Retryable for NoTimeLeft {
     }
 }
 
-/// A message of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     pub id: String,
     /// An EventBridge event.
     pub body: String,
-    /// How often it was received, with this time; 0 where SQS does not say.
+    /// How many times it was received, this time included; 0 if SQS does not say.
     pub receives: u32,
 }
 
-/// The messages of a batch. SQS gives every message an id and a body; one without is handled as an unreadable
-/// one, and its missing id makes Lambda give back the whole batch.
+/// The messages of a batch. SQS gives every message an id and a body. A message without a body is unreadable, and one
+/// without an id makes Lambda return the whole batch to the queue.
 pub fn messages(event: SqsEvent) -> Vec<Message> {
     event
         .records
@@ -133,13 +130,13 @@ pub fn messages(event: SqsEvent) -> Vec<Message> {
 /// What a message is about.
 #[derive(Debug)]
 pub enum Subject<K, T> {
-    /// Something to work on, and what the message says of it.
+    /// What to work on, and what the message says about it.
     About(K, T),
-    /// Nothing for this function, and why.
+    /// Not for this function; with the reason.
     NotOurs(String),
 }
 
-/// What a message says, and whose id it has.
+/// The content of a message, and its id.
 #[derive(Debug)]
 pub struct Received<T> {
     pub message: String,
@@ -147,9 +144,9 @@ pub struct Received<T> {
     receives: u32,
 }
 
-/// Handles a batch by subject: each is worked on once, whatever the number of its messages, a few at the same time.
-/// Subjects whose messages came back most often come first, so that none is put off again and again until it is a dead
-/// letter. Those for which no time is left go back to the queue.
+/// Handles a batch by subject: each subject once, however many messages it has, a few of them concurrently. Subjects
+/// whose messages were received most often come first, so that none is put off until it is a dead letter. Messages of
+/// subjects for which no time is left go back to the queue.
 pub async fn by_subject<K: Ord, T, E: Retryable>(
     event: SqsEvent,
     deadline: Deadline,
@@ -189,13 +186,13 @@ fn most_received_first<K: Ord, T>(subjects: BTreeMap<K, Vec<Received<T>>>) -> Ve
     subjects
 }
 
-/// The ids of messages, and what they say.
+/// The ids and the contents of messages.
 pub fn split<T>(received: Vec<Received<T>>) -> (Vec<String>, Vec<T>) {
     received.into_iter().map(|received| (received.message, received.content)).unzip()
 }
 
 impl Report {
-    /// What became of messages that share one outcome.
+    /// The report of messages that share one outcome.
     pub fn of(messages: Vec<String>, outcome: Result<(), impl Retryable>) -> Self {
         let mut report = Self::default();
         match outcome {
@@ -205,13 +202,13 @@ impl Report {
         report
     }
 
-    /// Notes a message that is not for this function.
+    /// Records a message that is not for this function.
     pub fn skip(&mut self, message: String, reason: String) {
         tracing::info!(message_id = message, reason, "skipped");
         self.skipped.push((message, reason));
     }
 
-    /// Notes messages that share a failure.
+    /// Records messages that failed with the same error.
     pub fn fail(&mut self, messages: impl IntoIterator<Item = String>, error: &impl Retryable) {
         let (reason, retryable) = (with_causes(error), error.is_retryable());
         for message in messages {
@@ -224,7 +221,7 @@ impl Report {
         }
     }
 
-    /// What Lambda is told.
+    /// The answer to Lambda.
     pub fn into_response(self) -> Result<SqsBatchResponse, AllFailed> {
         let count = self.failed.len();
         if count > 0 && self.handled.is_empty() && self.skipped.is_empty() {
@@ -265,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_in_which_some_failed_gives_back_those() {
+    fn a_batch_in_which_some_failed_returns_only_those() {
         let mut report = failing();
         report.handled.push("b".to_owned());
         let response = report.into_response().unwrap();
@@ -275,18 +272,18 @@ mod tests {
     }
 
     #[test]
-    fn the_alarm_on_the_quarantine_reads_what_the_logs_say() {
+    fn the_quarantine_alarm_searches_for_the_logged_texts() {
         let alarms = include_str!("../../../infra/pipeline/alarms.yaml");
         assert!(alarms.contains(&format!("?\"{TO_BE_RETRIED}\" ?\"{FOR_GOOD}\"")));
     }
 
     #[test]
-    fn an_empty_batch_is_no_failure() {
+    fn an_empty_batch_does_not_fail() {
         assert!(Report::default().into_response().unwrap().batch_item_failures.is_empty());
     }
 
     #[test]
-    fn subjects_that_came_back_most_often_are_the_first() {
+    fn subjects_received_most_often_come_first() {
         let received = |receives: u32| Received { message: receives.to_string(), content: (), receives };
         let subjects = BTreeMap::from([
             ("a", vec![received(1), received(1)]),

@@ -1,26 +1,25 @@
-//! What time it is.
+//! The source of the current time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::Timestamp;
 
-/// The source of "now": the machine's clock in production, a set one where a run must be repeatable.
+/// The machine's clock in production; a fixed one where a run must be repeatable.
 #[derive(Debug, Clone)]
 pub enum Clock {
-    /// The machine's clock.
     System,
-    /// Epoch milliseconds that somebody else moves.
+    /// Epoch milliseconds, which the owner of the counter moves.
     Set(Arc<AtomicI64>),
 }
 
 impl Clock {
-    /// A clock that stands still until it is moved.
+    /// A clock that stands still.
     pub fn set_to(now: Timestamp) -> Self {
         Self::Set(Arc::new(AtomicI64::new(now.as_millisecond())))
     }
 
-    /// The time, in whole milliseconds, as AWS states it.
+    /// The time in whole milliseconds, as AWS gives it.
     pub fn now(&self) -> Timestamp {
         match self {
             Self::System => domain::time::whole_milliseconds(Timestamp::now()),

@@ -1,5 +1,5 @@
-//! Announcements on their way in: each is claimed before it is reacted to, and concluded afterwards, so that no
-//! reactor does anything twice.
+//! Incoming announcements: a reactor claims each one before it acts, and concludes it afterwards, so that it does
+//! nothing twice.
 
 use std::collections::BTreeMap;
 
@@ -19,17 +19,17 @@ pub struct Inbox {
     clock: Clock,
 }
 
-/// An assessment that nobody has reacted to.
+/// An assessment that this invocation has claimed.
 #[derive(Debug)]
 pub struct Claimed {
-    /// The ids of the messages that carry it: an announcement may come twice in one batch.
+    /// The ids of the messages that carry it; a batch may contain an announcement twice.
     pub messages: Vec<String>,
     pub assessment: Assessment,
-    /// Whether an earlier reaction to it may have come about.
+    /// Whether an earlier invocation may have acted on it already.
     pub after_a_crash: bool,
 }
 
-/// Another invocation is reacting to the same assessment, or died while doing so.
+/// Another invocation is handling the same assessment, or died while doing so.
 #[derive(Debug, Error)]
 #[error("another invocation has claimed this assessment")]
 struct Busy;
@@ -45,7 +45,7 @@ impl Inbox {
         Self { claims, clock }
     }
 
-    /// Reads the assessments of a batch and claims them. What is unreadable, done or taken goes into the report.
+    /// Reads the assessments of a batch and claims them. Those that are unreadable, done or taken go into the report.
     pub async fn claim(&self, event: SqsEvent, report: &mut Report) -> Vec<Claimed> {
         let mut assessments: BTreeMap<String, (Vec<String>, Assessment)> = BTreeMap::new();
         for Message { id, body, .. } in messages(event) {
@@ -73,7 +73,7 @@ impl Inbox {
         claimed
     }
 
-    /// Notes what became of the reaction to some assessments.
+    /// Records the outcome for claimed assessments.
     pub async fn conclude(&self, batch: Vec<Claimed>, outcome: Result<(), AwsError>, report: &mut Report) {
         let ids: Vec<String> = batch.iter().map(|claimed| claimed.assessment.id.clone()).collect();
         let outcome = match outcome {

@@ -1,4 +1,4 @@
-//! The frame of every function: what starts it, what it is told, and how it handles a batch.
+//! What all functions share: how they start, what they read from their environment, and how they handle a batch.
 
 pub mod batch;
 pub mod clock;
@@ -13,12 +13,12 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use batch::Report;
 use deadline::Deadline;
 
-/// Logs in JSON to standard output, as `AWS_LAMBDA_LOG_LEVEL` or else `RUST_LOG` says.
+/// Logs JSON to standard output, at the level in `AWS_LAMBDA_LOG_LEVEL`, or else in `RUST_LOG`.
 pub fn log() {
     lambda_runtime::tracing::init_default_subscriber();
 }
 
-/// Has a function handle batches until Lambda ends it.
+/// Runs a function until Lambda stops it.
 pub async fn run<F>(handle: impl Fn(SqsEvent, Deadline) -> F) -> Result<(), Error>
 where
     F: Future<Output = Report>,

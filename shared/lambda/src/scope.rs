@@ -1,4 +1,4 @@
-//! Which images a deployment looks after: those of its own account, in the repositories that it was told.
+//! Which images a deployment covers: those in its own account, in the repositories that its parameters name.
 
 use domain::image::ImageId;
 use domain::policy::Patterns;
@@ -6,7 +6,6 @@ use thiserror::Error;
 
 use crate::environment::{Environment, EnvironmentError};
 
-/// The images that a deployment looks after.
 #[derive(Debug, Clone, Default)]
 pub struct Scope {
     account: Option<String>,
@@ -18,19 +17,18 @@ pub struct Scope {
 #[derive(Debug, Clone, Copy, Error, PartialEq, Eq)]
 pub enum OutOfScope {
     /// It is in another account's registry.
-    #[error("an image in another account's registry")]
+    #[error("the image is in another account's registry")]
     Account,
-    /// No pattern names its repository.
-    #[error("its repository is not among those to judge")]
+    #[error("the repository is not in `REPOSITORIES_INCLUDED`")]
     NotIncluded,
     /// A pattern excludes its repository.
-    #[error("its repository is among those to leave alone")]
+    #[error("the repository is in `REPOSITORIES_EXCLUDED`")]
     Excluded,
 }
 
 impl Scope {
     /// Reads the optional variables `REGISTRY_ACCOUNT` (twelve digits), `REPOSITORIES_INCLUDED` and
-    /// `REPOSITORIES_EXCLUDED` (globs, separated by commas). What is not set restricts nothing.
+    /// `REPOSITORIES_EXCLUDED` (globs, separated by commas). A variable that is not set restricts nothing.
     pub fn new(environment: &Environment) -> Result<Self, EnvironmentError> {
         Ok(Self {
             account: environment.optional("REGISTRY_ACCOUNT"),
@@ -39,7 +37,7 @@ impl Scope {
         })
     }
 
-    /// Whether an image is one of ours, and if not, why.
+    /// Whether the deployment covers an image, and if not, why.
     pub fn check(&self, image: &ImageId) -> Result<(), OutOfScope> {
         if self.account.as_ref().is_some_and(|account| *account != image.account) {
             Err(OutOfScope::Account)
@@ -102,13 +100,13 @@ mod tests {
     }
 
     #[test]
-    fn another_account_is_none_of_ours_whatever_its_repositories() {
+    fn images_in_another_account_are_out_of_scope() {
         let scope = scope("999999999999", "*", "").unwrap();
         assert_eq!(scope.check(&image("prod/api")), Err(OutOfScope::Account));
     }
 
     #[test]
-    fn a_pattern_that_makes_no_sense_is_refused_by_name() {
+    fn an_invalid_pattern_is_refused_with_the_name_of_its_variable() {
         assert_eq!(scope("", "prod/[", "").unwrap_err().name, "REPOSITORIES_INCLUDED");
         assert_eq!(scope("", "*", "a,,b").unwrap_err().name, "REPOSITORIES_EXCLUDED");
     }

@@ -1,8 +1,8 @@
-//! Claims: who reacts to an assessment, and who has, so that no reactor does anything twice.
+//! Claims: which assessments a reactor is working on or has finished, so that it does nothing twice.
 //!
-//! An item `done#<reactor>#<assessment id>` is first a claim that ends by itself, then says that it is done.
-//! A reactor that dies between its effect and that word leaves a claim; when the claim has ended the effect is
-//! repeated, because nothing can tell whether it came about. See docs/adr/0004.
+//! An item `done#<reactor>#<assessment id>` starts as a claim that expires, and ends as a record that the work is done.
+//! A reactor that dies between its effect and that record leaves a claim. Once the claim has expired, the effect is
+//! repeated, because nothing can tell whether it took place. See docs/adr/0004.
 
 use std::time::Duration;
 
@@ -15,23 +15,22 @@ use crate::AwsError;
 
 /// How many items one `BatchWriteItem` takes.
 const ITEMS_PER_CALL: usize = 25;
-/// How many items are claimed at the same time; each takes a connection, and a function has 1,024 file descriptors.
+/// How many items are claimed concurrently. Each takes a connection, and a function has 1,024 file descriptors.
 const CLAIMS_AT_ONCE: usize = 32;
-/// How often what DynamoDB did not process is sent again before the batch is given back to its queue.
+/// How many times unprocessed items are sent again before the batch goes back to its queue.
 const ATTEMPTS: usize = 8;
-/// How long a finished id is remembered: SQS keeps a message for 14 days at most.
+/// How long a finished id is remembered: SQS keeps a message for at most 14 days.
 const REMEMBERED: Duration = Duration::from_hours(15 * 24);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claim {
-    /// Ours: nobody has done it. `after_a_crash` where an earlier claim never finished.
+    /// This invocation holds the claim.
     Ours {
-        /// Whether an earlier claim ended without a word.
+        /// Whether an earlier claim expired before its work was recorded as done.
         after_a_crash: bool,
     },
     /// Another invocation holds the claim.
     Taken,
-    /// It is done.
     Done,
 }
 
@@ -45,13 +44,13 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// The claims of a reactor, which end after `lease`: longer than the function can run, and shorter than its
-    /// queue hides a message.
+    /// The claims of a reactor. `lease` must be longer than the function's timeout and shorter than its queue's
+    /// visibility timeout.
     pub fn new(client: Client, table: String, reactor: &'static str, lease: Duration) -> Self {
         Self { client, table, reactor, lease }
     }
 
-    /// Claims each of these ids.
+    /// Claims ids; the results are in the order of the ids.
     pub async fn claim(&self, ids: &[String], now: Timestamp) -> Vec<Result<Claim, AwsError>> {
         futures::stream::iter(ids).map(|id| self.claim_one(id, now)).buffered(CLAIMS_AT_ONCE).collect().await
     }
@@ -75,7 +74,7 @@ impl Claims {
         match (known.item, ends) {
             (Some(_), None) => Ok(Claim::Done),
             (Some(_), Some(ends)) if ends > now.as_millisecond() => Ok(Claim::Taken),
-            // A claim that has ended, or an item that has gone meanwhile. Of two that see it one wins.
+            // The claim has expired, or the item has been deleted since. If two invocations see this, one wins.
             _ if self.put(id, now, "claimed_until <= :now OR attribute_not_exists(id)").await? => {
                 Ok(Claim::Ours { after_a_crash: true })
             }
@@ -105,7 +104,7 @@ impl Claims {
         }
     }
 
-    /// Notes that these ids are done.
+    /// Records that the work for these ids is done.
     pub async fn finish(&self, ids: &[String], now: Timestamp) -> Result<(), AwsError> {
         const ACTION: &str = "dynamodb:BatchWriteItem";
         for ids in ids.chunks(ITEMS_PER_CALL) {
@@ -123,9 +122,9 @@ impl Claims {
                     break;
                 }
                 if attempt == ATTEMPTS {
-                    return Err(AwsError::answer(ACTION, "items stayed unprocessed", true));
+                    return Err(AwsError::answer(ACTION, "items remained unprocessed", true));
                 }
-                // The SDK does not retry what a 200 leaves undone, so this is the one place that waits itself.
+                // The SDK does not retry unprocessed items in a successful response, so this code does.
                 tokio::time::sleep(Duration::from_millis(50 << attempt)).await;
             }
         }
@@ -146,7 +145,7 @@ impl Claims {
     }
 }
 
-/// DynamoDB's time to live, epoch seconds.
+/// The time to live, in epoch seconds.
 fn expires(now: Timestamp) -> AttributeValue {
     AttributeValue::N(
         (now.as_second() + i64::try_from(REMEMBERED.as_secs()).unwrap_or(i64::MAX / 2)).to_string(),

@@ -1,5 +1,5 @@
-//! The form of a ledger's item. `facts` is JSON for people to read in the console; `findings` is packed;
-//! `unpublished` and `unpublished_id` are there while an assessment waits to be announced.
+//! The item that stores a ledger. `facts` is JSON, readable in the console; `findings` is packed; `unpublished` and
+//! `unpublished_id` exist only while an assessment waits to be announced.
 
 use std::collections::HashMap;
 
@@ -17,9 +17,9 @@ use crate::AwsError;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredLedger {
     pub ledger: Ledger,
-    /// How often it was stored; 0 for one that never was.
+    /// How many times it was stored; 0 if never.
     pub version: u64,
-    /// The assessment that is stored but, as far as the item says, not announced yet.
+    /// The assessment that is stored but not marked as announced.
     pub unpublished: Option<Assessment>,
 }
 
@@ -28,22 +28,20 @@ pub struct StoredLedger {
 pub enum LedgerError {
     #[error(transparent)]
     Aws(#[from] AwsError),
-    /// The findings cannot be packed or unpacked.
     #[error("ledger of {image}: {source}")]
     Encoding { image: Box<ImageId>, source: EncodingError },
-    /// An attribute of the item is missing or is not what it should be.
+    /// An attribute of the item is missing or invalid.
     #[error("ledger of {image}: attribute {attribute}: {reason}")]
     Attribute { image: Box<ImageId>, attribute: &'static str, reason: String },
-    /// The ledger does not fit into an item.
     #[error("ledger of {image} is too large: {findings} findings in {bytes} bytes, DynamoDB takes 400 KB")]
     TooLarge { image: Box<ImageId>, findings: usize, bytes: usize },
-    /// Others kept storing newer versions of it.
+    /// Other invocations kept storing newer versions.
     #[error("ledger of {image} changed during each of {attempts} attempts to store it")]
     Contention { image: Box<ImageId>, attempts: u32 },
 }
 
 impl LedgerError {
-    /// Whether the same may succeed later.
+    /// Whether a retry may succeed.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Aws(error) => error.retryable,
@@ -55,12 +53,12 @@ impl LedgerError {
 
 pub(super) type Item = HashMap<String, AttributeValue>;
 
-/// DynamoDB's limit of an item, less room for the attributes' names and the key.
+/// DynamoDB's limit for an item, less room for the key and the attribute names.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>
 const LARGEST_ITEM: usize = 400 * 1024 - 4 * 1024;
 const LARGEST_UNPACKED: usize = 1 << 20;
 
-/// The attribute `facts`: all but the findings, and what was announced, side by side.
+/// The attribute `facts`: everything but the findings, merged with what was announced.
 #[derive(Serialize, Deserialize)]
 struct Written<A, F> {
     #[serde(flatten)]
@@ -78,7 +76,7 @@ pub(super) fn number(number: u64) -> AttributeValue {
     AttributeValue::N(number.to_string())
 }
 
-/// The item of the next version.
+/// The item for the next version.
 pub(super) fn write(stored: &StoredLedger) -> Result<Item, LedgerError> {
     let StoredLedger { ledger, version, unpublished } = stored;
     let Ledger { image, facts, announced } = ledger;
@@ -146,10 +144,10 @@ mod tests {
 
     use super::*;
 
-    /// So many findings with ids that cannot be compressed below 16 bytes.
+    /// A ledger of `findings` findings, whose ids cannot be compressed below 16 bytes each.
     fn stored(findings: u64) -> StoredLedger {
         let random = |n: u64| {
-            // Two steps of a multiplicative generator, far apart for neighbouring numbers.
+            // A multiplicative hash: neighbouring numbers give distant values.
             u128::from(n + 1).wrapping_mul(0xda94_2042_e4dd_58b5_9e37_79b9_7f4a_7c15).rotate_left(64)
                 ^ u128::from(n + 1).wrapping_mul(0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645)
         };
@@ -161,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn ledger_that_fits_is_read_back_as_it_was_written() {
+    fn ledger_that_fits_is_read_back_unchanged() {
         let mut stored = stored(1_000);
         stored.ledger.merge(samples::listing(5, vec![samples::finding("b", 3)]));
         stored.ledger.merge(Evidence::Tagged { at: samples::second(6), tags: vec!["1.0".to_owned()] });
@@ -204,12 +202,12 @@ mod tests {
     }
 
     #[test]
-    fn ledger_that_does_not_fit_is_no_case_for_a_retry() {
+    fn ledger_that_does_not_fit_is_not_retried() {
         assert!(!write(&stored(30_000)).unwrap_err().is_retryable());
     }
 
     #[test]
-    fn item_without_an_attribute_is_refused_by_the_name_of_it() {
+    fn missing_attribute_is_named_in_the_error() {
         let stored = stored(2);
         for missing in ["version", "facts", "findings"] {
             let mut item = write(&stored).unwrap();

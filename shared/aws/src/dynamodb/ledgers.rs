@@ -1,4 +1,4 @@
-//! Ledgers in DynamoDB: one item an image, with optimistic locking.
+//! Ledgers in DynamoDB: one item per image, with optimistic locking.
 
 use std::time::Duration;
 
@@ -10,23 +10,20 @@ use domain::ledger::Ledger;
 use super::item::{self, LedgerError, StoredLedger};
 use crate::AwsError;
 
-/// How often a ledger is loaded and changed anew because somebody else stored it meanwhile.
+/// How many times a change is attempted when other invocations store the ledger in between.
 const ATTEMPTS: u32 = 8;
-/// By how much longer each attempt waits than the one before: the burst of a first scan needs time to pass.
+/// How much longer each attempt waits than the one before, so that the burst of a first scan can pass.
 const PAUSE: Duration = Duration::from_millis(25);
 
-/// What a change of a loaded ledger came to.
+/// What to do with a loaded ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// There is nothing to store.
     Nothing,
-    /// The ledger is to be stored.
     Store,
-    /// Somebody else stored a newer version: load it and begin again.
+    /// Another invocation has stored a newer version: load it and start again.
     Reload,
 }
 
-/// The table of ledgers.
 #[derive(Debug, Clone)]
 pub struct Ledgers {
     client: Client,
@@ -38,7 +35,7 @@ impl Ledgers {
         Self { client, table }
     }
 
-    /// The ledger of an image; a new one if there is none.
+    /// The ledger of an image; a new one if none is stored.
     pub async fn load(&self, image: &ImageId) -> Result<StoredLedger, LedgerError> {
         let answer = self
             .client
@@ -55,8 +52,8 @@ impl Ledgers {
         }
     }
 
-    /// Loads a ledger, has it changed and stores it; all of it anew where somebody else stored it meanwhile. Returns
-    /// the ledger as it was stored, and `None` where there was nothing to store.
+    /// Loads a ledger, changes it and stores it, and starts again if another invocation stored it in between. Returns the
+    /// ledger as stored, or `None` if there was nothing to store.
     pub async fn update<E: From<LedgerError>>(
         &self,
         image: &ImageId,
@@ -74,8 +71,8 @@ impl Ledgers {
         Err(LedgerError::Contention { image: Box::new(image.clone()), attempts: ATTEMPTS }.into())
     }
 
-    /// Stores a ledger as its next version. Returns whether the stored one was still the one that was loaded; if it
-    /// was not, nothing is stored.
+    /// Stores a ledger as its next version. Returns false, and stores nothing, if another version was stored since it was
+    /// loaded.
     pub async fn store(&self, stored: &mut StoredLedger) -> Result<bool, LedgerError> {
         let item = item::write(stored)?;
         let request = self.client.put_item().table_name(&self.table).set_item(Some(item));
@@ -96,10 +93,10 @@ impl Ledgers {
         }
     }
 
-    /// Notes that the unpublished assessment is announced. If another one waits in its place by now, then whoever
-    /// put that there has announced this one first, and there is nothing to note. The mark is a new version, so
-    /// that nobody who loaded the ledger before puts the assessment back. Returns whether the ledger is still the
-    /// one that is stored, as far as can be seen from here.
+    /// Marks the unpublished assessment as announced. If the item holds a different one by now, the invocation that stored
+    /// that one has already announced this one, and there is nothing to mark. The mark is a new version, so that an
+    /// invocation that loaded the ledger earlier cannot put the assessment back. Returns false if the loaded ledger is
+    /// known to be out of date.
     pub async fn mark_published(&self, stored: &mut StoredLedger) -> Result<bool, LedgerError> {
         let Some(announced) = stored.unpublished.take() else { return Ok(true) };
         let marked = self
@@ -115,7 +112,7 @@ impl Ledgers {
             .await
             .map_err(|error| AwsError::of("dynamodb:UpdateItem", error));
         match marked {
-            // If others stored it meanwhile, this is no version that there is, and to store it will conflict.
+            // If another invocation stored the ledger meanwhile, this is not its version, and storing it will conflict.
             Ok(_) => {
                 stored.version += 1;
                 Ok(true)

@@ -1,4 +1,4 @@
-//! The table: ledgers, and the claims of those who react to announcements.
+//! The table: ledgers, and the claims of the reactors.
 
 mod claims;
 mod item;
