@@ -12,8 +12,9 @@ use super::filter::{Filter, image_digests};
 pub(super) struct State {
     /// By finding ARN, in the format of the API.
     pub(super) findings: BTreeMap<String, Value>,
-    /// The finding ARNs by image digest, also of findings that were removed since: a listing is about one image among
-    /// thousands, and looking through all findings for each would take most of the time of a long stream.
+    /// The finding ARNs by image digest, also of findings that were removed or are of another image by now: a listing
+    /// is about one image among thousands, and looking through all findings for each would take most of the time of a
+    /// long stream.
     arns: BTreeMap<String, BTreeSet<String>>,
     /// By finding ARN.
     pub(super) details: BTreeMap<String, FindingDetails>,
@@ -28,8 +29,9 @@ pub(super) struct State {
 impl State {
     /// The findings of one image.
     pub(super) fn findings_of(&self, image_digest: &str) -> impl Iterator<Item = (&String, &Value)> {
-        let arns = self.arns.get(image_digest);
-        arns.into_iter().flatten().filter_map(|arn| self.findings.get_key_value(arn))
+        let arns = self.arns.get(image_digest).into_iter().flatten();
+        arns.filter_map(|arn| self.findings.get_key_value(arn))
+            .filter(move |(_, finding)| image_digests(finding).contains(&image_digest))
     }
 
     pub(super) fn insert_finding(&mut self, arn: String, finding: Value) {
@@ -81,5 +83,25 @@ impl State {
         let known_exploited = vulnerability.and_then(|id| self.known_exploited.get(id));
         let details = self.details.get(arn).cloned().unwrap_or_default();
         details.view(arn, finding, known_exploited)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::State;
+
+    fn finding_of(digest: &str) -> Value {
+        json!({ "resources": [{ "details": { "awsEcrContainerImage": { "imageHash": digest } } }] })
+    }
+
+    #[test]
+    fn finding_that_moved_to_another_image_is_found_there_only() {
+        let mut state = State::default();
+        state.insert_finding("arn".to_owned(), finding_of("sha256:aa"));
+        assert_eq!(state.findings_of("sha256:aa").count(), 1);
+        state.insert_finding("arn".to_owned(), finding_of("sha256:bb"));
+        assert_eq!((state.findings_of("sha256:aa").count(), state.findings_of("sha256:bb").count()), (0, 1));
     }
 }
