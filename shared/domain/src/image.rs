@@ -83,19 +83,20 @@ impl ImageId {
     /// The resource id that Amazon Inspector uses for an image:
     /// `arn:aws:ecr:<region>:<account>:repository/<name>/<digest>`.
     pub fn arn(&self) -> String {
+        self.arn_in(partition(&self.region).0)
+    }
+
+    /// The same in a partition that is known from elsewhere.
+    pub fn arn_in(&self, partition: &str) -> String {
         format!(
-            "arn:{}:ecr:{}:{}:repository/{}/{}",
-            partition(&self.region),
-            self.region,
-            self.account,
-            self.repository,
-            self.digest
+            "arn:{partition}:ecr:{}:{}:repository/{}/{}",
+            self.region, self.account, self.repository, self.digest
         )
     }
 
     /// What `docker pull` takes.
     pub fn uri(&self) -> String {
-        let domain = if self.region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+        let (_, domain) = partition(&self.region);
         format!("{}.dkr.ecr.{}.{domain}/{}@{}", self.account, self.region, self.repository, self.digest)
     }
 }
@@ -142,14 +143,21 @@ impl RepositoryRef {
     }
 }
 
-fn partition(region: &str) -> &'static str {
-    if region.starts_with("cn-") {
-        "aws-cn"
-    } else if region.starts_with("us-gov-") {
-        "aws-us-gov"
-    } else {
-        "aws"
-    }
+/// The partition of a region and its domain, as the AWS SDKs know them (`partitions.json` of botocore 1.44).
+fn partition(region: &str) -> (&'static str, &'static str) {
+    const PARTITIONS: [(&str, &str, &str); 7] = [
+        ("cn-", "aws-cn", "amazonaws.com.cn"),
+        ("us-gov-", "aws-us-gov", "amazonaws.com"),
+        ("eusc-", "aws-eusc", "amazonaws.eu"),
+        ("us-iso-", "aws-iso", "c2s.ic.gov"),
+        ("us-isob-", "aws-iso-b", "sc2s.sgov.gov"),
+        ("eu-isoe-", "aws-iso-e", "cloud.adc-e.uk"),
+        ("us-isof-", "aws-iso-f", "csp.hci.ic.gov"),
+    ];
+    PARTITIONS
+        .into_iter()
+        .find(|(prefix, ..)| region.starts_with(prefix))
+        .map_or(("aws", "amazonaws.com"), |(_, partition, domain)| (partition, domain))
 }
 
 #[cfg(test)]
@@ -174,10 +182,22 @@ mod tests {
     }
 
     #[test]
-    fn china_has_its_own_partition_and_domain() {
-        let image = ImageId { region: "cn-north-1".into(), ..image() };
-        assert!(image.arn().starts_with("arn:aws-cn:ecr:cn-north-1:"));
-        assert!(image.uri().contains(".amazonaws.com.cn/"));
+    fn each_partition_has_its_name_and_its_domain() {
+        for (region, arn, domain) in [
+            ("eu-west-1", "arn:aws:ecr:eu-west-1:", ".eu-west-1.amazonaws.com/"),
+            ("us-gov-west-1", "arn:aws-us-gov:ecr:", ".us-gov-west-1.amazonaws.com/"),
+            ("cn-north-1", "arn:aws-cn:ecr:", ".cn-north-1.amazonaws.com.cn/"),
+            ("eusc-de-east-1", "arn:aws-eusc:ecr:", ".eusc-de-east-1.amazonaws.eu/"),
+            ("us-iso-east-1", "arn:aws-iso:ecr:", ".us-iso-east-1.c2s.ic.gov/"),
+            ("us-isob-east-1", "arn:aws-iso-b:ecr:", ".us-isob-east-1.sc2s.sgov.gov/"),
+            ("eu-isoe-west-1", "arn:aws-iso-e:ecr:", ".eu-isoe-west-1.cloud.adc-e.uk/"),
+            ("us-isof-south-1", "arn:aws-iso-f:ecr:", ".us-isof-south-1.csp.hci.ic.gov/"),
+        ] {
+            let image = ImageId { region: region.into(), ..image() };
+            assert!(image.arn().starts_with(arn), "{}", image.arn());
+            assert!(image.uri().contains(domain), "{}", image.uri());
+        }
+        assert!(image().arn_in("aws-new").starts_with("arn:aws-new:ecr:eu-central-1:"));
     }
 
     #[test]

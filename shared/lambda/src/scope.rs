@@ -1,4 +1,4 @@
-//! Which images a deployment covers: those in its own account, in the repositories that its parameters name.
+//! Which images a deployment covers: those in its own account and region, in the repositories that its parameters name.
 
 use domain::image::ImageId;
 use domain::policy::Patterns;
@@ -9,6 +9,7 @@ use crate::environment::{Environment, EnvironmentError};
 #[derive(Debug, Clone, Default)]
 pub struct Scope {
     account: Option<String>,
+    region: Option<String>,
     included: Option<Patterns>,
     excluded: Option<Patterns>,
 }
@@ -19,6 +20,9 @@ pub enum OutOfScope {
     /// It is in another account's registry.
     #[error("the image is in another account's registry")]
     Account,
+    /// It is in another region's registry: a replica has the same digest, and a rule may forward that region's events.
+    #[error("the image is in another region's registry")]
+    Region,
     #[error("the repository is not in `REPOSITORIES_INCLUDED`")]
     NotIncluded,
     /// A pattern excludes its repository.
@@ -27,11 +31,13 @@ pub enum OutOfScope {
 }
 
 impl Scope {
-    /// Reads the optional variables `REGISTRY_ACCOUNT` (twelve digits), `REPOSITORIES_INCLUDED` and
-    /// `REPOSITORIES_EXCLUDED` (globs, separated by commas). A variable that is not set restricts nothing.
+    /// Reads the optional variables `REGISTRY_ACCOUNT` (twelve digits), `AWS_REGION` (which Lambda sets),
+    /// `REPOSITORIES_INCLUDED` and `REPOSITORIES_EXCLUDED` (globs, separated by commas). A variable that is not set
+    /// restricts nothing.
     pub fn new(environment: &Environment) -> Result<Self, EnvironmentError> {
         Ok(Self {
             account: environment.optional("REGISTRY_ACCOUNT"),
+            region: environment.optional("AWS_REGION"),
             included: patterns(environment, "REPOSITORIES_INCLUDED")?,
             excluded: patterns(environment, "REPOSITORIES_EXCLUDED")?,
         })
@@ -41,6 +47,8 @@ impl Scope {
     pub fn check(&self, image: &ImageId) -> Result<(), OutOfScope> {
         if self.account.as_ref().is_some_and(|account| *account != image.account) {
             Err(OutOfScope::Account)
+        } else if self.region.as_ref().is_some_and(|region| *region != image.region) {
+            Err(OutOfScope::Region)
         } else if self.included.as_ref().is_some_and(|included| !included.matches(&image.repository)) {
             Err(OutOfScope::NotIncluded)
         } else if self.excluded.as_ref().is_some_and(|excluded| excluded.matches(&image.repository)) {
@@ -103,6 +111,15 @@ mod tests {
     fn images_in_another_account_are_out_of_scope() {
         let scope = scope("999999999999", "*", "").unwrap();
         assert_eq!(scope.check(&image("prod/api")), Err(OutOfScope::Account));
+    }
+
+    #[test]
+    fn replicas_in_another_region_are_out_of_scope() {
+        let look_up = |name: &str| (name == "AWS_REGION").then(|| "us-east-1".to_owned());
+        let scope = Scope::new(&Environment::new(&look_up)).unwrap();
+        let replica = ImageId { region: "eu-west-1".to_owned(), ..image("prod/api") };
+        assert_eq!(scope.check(&replica), Err(OutOfScope::Region));
+        assert_eq!(scope.check(&ImageId { region: "us-east-1".to_owned(), ..replica }), Ok(()));
     }
 
     #[test]
