@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::judge::{Judgement, Row, judge};
+use super::succession::Succession;
 use super::{AssessedFinding, AssessedImage, Assessment, Change, Changes, Excused, Reason, SCHEMA, Scan};
 use crate::finding::Severity;
 use crate::ledger::{Announced, AnnouncedFinding, Ledger, Standing};
@@ -29,8 +30,11 @@ pub struct Assessed {
 }
 
 /// Judges a ledger that is about to be stored as `version`, and draws up what is to be announced of it. `None` where
-/// there is nothing to say: the image is not scanned yet, or nothing has changed that was announced before.
+/// there is nothing to say: the image is gone or not scanned yet, or nothing has changed that was announced before.
 pub fn assess(ledger: &Ledger, version: u64, policy: &Policy, now: Timestamp) -> Option<Assessed> {
+    if ledger.facts.is_gone() {
+        return None;
+    }
     let Judgement { verdict, rows } = judge(ledger, policy, now);
     if verdict == Verdict::Pending {
         return None;
@@ -93,23 +97,22 @@ struct Summary<'a> {
 impl<'a> Summary<'a> {
     fn of(rows: &'a [Row<'a>], before: &Announced) -> Self {
         let mut summary = Self::default();
-        let unsaid = AnnouncedFinding::default();
+        let succession = Succession::of(rows, before);
         for row in rows {
-            let finding = &row.entry.finding;
-            summary.add(row, before.findings.get(&finding.id).unwrap_or(&unsaid));
+            summary.add(row, &succession.announced(row), succession.goes_on(row));
         }
         summary
     }
 
-    fn add(&mut self, row: &'a Row<'a>, before: &AnnouncedFinding) {
+    fn add(&mut self, row: &'a Row<'a>, before: &AnnouncedFinding, goes_on: bool) {
         let finding = &row.entry.finding;
         let one_more = |counts: &mut BTreeMap<Severity, u64>| {
             *counts.entry(finding.severity.clone()).or_default() += 1;
         };
         let now = AnnouncedFinding::of(row);
         if let Standing::Resolved(gone) = row.standing {
-            if before.open {
-                let minutes = (gone.as_millisecond() - finding.first_seen.as_millisecond()) / 60_000;
+            if before.open && !goes_on {
+                let minutes = (gone.as_millisecond() - row.known_since.as_millisecond()) / 60_000;
                 let closed = self.changes.closed.entry(finding.severity.clone()).or_default();
                 *closed.entry(minutes.max(0)).or_default() += 1;
             }
@@ -238,7 +241,7 @@ fn assessed_finding(row: &Row) -> AssessedFinding {
         fix: finding.fix,
         packages: finding.packages.iter().take(PACKAGES).cloned().collect(),
         more_packages: finding.packages.len().saturating_sub(PACKAGES) as u64,
-        first_seen: finding.first_seen,
+        first_seen: row.known_since,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::succession::Present;
 use crate::finding::KnownExploited;
 use crate::ledger::{Entry, Ledger, Standing};
 use crate::policy::{Policy, Ruling};
@@ -19,6 +20,9 @@ pub struct Judgement<'a> {
 #[derive(Debug, Clone)]
 pub struct Row<'a> {
     pub entry: &'a Entry,
+    /// Since when its vulnerability is known in the image, under whichever id. An image that is deleted and pushed
+    /// again has new ids for what it always had.
+    pub known_since: Timestamp,
     pub standing: Standing,
     pub known_exploited: Option<KnownExploited>,
     /// `None` where the finding is resolved.
@@ -29,17 +33,27 @@ pub struct Row<'a> {
 /// half of a scan is no verdict. After that a failed scan is never "clear".
 pub fn judge<'a>(ledger: &'a Ledger, policy: &'a Policy, now: Timestamp) -> Judgement<'a> {
     let facts = &ledger.facts;
+    let known_since = facts.known_since();
+    let present = Present::of(facts.findings.values().map(|entry| &entry.finding));
     let rows: Vec<Row> = facts
         .findings
         .values()
         .map(|entry| {
-            let standing = facts.standing(entry);
+            let standing = match facts.standing(entry) {
+                Standing::Resolved(since) => Standing::Resolved(since),
+                _ if present.supersede(&entry.finding) => Standing::Resolved(entry.finding.updated_at),
+                standing => standing,
+            };
             let known_exploited = facts.known_exploited(&entry.finding);
+            let known_since = known_since
+                .get(entry.finding.vulnerability.as_str())
+                .copied()
+                .unwrap_or(entry.finding.first_seen);
             let ruling = standing.is_open().then(|| {
                 let suppressed = standing == Standing::Suppressed;
-                policy.rule_on(&ledger.image, &entry.finding, known_exploited, suppressed, now)
+                policy.rule_on(&ledger.image, &entry.finding, known_since, known_exploited, suppressed, now)
             });
-            Row { entry, standing, known_exploited, ruling }
+            Row { entry, known_since, standing, known_exploited, ruling }
         })
         .collect();
     let quarantined = rows

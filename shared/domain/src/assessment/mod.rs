@@ -5,6 +5,7 @@
 
 mod assess;
 mod judge;
+mod succession;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -172,7 +173,7 @@ pub struct AssessedFinding {
     /// How many packages were left out.
     #[serde(default)]
     pub more_packages: u64,
-    /// When it was first seen in this image.
+    /// When its vulnerability was first seen in this image, under whichever id.
     pub first_seen: Timestamp,
 }
 

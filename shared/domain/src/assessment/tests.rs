@@ -176,8 +176,8 @@ fn closed_findings_are_counted_by_the_minutes_that_they_took() {
     // First seen at second 0: 119 seconds are one whole minute, 600 are ten.
     ledger.merge(report(closed("a", 119)));
     ledger.merge(report(Finding { severity: Severity::Low, ..closed("c", 600) }));
-    ledger.merge(coverage(601, true));
-    let said = announce(&mut ledger, &strict(), 602).unwrap();
+    ledger.merge(coverage(1_200, true));
+    let said = announce(&mut ledger, &strict(), 1_201).unwrap();
     assert_eq!(
         said.changes.closed,
         [(Severity::Critical, [(1, 1)].into()), (Severity::Low, [(10, 1)].into())].into()
@@ -185,9 +185,9 @@ fn closed_findings_are_counted_by_the_minutes_that_they_took() {
     assert_eq!(said.open, [(Severity::Critical, 1)].into());
     assert_eq!(said.verdict, Verdict::Quarantine);
 
-    ledger.merge(listing(1_200, vec![]));
-    let released = announce(&mut ledger, &strict(), 1_201).unwrap();
-    assert_eq!(released.changes.closed, [(Severity::Critical, [(20, 1)].into())].into());
+    ledger.merge(listing(6_000, vec![]));
+    let released = announce(&mut ledger, &strict(), 6_001).unwrap();
+    assert_eq!(released.changes.closed, [(Severity::Critical, [(100, 1)].into())].into());
     assert!(released.is_released());
     assert!(released.open.is_empty() && released.reasons.is_empty());
 }
@@ -314,8 +314,8 @@ fn ten_thousand_reasons_fit_into_an_event_the_worst_first_and_the_rest_counted()
     assert_eq!(many.finding.more_packages, (number % 300 - 5) as u64);
 
     // All of them closed, each after another number of minutes, is the largest list of changes.
-    ledger.merge(listing(60, vec![]));
-    let released = announce(&mut ledger, &policy, 61).unwrap();
+    ledger.merge(listing(6_000, vec![]));
+    let released = announce(&mut ledger, &policy, 6_001).unwrap();
     let closed: u64 = released.changes.closed.values().flat_map(BTreeMap::values).sum();
     assert_eq!(closed, 10_000);
     assert!(serde_json::to_vec(&released).unwrap().len() < 256 * 1024);
@@ -408,12 +408,12 @@ fn release_is_said_also_after_a_scan_that_failed_in_between() {
     assert!(announce(&mut ledger, &strict(), 11).unwrap().is_quarantined());
     ledger.merge(Evidence::ScanFailed { source: Source::Inspector, at: second(20) });
     ledger.merge(report(closed("a", 21)));
-    ledger.merge(coverage(30, true));
-    let failed = announce(&mut ledger, &strict(), 31).unwrap();
+    ledger.merge(coverage(700, true));
+    let failed = announce(&mut ledger, &strict(), 701).unwrap();
     assert_eq!(failed.verdict, Verdict::Unscannable);
     assert!(!failed.is_released() && failed.was_quarantined);
-    ledger.merge(listing(40, vec![]));
-    let released = announce(&mut ledger, &strict(), 41).unwrap();
+    ledger.merge(listing(740, vec![]));
+    let released = announce(&mut ledger, &strict(), 741).unwrap();
     assert!(released.is_released(), "{released:?}");
     assert!(!ledger.announced.quarantined);
 }
@@ -436,7 +436,7 @@ proptest! {
         let (mut opened, mut closed) = (0, 0);
         let mut last = None;
         for (now, (reports, what, waived)) in (1_i64..).zip(steps) {
-            let now = now * 60;
+            let now = now * 900;
             let findings: Vec<Finding> = reports
                 .into_iter()
                 .map(|(id, status, severity)| Finding {
@@ -508,6 +508,86 @@ rules:
 }
 
 const DAY: i64 = 86_400;
+
+/// The same vulnerability in the same package, under one of several ids.
+fn under(id: &str, updated: i64) -> Finding {
+    Finding {
+        vulnerability: "CVE-1".to_owned(),
+        packages: vec![Package::new("openssl", "1.0", Some("1.1"))],
+        first_seen: second(updated),
+        ..finding(id, updated)
+    }
+}
+
+fn graced() -> Policy {
+    policy("rules: [{ id: r, match: { severity: [CRITICAL] }, then: [alert, quarantine], grace_days: 2 }]")
+}
+
+/// An image in quarantine is deleted and pushed again: Inspector closes its findings, and finds them anew.
+fn pushed_again(newly_listed: Vec<Finding>) -> Ledger {
+    let mut ledger = ledger([listing(1, vec![under("old", 1)])]);
+    announce(&mut ledger, &graced(), 2).unwrap();
+    assert!(announce(&mut ledger, &graced(), 3 * DAY).unwrap().is_quarantined());
+    ledger.merge(report(Finding { status: Status::Closed, ..under("old", 4 * DAY) }));
+    ledger.merge(coverage(4 * DAY + 900, false));
+    assert_eq!(announce(&mut ledger, &graced(), 4 * DAY + 901), None);
+    ledger.merge(listing(5 * DAY, newly_listed));
+    ledger
+}
+
+#[test]
+fn image_that_is_deleted_and_pushed_again_is_not_laundered() {
+    let mut ledger = pushed_again(vec![under("new", 5 * DAY)]);
+    let said = announce(&mut ledger, &graced(), 5 * DAY + 1).unwrap();
+    assert_eq!((said.verdict, said.previous), (Verdict::Quarantine, Verdict::Quarantine), "no new grace");
+    assert_eq!(said.changes, Changes::default(), "nothing was opened, closed or newly matched");
+    assert_eq!(said.open, [(Severity::Critical, 1)].into());
+    assert_eq!(said.reasons[0].finding.first_seen, second(1));
+    assert_eq!(said.reasons[0].quarantine_from, Some(second(1 + 2 * DAY)));
+}
+
+#[test]
+fn what_is_found_anew_before_the_old_ids_are_resolved_is_counted_once() {
+    let mut ledger = ledger([listing(1, vec![under("old", 1)])]);
+    announce(&mut ledger, &graced(), 3 * DAY).unwrap();
+    ledger.merge(report(Finding { status: Status::Closed, ..under("old", 4 * DAY) }));
+    ledger.merge(report(under("new", 4 * DAY + 5)));
+    assert_eq!(announce(&mut ledger, &graced(), 4 * DAY + 6), None, "the same vulnerability as before");
+    assert_eq!(judge(&ledger, &graced(), second(4 * DAY + 6)).verdict, Verdict::Quarantine);
+    // Another package of the old finding is not among the new ones: that may be open still.
+    let both = vec![Package::new("openssl", "1.0", None), Package::new("zlib", "1", None)];
+    ledger.merge(report(Finding { packages: both, status: Status::Closed, ..under("old", 4 * DAY + 7) }));
+    let policy = graced();
+    let rows = judge(&ledger, &policy, second(4 * DAY + 8)).rows;
+    assert_eq!(rows.iter().filter(|row| row.standing.is_open()).count(), 2);
+}
+
+#[test]
+fn vulnerability_that_is_fixed_after_the_second_push_took_its_whole_time() {
+    let mut ledger = pushed_again(vec![under("new", 5 * DAY)]);
+    announce(&mut ledger, &graced(), 5 * DAY + 1).unwrap();
+    ledger.merge(listing(6 * DAY, vec![]));
+    let said = announce(&mut ledger, &graced(), 6 * DAY + 1).unwrap();
+    assert!(said.is_released());
+    let minutes = (6 * DAY - 1) / 60;
+    assert_eq!(said.changes.closed, [(Severity::Critical, [(minutes, 1)].into())].into());
+}
+
+#[test]
+fn vulnerability_that_the_second_push_does_not_have_is_closed() {
+    let other = Finding { packages: vec![Package::new("zlib", "1", None)], ..under("new", 5 * DAY) };
+    let said = announce(&mut pushed_again(vec![other]), &graced(), 5 * DAY + 1).unwrap();
+    assert_eq!(said.changes.closed.len(), 1, "the same vulnerability in another package is another finding");
+    assert_eq!(said.changes.opened.len(), 1);
+}
+
+#[test]
+fn nothing_is_said_of_an_image_that_is_gone() {
+    let mut ledger = ledger([Evidence::Gone { at: second(5) }, listing(1, vec![finding("a", 1)])]);
+    assert_eq!(announce(&mut ledger, &strict(), 6), None);
+    ledger.merge(Evidence::Tagged { at: second(7), tags: vec![] });
+    assert!(announce(&mut ledger, &strict(), 8).unwrap().is_quarantined(), "it was pushed again");
+}
 
 #[test]
 fn latency_is_that_of_the_first_scan_on_push() {

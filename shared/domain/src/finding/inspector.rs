@@ -71,7 +71,7 @@ impl InspectorFinding<'_> {
         Ok(Finding {
             updated_at,
             status,
-            severity: Severity::from(self.severity.unwrap_or("UNTRIAGED")),
+            severity: self.severity.map_or_else(Severity::missing, Severity::from),
             source: Source::Inspector,
             vulnerability: sanitize(self.vulnerability.or(self.kind).unwrap_or("unnamed")),
             score: self.score.map(Score::from),
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn what_is_not_said_is_not_made_up() {
         let read = minimal().read().unwrap();
-        assert_eq!((read.severity, read.vulnerability.as_str()), (Severity::Untriaged, "unnamed"));
+        assert_eq!((read.severity, read.vulnerability.as_str()), (Severity::missing(), "unnamed"));
         assert_eq!((read.exploit, read.fix, read.score, read.epss), (None, Fix::Unknown, None, None));
         let said = InspectorFinding {
             kind: Some("CODE_VULNERABILITY"),

@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A severity, ranked. Untriaged is the lowest: nobody has judged it yet. A value that this code does not know
-/// ranks above all others: it must never be taken for harmless.
+/// A severity, ranked. Untriaged is the lowest: AWS says so of what nobody has judged yet. A value that this code does
+/// not know ranks above all others, and so does a missing one: neither must ever be taken for harmless.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub enum Severity {
@@ -32,6 +32,11 @@ impl Severity {
             Self::Critical => "CRITICAL",
             Self::Unknown(name) => name,
         }
+    }
+
+    /// The severity of a finding whose source states none.
+    pub fn missing() -> Self {
+        Self::Unknown("UNKNOWN".to_owned())
     }
 
     /// The severities that AWS documents, the worst first.
@@ -81,5 +86,6 @@ mod tests {
         assert!(ranked.is_sorted());
         assert_eq!(ranked.map(|s| s.to_string()), names);
         assert_eq!(Severity::from("UNDEFINED"), Severity::Untriaged);
+        assert!(Severity::missing() > Severity::Critical);
     }
 }

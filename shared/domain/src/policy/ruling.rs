@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
 use super::{Action, Condition, Policy, Rule, Waiver};
-use crate::finding::{Epss, Finding, KnownExploited, Status};
+use crate::finding::{Epss, Finding, KnownExploited, Severity, Status};
 use crate::image::ImageId;
 
 /// Below this probability of being exploited within 30 days EPSS expects no exploit: 1 %.
@@ -58,12 +58,13 @@ impl<'p> Ruling<'p> {
 }
 
 impl Policy {
-    /// Rules on an open finding of an image. `suppressed` says whether Inspector hides it, `known_exploited` what CISA
-    /// says of its vulnerability.
+    /// Rules on an open finding of an image. `known_since` says since when its vulnerability is known in the image,
+    /// `suppressed` whether Inspector hides it, `known_exploited` what CISA says of its vulnerability.
     pub fn rule_on(
         &self,
         image: &ImageId,
         finding: &Finding,
+        known_since: Timestamp,
         known_exploited: Option<KnownExploited>,
         suppressed: bool,
         now: Timestamp,
@@ -78,7 +79,7 @@ impl Policy {
             .iter()
             .filter(|rule| excuse.is_none() || rule.overrides_waivers)
             .filter(|rule| rule.condition.holds(image, finding, known_exploited))
-            .map(|rule| Match { rule, quarantine_from: rule.quarantine_from(finding) })
+            .map(|rule| Match { rule, quarantine_from: rule.quarantine_from(known_since) })
             .collect();
         Ruling { matches, excuse }
     }
@@ -102,12 +103,12 @@ impl Policy {
 }
 
 impl Rule {
-    /// The end of the grace of a finding, where the rule quarantines.
-    fn quarantine_from(&self, finding: &Finding) -> Option<Timestamp> {
+    /// The end of the grace of a vulnerability that is known since then, where the rule quarantines.
+    fn quarantine_from(&self, known_since: Timestamp) -> Option<Timestamp> {
         self.then.contains(&Action::Quarantine).then(|| {
             // An overflow is a time far beyond all others; the latest one there is serves as well.
             let grace = (i64::from(self.grace_days) * 24).hours();
-            finding.first_seen.checked_add(grace).unwrap_or(Timestamp::MAX)
+            known_since.checked_add(grace).unwrap_or(Timestamp::MAX)
         })
     }
 }
@@ -136,13 +137,16 @@ impl Condition {
     }
 
     /// Whether all conditions hold. What the source does not say of a finding satisfies neither `true` nor a
-    /// bound, except a severity that is not known, which satisfies every lower bound.
+    /// bound, except a severity that is missing or not known: it may be any, so it satisfies every condition on it.
     fn holds(&self, image: &ImageId, finding: &Finding, known_exploited: Option<KnownExploited>) -> bool {
         let is = |wanted: Option<bool>, actual: bool| wanted.is_none_or(|wanted| wanted == actual);
         let matches = |patterns: &Option<super::Patterns>, name: &str| {
             patterns.as_ref().is_none_or(|patterns| patterns.matches(name))
         };
-        (self.severity.is_empty() || self.severity.iter().any(|severity| severity.0 == finding.severity))
+        let unknown = matches!(finding.severity, Severity::Unknown(_));
+        (unknown
+            || self.severity.is_empty()
+            || self.severity.iter().any(|severity| severity.0 == finding.severity))
             && self.severity_at_least.as_ref().is_none_or(|least| finding.severity >= least.0)
             && self.score_at_least.is_none_or(|least| finding.score >= Some(least))
             && self.epss_at_least.is_none_or(|least| finding.epss >= Some(least))

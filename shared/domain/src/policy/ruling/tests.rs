@@ -12,7 +12,14 @@ fn scanned(finding: Finding) -> Ledger {
 
 /// What a policy says of a finding about whose exploitation nothing is known.
 fn ruling<'p>(policy: &'p Policy, finding: &Finding) -> Ruling<'p> {
-    policy.rule_on(&image(), finding, None, finding.status == Status::Suppressed, second(2))
+    policy.rule_on(
+        &image(),
+        finding,
+        finding.first_seen,
+        None,
+        finding.status == Status::Suppressed,
+        second(2),
+    )
 }
 
 /// The rules that match, by id.
@@ -44,8 +51,16 @@ fn severity_matches_what_is_listed_and_nothing_else() {
     assert!(matches("severity: [HIGH]", &high));
     assert!(matches("severity: [CRITICAL, HIGH]", &high));
     assert!(!matches("severity: [CRITICAL]", &high));
-    let unknown = Finding { severity: "APOCALYPTIC".into(), ..high };
-    assert!(!matches("severity: [CRITICAL, HIGH, MEDIUM, LOW, INFORMATIONAL, UNTRIAGED]", &unknown));
+}
+
+#[test]
+fn severity_that_is_not_known_may_be_any() {
+    for name in ["APOCALYPTIC", ""] {
+        let unknown = Finding { severity: name.into(), ..finding("a", 1) };
+        assert!(matches("severity: [CRITICAL]", &unknown));
+        assert!(matches("severity: [LOW]", &unknown));
+        assert!(matches("severity_at_least: CRITICAL", &unknown));
+    }
 }
 
 #[test]
@@ -283,7 +298,7 @@ waivers: [{ vulnerability: CVE-a, reason: r, owner: o, expires: 2031-06-01 }]
     let finding = finding("a", 1);
     let before = ruling(&policy, &finding);
     assert_eq!((before.matches.len(), before.waived().is_some()), (0, true));
-    let after = policy.rule_on(&image(), &finding, Some(EXPLOITED), false, second(2));
+    let after = policy.rule_on(&image(), &finding, finding.first_seen, Some(EXPLOITED), false, second(2));
     assert_eq!(ids(&after), ["exploited"], "the rule that does not override still respects the waiver");
     assert_eq!(excuse(after.overridden()).as_deref(), Some("CVE-a"));
     assert!(after.waived().is_none());
@@ -314,9 +329,9 @@ fn waived_finding_that_no_rule_would_match_is_counted_too() {
 
 #[test]
 fn resolved_finding_is_neither_matched_nor_waived() {
-    let ledger = ledger([listing(1, vec![finding("a", 1)]), listing(5, vec![])]);
+    let ledger = ledger([listing(1, vec![finding("a", 1)]), listing(9_000, vec![])]);
     for policy in [strict(), waiving("vulnerability: CVE-a")] {
-        let judgement = judge(&ledger, &policy, second(6));
+        let judgement = judge(&ledger, &policy, second(9_001));
         assert_eq!(judgement.rows.len(), 1);
         assert!(judgement.rows[0].ruling.is_none());
     }
