@@ -1,6 +1,10 @@
 //! Merges findings into the image's ledger, enriches them, applies the policy, announces what changed.
 
+mod adoption;
+mod draft;
+mod enrich;
 mod error;
+mod gather;
 mod question;
 mod scan;
 mod update;
@@ -35,7 +39,8 @@ pub struct AssessImage {
 }
 
 impl AssessImage {
-    /// Reads `TABLE_NAME`, `EVENT_BUS_NAME`, `POLICY_FILE` and what [`Scope::new`] reads.
+    /// Reads `TABLE_NAME`, `EVENT_BUS_NAME`, `POLICY_FILE`, `PARTITION` (optional: where ARNs are, such as `aws-cn`) and
+    /// what [`Scope::new`] reads.
     pub fn new(
         config: &SdkConfig,
         environment: &Environment,
@@ -47,7 +52,10 @@ impl AssessImage {
         let policy = Policy::read_deployed(&text, &file).map_err(|error| refuse(error.to_string()))?;
         Ok(Self {
             ledgers: Ledgers::new(aws_sdk_dynamodb::Client::new(config), environment.required("TABLE_NAME")?),
-            inspector: Inspector::new(aws_sdk_inspector2::Client::new(config)),
+            inspector: Inspector::new(
+                aws_sdk_inspector2::Client::new(config),
+                environment.optional("PARTITION"),
+            ),
             registry: Registry::new(aws_sdk_ecr::Client::new(config)),
             announcements: Announcements::new(
                 aws_sdk_eventbridge::Client::new(config),
@@ -65,7 +73,10 @@ impl AssessImage {
         let read = |body: &str| self.read(body);
         batch::by_subject(event, deadline, read, async |image, received| {
             let (messages, events) = batch::split(received);
-            self.update(&image, &events).await.report(messages, &events)
+            match self.update(&image, &events).await {
+                Ok(unfinished) => unfinished.report(messages, &events),
+                Err(error) => Report::of(messages, Err(error)),
+            }
         })
         .await
     }

@@ -1,19 +1,11 @@
 //! What a finished scan says, held against what can be listed. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use domain::event::{Event, FindingReport, ScanOutcome, ScanReport, Total};
-use domain::finding::{Finding, Source, Status};
-use domain::ledger::Ledger;
-use jiff::{Timestamp, ToSpan};
-
-/// How long after a push a finding still belongs to the first scan, where the policy does not say when a scan
-/// is overdue.
-const FIRST_SCAN_MINUTES: u32 = 30;
-
-/// By how many minutes a list of findings may be behind the events. Amazon names no figure; events come within
-/// seconds.
-const LISTING_LAG_MINUTES: i64 = 30;
+use domain::event::{Counts, Event, ScanOutcome, ScanReport};
+use domain::finding::{Finding, Severity, Source, Status};
+use domain::ledger::{Ledger, is_outdated};
+use jiff::Timestamp;
 
 /// Of the scans of each source that a batch reports, the newest that is complete and the newest that failed. Both
 /// are evidence, and which messages share a batch must not matter.
@@ -31,63 +23,63 @@ pub(crate) fn newest(events: &[Event]) -> BTreeMap<(Source, bool), &ScanReport> 
     newest
 }
 
-/// Whether what is listed can be all that a scan found. AWS announces the end of a scan before all of its
-/// findings can be listed, and findings go on changing after it; so what was surely open when it ended must
-/// not be more than it says, and what may have been open then not less.
-pub(crate) fn agrees(total: Total, ended: Timestamp, listed: &[Finding]) -> bool {
-    let unchanged = |finding: &&Finding| finding.updated_at <= ended;
-    let surely = listed.iter().filter(|f| f.status == Status::Active).filter(unchanged).count() as u64;
-    let perhaps = listed.iter().filter(|f| f.status != Status::Closed || f.updated_at > ended).count() as u64;
-    match total {
-        Total::Exactly(total) => surely <= total && total <= perhaps,
-        Total::AtLeast(total) => total <= perhaps,
-    }
-}
-
-/// What a listing must have at least: of a scan that states no total all findings that were reported by
-/// themselves, where the ledger knows no earlier listing.
-pub(crate) fn expected(total: Total, scan: &ScanReport, ledger: &Ledger) -> Total {
-    let listed_before =
-        ledger.facts.scans.get(&scan.source).is_some_and(|scans| scans.completed_at.is_some());
-    match total {
-        Total::AtLeast(total) if !listed_before => {
-            let reported = ledger.facts.findings.values().filter(|entry| {
-                let Finding { source, status, updated_at, .. } = &entry.finding;
-                (*source, *status) == (scan.source, Status::Active) && *updated_at <= scan.at
-            });
-            Total::AtLeast(total.max(reported.count() as u64))
-        }
-        total => total,
-    }
-}
-
-/// Since when findings come that belong to no first scan: the image was scanned before the ledger knew of it,
-/// so no scan will be announced and the whole set must be asked for. Whether that is so depends on the
-/// finding and the push, and not on the time of day, so that the order of events cannot change it.
+/// Whether these findings can be all that a scan found. AWS announces the end of a scan before all of its findings can
+/// be listed, so they are held against each count that the scan states.
 ///
-/// The answer is a while before the first of these findings, for what has just been reported may not be listed
-/// yet, and what a listing lacks counts as gone by then.
-pub(crate) fn adopted_at<'a>(
-    ledger: &Ledger,
-    findings: impl Iterator<Item = &'a FindingReport>,
-    overdue_minutes: Option<u32>,
-) -> Option<Timestamp> {
-    if ledger.facts.is_scanned() || ledger.facts.has_failed_scan() {
-        return None;
-    }
-    let window = i64::from(overdue_minutes.unwrap_or(FIRST_SCAN_MINUTES)).minutes();
-    let first_scan_ends = ledger.facts.pushed_at.and_then(|pushed| pushed.checked_add(window).ok());
-    let first = findings
-        .map(|report| report.finding.updated_at)
-        .filter(|updated| first_scan_ends.is_none_or(|ends| *updated > ends))
-        .min()?;
-    first.checked_sub(LISTING_LAG_MINUTES.minutes()).ok()
+/// What has not changed since the scan ended was counted then, if it was active. Whether Inspector counts suppressed
+/// findings is not documented: it counts all of them or none. What has changed since may have been counted, and with
+/// any severity.
+pub(crate) fn agrees<'a>(
+    counts: &Counts,
+    ended: Timestamp,
+    found: impl Iterator<Item = &'a Finding> + Clone,
+) -> bool {
+    let changed = found.clone().filter(|finding| finding.updated_at > ended).count() as u64;
+    [false, true].into_iter().any(|suppressed_count| {
+        let mut counted: BTreeMap<&Severity, u64> = BTreeMap::new();
+        for finding in found.clone().filter(|finding| finding.updated_at <= ended) {
+            let counts = match finding.status {
+                Status::Active => true,
+                Status::Suppressed => suppressed_count,
+                Status::Closed => false,
+            };
+            *counted.entry(&finding.severity).or_default() += u64::from(counts);
+        }
+        can_be_counted(counts, &counted, changed)
+    })
 }
 
-/// Whether there is anything to judge in an image that was not known. Where every finding is closed, that is the
-/// end of an image that was deleted or archived, and no news.
-pub(crate) fn is_alive<'a>(reported: impl Iterator<Item = &'a FindingReport>, listed: &[Finding]) -> bool {
-    reported.map(|report| &report.finding).chain(listed).any(|finding| finding.status != Status::Closed)
+/// Whether a scan that counted these findings, and any of so many others, can state these counts.
+fn can_be_counted(stated: &Counts, counted: &BTreeMap<&Severity, u64>, others: u64) -> bool {
+    let lacking: Option<u64> = stated
+        .by_severity
+        .iter()
+        .map(|(severity, count)| count.checked_sub(counted.get(severity).copied().unwrap_or_default()))
+        .try_fold(0_u64, |sum, lacking| Some(sum.saturating_add(lacking?)));
+    let sum: u64 = counted.values().sum();
+    lacking.is_some_and(|lacking| {
+        lacking <= others
+            && stated.total.is_none_or(|total| {
+                total.checked_sub(sum).is_some_and(|more| lacking <= more && more <= others)
+            })
+    })
+}
+
+/// What was reported by itself and may not be listed yet: it counts among what a scan found.
+pub(crate) fn reported<'a>(ledger: &'a Ledger, scan: &ScanReport, listed: &[Finding]) -> Vec<&'a Finding> {
+    let listed: BTreeSet<&str> = listed.iter().map(|finding| finding.id.as_str()).collect();
+    ledger
+        .facts
+        .findings
+        .values()
+        .map(|entry| &entry.finding)
+        .filter(|finding| {
+            finding.source == scan.source
+                && finding.status != Status::Closed
+                && !listed.contains(finding.id.as_str())
+                && !is_outdated(finding, scan.at)
+        })
+        .collect()
 }
 
 #[cfg(test)]

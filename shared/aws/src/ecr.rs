@@ -9,6 +9,7 @@ use aws_sdk_ecr::types::{
 use jiff::Timestamp;
 
 use crate::AwsError;
+use crate::time::timestamp;
 use domain::finding::{
     Finding, FindingError, Fix, InspectorFinding, InspectorPackage, Package, Severity, Source, Status,
 };
@@ -224,10 +225,6 @@ fn by_digest(image: &ImageId) -> ImageIdentifier {
     ImageIdentifier::builder().image_digest(image.digest.as_str()).build()
 }
 
-fn timestamp(time: &aws_sdk_ecr::primitives::DateTime) -> Option<Timestamp> {
-    Timestamp::from_millisecond(time.to_millis().ok()?).ok()
-}
-
 /// Basic scanning gives a finding neither an id nor times, so the id is made of its contents, and its times are those
 /// of the scan.
 fn basic_finding(finding: &ImageScanFinding, completed: Timestamp) -> Finding {
@@ -244,7 +241,9 @@ fn basic_finding(finding: &ImageScanFinding, completed: Timestamp) -> Finding {
     Finding {
         updated_at: completed,
         status: Status::Active,
-        severity: Severity::from(finding.severity().map_or("UNDEFINED", |severity| severity.as_str())),
+        severity: finding
+            .severity()
+            .map_or_else(Severity::missing, |severity| Severity::from(severity.as_str())),
         id: sanitize(&format!("basic/{vulnerability}/{name}/{version}")),
         source: Source::Basic,
         vulnerability,

@@ -4,21 +4,20 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_inspector2::Client;
-use aws_sdk_inspector2::primitives::DateTime;
 use aws_sdk_inspector2::types::{
     CoverageFilterCriteria, CoverageStringComparison, CoverageStringFilter, EpssDetails, ExploitAvailable,
     FilterCriteria, Finding as ApiFinding, FindingDetail, FindingDetailsErrorCode, FixAvailable,
-    PackageVulnerabilityDetails, ScanStatusCode, StringComparison, StringFilter,
+    PackageVulnerabilityDetails, StringComparison, StringFilter,
 };
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use jiff::Timestamp;
 use thiserror::Error;
 
 use crate::AwsError;
+use crate::time::timestamp;
 use domain::finding::{Finding, FindingError, InspectorFinding, InspectorPackage, KnownExploited};
 use domain::image::ImageId;
-use domain::ledger::{Coverage, Exploitation};
-use domain::text::sanitize;
+use domain::ledger::{CoverageAnswer, Exploitation};
 
 /// Why findings could not be listed.
 #[derive(Debug, Error)]
@@ -37,9 +36,18 @@ impl FindingsError {
     }
 }
 
+/// What Inspector knows about exploitation, as far as it could be had.
+#[derive(Debug, Default)]
+pub struct ExploitationAnswers {
+    pub known: BTreeMap<String, Exploitation>,
+    /// Why the rest could not be had.
+    pub error: Option<AwsError>,
+}
+
 #[derive(Debug, Clone)]
 pub struct Inspector {
     client: Client,
+    partition: Option<String>,
 }
 
 /// How many ARNs one `BatchGetFindingDetails` takes.
@@ -48,8 +56,9 @@ const ARNS_PER_CALL: usize = 10;
 const CALLS_AT_ONCE: usize = 4;
 
 impl Inspector {
-    pub fn new(client: Client) -> Self {
-        Self { client }
+    /// `partition` is that of the account, such as `aws-cn`; without it, it follows from an image's region.
+    pub fn new(client: Client, partition: Option<String>) -> Self {
+        Self { client, partition }
     }
 
     /// All findings of an image, of every status, from all pages.
@@ -75,19 +84,24 @@ impl Inspector {
     }
 
     /// What is known about the exploitation of vulnerabilities, each given with the ARN of one of its findings. No other
-    /// call returns CISA's data. Findings that Inspector has no details for are left out of the answer.
+    /// call returns CISA's data. Of a finding that Inspector has no details of, nothing is known. A call that fails
+    /// does not take the answers of the others with it.
     pub async fn exploitation(
         &self,
         findings: &[(String, String)],
         asked_at: Timestamp,
-    ) -> Result<BTreeMap<String, Exploitation>, AwsError> {
-        let answers: Vec<BTreeMap<String, Exploitation>> =
-            futures::stream::iter(findings.chunks(ARNS_PER_CALL))
-                .map(|chunk| self.details(chunk, asked_at))
-                .buffer_unordered(CALLS_AT_ONCE)
-                .try_collect()
-                .await?;
-        Ok(answers.into_iter().flatten().collect())
+    ) -> ExploitationAnswers {
+        let mut answers = ExploitationAnswers::default();
+        let mut calls = futures::stream::iter(findings.chunks(ARNS_PER_CALL))
+            .map(|chunk| self.details(chunk, asked_at))
+            .buffer_unordered(CALLS_AT_ONCE);
+        while let Some(answer) = calls.next().await {
+            match answer {
+                Ok(known) => answers.known.extend(known),
+                Err(error) => answers.error = Some(error),
+            }
+        }
+        answers
     }
 
     async fn details(
@@ -119,37 +133,38 @@ impl Inspector {
                 due: cisa.date_due().and_then(timestamp),
             })
         };
-        Ok(answer
-            .finding_details()
-            .iter()
-            .filter_map(|detail| {
-                let vulnerability = vulnerability_of.get(detail.finding_arn()?)?;
-                Some(((*vulnerability).to_owned(), Exploitation { asked_at, known: known(detail) }))
+        let missing = answer.errors().iter().map(|error| (Some(error.finding_arn()), None));
+        let details = answer.finding_details().iter().map(|detail| (detail.finding_arn(), known(detail)));
+        Ok(missing
+            .chain(details)
+            .filter_map(|(arn, known)| {
+                Some(((*vulnerability_of.get(arn?)?).to_owned(), Exploitation { asked_at, known }))
             })
             .collect())
     }
 
-    /// Whether Inspector scans an image.
-    pub async fn coverage(&self, image: &ImageId, asked_at: Timestamp) -> Result<Coverage, AwsError> {
+    /// Whether Inspector scans an image. Of several entries about it the one that says yes counts.
+    pub async fn coverage(&self, image: &ImageId) -> Result<CoverageAnswer, AwsError> {
         const ACTION: &str = "inspector2:ListCoverage";
+        let arn = self.partition.as_ref().map_or_else(|| image.arn(), |partition| image.arn_in(partition));
         let filter = CoverageStringFilter::builder()
             .comparison(CoverageStringComparison::Equals)
-            .value(image.arn())
+            .value(arn)
             .build()
             .map_err(|error| AwsError::answer(ACTION, error.to_string(), false))?;
         let criteria = CoverageFilterCriteria::builder().resource_id(filter).build();
         let mut pages = self.client.list_coverage().filter_criteria(criteria).into_paginator().send();
-        let mut reason = "NOT_COVERED".to_owned();
+        let mut best = CoverageAnswer::not_listed();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| AwsError::of(ACTION, error))?;
-            for status in page.covered_resources().iter().filter_map(|resource| resource.scan_status()) {
-                sanitize(status.reason().as_str()).clone_into(&mut reason);
-                if *status.status_code() == ScanStatusCode::Active {
-                    return Ok(Coverage { at: asked_at, active: true, reason });
-                }
+            for resource in page.covered_resources() {
+                let Some(status) = resource.scan_status() else { continue };
+                let scanned_at = resource.last_scanned_at().and_then(timestamp);
+                let (status, reason) = (status.status_code().as_str(), status.reason().as_str());
+                best = best.max(CoverageAnswer::read(status, reason, scanned_at));
             }
         }
-        Ok(Coverage { at: asked_at, active: false, reason })
+        Ok(best)
     }
 }
 
@@ -159,10 +174,6 @@ fn equals(value: &str) -> Result<StringFilter, AwsError> {
         .value(value)
         .build()
         .map_err(|error| AwsError::answer("inspector2:ListFindings", error.to_string(), false))
-}
-
-fn timestamp(time: &DateTime) -> Option<Timestamp> {
-    Timestamp::from_millisecond(time.to_millis().ok()?).ok()
 }
 
 fn read(finding: &ApiFinding) -> Result<Finding, FindingError> {

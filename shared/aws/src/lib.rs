@@ -8,5 +8,6 @@ mod error;
 pub mod eventbridge;
 pub mod inspector;
 pub mod sns;
+mod time;
 
 pub use error::AwsError;

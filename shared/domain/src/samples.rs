@@ -7,7 +7,7 @@ use crate::assessment::judge;
 use crate::event::FindingReport;
 use crate::finding::{Finding, Fix, Severity, Source, Status};
 use crate::image::ImageId;
-use crate::ledger::{Coverage, Evidence, Ledger};
+use crate::ledger::{CoverageAnswer, Evidence, Ledger};
 use crate::policy::Policy;
 use crate::verdict::Verdict;
 
@@ -57,8 +57,9 @@ pub fn listing(at: i64, findings: Vec<Finding>) -> Evidence {
     Evidence::Listing { source: Source::Inspector, at: second(at), scanned: true, findings, tags: Vec::new() }
 }
 
-pub fn coverage(at: i64, active: bool) -> Evidence {
-    Evidence::Coverage(Coverage { at: second(at), active, reason: "MADE_UP".to_owned() })
+pub fn coverage(at: i64, covered: bool) -> Evidence {
+    let answer = CoverageAnswer { covered, reason: "MADE_UP".to_owned(), scanned_at: None };
+    Evidence::Coverage { at: second(at), answer }
 }
 
 pub fn ledger(evidence: impl IntoIterator<Item = Evidence>) -> Ledger {

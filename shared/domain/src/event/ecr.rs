@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{
-    ActionType, Envelope, Event, EventError, ImageAction, ScanOutcome, ScanReport, Total, foreign, tag,
+    ActionType, Counts, Envelope, Event, EventError, ImageAction, ScanOutcome, ScanReport, foreign, tag,
 };
-use crate::finding::Source;
+use crate::finding::{Severity, Source};
 use crate::text::sanitize;
 
 #[derive(Deserialize)]
@@ -52,15 +52,20 @@ struct ImageScanDetail {
     finding_severity_counts: Option<BTreeMap<String, u64>>,
 }
 
+/// The eleven statuses are those of the API model's `ScanStatus`; Amazon's page on the event shows `COMPLETE` alone.
 pub(super) fn image_scan(envelope: &Envelope) -> Result<Event, EventError> {
     let detail: ImageScanDetail = envelope.detail()?;
     let outcome = match detail.scan_status.as_str() {
-        "COMPLETE" => ScanOutcome::Complete(match detail.finding_severity_counts {
-            // A severity without findings is left out, so what is there adds up to the total.
-            Some(counts) => Total::Exactly(super::sum(&counts)),
-            None => Total::AtLeast(0),
-        }),
-        "FAILED" => ScanOutcome::Failed,
+        "COMPLETE" => ScanOutcome::Complete(detail.finding_severity_counts.map(counts).unwrap_or_default()),
+        "FAILED"
+        | "UNSUPPORTED_IMAGE"
+        | "FINDINGS_UNAVAILABLE"
+        | "LIMIT_EXCEEDED"
+        | "IMAGE_SIZE_EXCEEDED" => ScanOutcome::Failed,
+        // The scan goes on, or there is none: the last verdict stands.
+        status @ ("IN_PROGRESS" | "PENDING" | "ACTIVE" | "SCAN_ELIGIBILITY_EXPIRED" | "IMAGE_ARCHIVED") => {
+            return Ok(foreign(format!("scan status {status} is not the end of a scan")));
+        }
         other => {
             return Err(envelope.wrong("detail.scan-status", format!("unknown status {:?}", sanitize(other))));
         }
@@ -72,4 +77,15 @@ pub(super) fn image_scan(envelope: &Envelope) -> Result<Event, EventError> {
         tags: detail.image_tags,
         at: envelope.time()?,
     }))
+}
+
+/// A severity without findings is left out, so what is there adds up to the total.
+fn counts(stated: BTreeMap<String, u64>) -> Counts {
+    let mut by_severity: BTreeMap<Severity, u64> = Severity::KNOWN.map(|severity| (severity, 0)).into();
+    for (name, count) in stated {
+        let known = by_severity.entry(Severity::from(name)).or_default();
+        *known = known.saturating_add(count);
+    }
+    let total = by_severity.values().fold(0, |sum: u64, count| sum.saturating_add(*count));
+    Counts { by_severity, total: Some(total) }
 }

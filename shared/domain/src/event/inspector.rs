@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{Envelope, Event, EventError, FindingReport, ScanOutcome, ScanReport, Total, foreign};
-use crate::finding::{Finding, InspectorFinding, InspectorPackage, Source};
+use super::{Counts, Envelope, Event, EventError, FindingReport, ScanOutcome, ScanReport, foreign};
+use crate::finding::{Finding, InspectorFinding, InspectorPackage, Severity, Source};
 use crate::image::{ImageId, RepositoryRef};
 use crate::text::sanitize;
 
@@ -33,15 +33,13 @@ pub(super) fn scan(envelope: &Envelope) -> Result<Event, EventError> {
         return Err(envelope.wrong("detail.scan-status", reason));
     }
     let digest = detail.image_digest.ok_or_else(|| envelope.wrong("detail.image-digest", "missing"))?;
-    let counts = detail.finding_severity_counts.unwrap_or_default();
-    let total = match counts.get("TOTAL") {
-        Some(total) => Total::Exactly(*total),
-        None => Total::AtLeast(super::sum(&counts)),
-    };
+    let mut counts = detail.finding_severity_counts.unwrap_or_default();
+    let total = counts.remove("TOTAL");
+    let by_severity = counts.into_iter().map(|(name, count)| (Severity::from(name), count)).collect();
     Ok(Event::Scan(ScanReport {
         image: envelope.image(&repository, &digest)?,
         source: Source::Inspector,
-        outcome: ScanOutcome::Complete(total),
+        outcome: ScanOutcome::Complete(Counts { by_severity, total }),
         tags: detail.image_tags,
         at: envelope.time()?,
     }))

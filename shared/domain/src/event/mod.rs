@@ -9,6 +9,7 @@ mod ecr;
 mod inspector;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -16,7 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-use crate::finding::{Finding, Source};
+use crate::finding::{Finding, Severity, Source};
 use crate::image::ImageId;
 use crate::provenance::Pusher;
 use crate::text::sanitize;
@@ -97,27 +98,33 @@ pub struct ScanReport {
     pub at: Timestamp,
 }
 
-/// The sum of a scan's counts, however large they claim to be.
-fn sum(counts: &BTreeMap<String, u64>) -> u64 {
-    counts.values().fold(0, |sum, count| sum.saturating_add(*count))
-}
-
 /// How a scan ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ScanOutcome {
     /// Complete, with so many findings.
-    Complete(Total),
+    Complete(Counts),
     /// It could not be done.
     Failed,
 }
 
-/// How many findings a scan says it has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Total {
-    /// That many.
-    Exactly(u64),
-    /// The event names no total; the severities that it names add up to that.
-    AtLeast(u64),
+/// How many findings a scan says it has. What it does not state is not known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub by_severity: BTreeMap<Severity, u64>,
+    /// Of all severities, also of those that are not stated one by one.
+    pub total: Option<u64>,
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.total {
+            Some(total) => write!(f, "{total} findings")?,
+            None => f.write_str("findings without a total")?,
+        }
+        let stated = self.by_severity.iter().rev().filter(|(_, count)| **count > 0);
+        let stated: Vec<String> = stated.map(|(severity, count)| format!("{count} {severity}")).collect();
+        if stated.is_empty() { Ok(()) } else { write!(f, " ({})", stated.join(", ")) }
+    }
 }
 
 /// One event, understood.

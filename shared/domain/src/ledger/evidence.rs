@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::facts::{Coverage, Exploitation};
+use super::coverage::CoverageAnswer;
+use super::facts::Exploitation;
 use crate::event::{FindingReport, ImageAction, PutImage};
 use crate::finding::{Finding, Source};
 
@@ -18,7 +19,7 @@ pub enum Evidence {
         source: Source,
         /// When the scan ended.
         at: Timestamp,
-        /// Whether a scan shows that the image is covered; a listing that was only asked for does not.
+        /// Whether a scan ended then; a listing that was only asked for is none.
         scanned: bool,
         /// All findings, of every status.
         findings: Vec<Finding>,
@@ -50,8 +51,15 @@ pub enum Evidence {
         at: Timestamp,
         tags: Vec<String>,
     },
+    /// The registry was asked for the image, and does not have it, not even in the archive.
+    Gone {
+        at: Timestamp,
+    },
     /// Inspector was asked whether it scans the image.
-    Coverage(Coverage),
+    Coverage {
+        at: Timestamp,
+        answer: CoverageAnswer,
+    },
     /// Inspector was asked about known exploitation; the key is the vulnerability.
     Exploitation(BTreeMap<String, Exploitation>),
 }

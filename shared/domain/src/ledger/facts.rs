@@ -1,12 +1,13 @@
 //! What is known of an image: the state of the CRDT. How evidence changes it is in `merge.rs`; what follows from
 //! it is in `standing.rs`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::finding::{Finding, KnownExploited, Source};
+use super::coverage::Coverage;
+use crate::finding::{Finding, KnownExploited, Source, Status};
 use crate::provenance::Pusher;
 
 /// How many tags an image's ledger remembers: the newest. An image can have 1,000, and any number that were
@@ -38,12 +39,18 @@ pub struct Facts {
     pub media_type: Option<String>,
     #[serde(default)]
     pub scans: BTreeMap<Source, Scans>,
-    /// Whether Inspector scans it, as last asked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub coverage: Option<Coverage>,
-    /// When it was last known to be scanned. A later "no" does not unmake what was resolved before.
+    /// Whether Inspector scans it, as it answered.
+    #[serde(rename = "inspector_coverage", default, skip_serializing_if = "Coverage::is_empty")]
+    pub coverage: Coverage,
+    /// What had closed by then was resolved by the rules of an earlier version, and stays so. Nothing sets it any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub covered_at: Option<Timestamp>,
+    /// When it was last known to be in the registry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub present_at: Option<Timestamp>,
+    /// When it was last known to be deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gone_at: Option<Timestamp>,
 }
 
 /// A finding and whether it is still listed.
@@ -53,6 +60,8 @@ pub struct Entry {
     pub finding: Finding,
     /// Whether the newest complete scan of its source listed it.
     pub listed: bool,
+    /// The newest report in which it was not closed: when, and whether it was suppressed then.
+    pub last_open: Option<(Timestamp, Status)>,
 }
 
 /// The newest thing known of a tag on this image.
@@ -75,16 +84,6 @@ pub struct Scans {
     pub failed_at: Option<Timestamp>,
 }
 
-/// Whether an image is covered by scanning.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Coverage {
-    /// When that was asked, or shown by a scan.
-    pub at: Timestamp,
-    pub active: bool,
-    /// Inspector's reason code.
-    pub reason: String,
-}
-
 /// What is known of the exploitation of a vulnerability.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Exploitation {
@@ -93,7 +92,34 @@ pub struct Exploitation {
     pub known: Option<KnownExploited>,
 }
 
+impl Entry {
+    /// A finding of which this is the first report.
+    pub fn new(finding: Finding) -> Self {
+        let last_open = (finding.status != Status::Closed).then_some((finding.updated_at, finding.status));
+        Self { finding, listed: false, last_open }
+    }
+
+    /// The join with another report of the same finding.
+    #[must_use]
+    pub fn join(self, report: Finding) -> Self {
+        let Self { finding, listed, last_open } = self;
+        let last_open = last_open.max(Self::new(report.clone()).last_open);
+        Self { finding: finding.join(report), listed, last_open }
+    }
+
+    /// Whether a suppression rule in Inspector hid it when it was last there.
+    pub fn was_suppressed(&self) -> bool {
+        self.last_open.is_some_and(|(_, status)| status == Status::Suppressed)
+    }
+}
+
 impl Facts {
+    /// Whether the image was deleted, and not pushed again since. Of a deletion and a push in the same second the push
+    /// is believed.
+    pub fn is_gone(&self) -> bool {
+        self.gone_at > self.present_at
+    }
+
     /// The tags that are on the image, sorted.
     pub fn tags(&self) -> Vec<String> {
         let gone = |mark: &TagMark| self.tags_since.is_some_and(|since| mark.at < since);
@@ -114,6 +140,17 @@ impl Facts {
     /// When the newest scan that was reported ended, and whose it was.
     pub fn newest_scan(&self) -> Option<(Timestamp, Source)> {
         self.scans.iter().filter_map(|(source, scans)| Some((scans.scanned_at?, *source))).max()
+    }
+
+    /// Since when each vulnerability is known in the image: the earliest that any of its findings was seen, open or not.
+    /// The contents of an image never change, so what it has it has had since then.
+    pub fn known_since(&self) -> HashMap<&str, Timestamp> {
+        let mut known = HashMap::with_capacity(self.findings.len());
+        for Entry { finding, .. } in self.findings.values() {
+            let since = known.entry(finding.vulnerability.as_str()).or_insert(finding.first_seen);
+            *since = finding.first_seen.min(*since);
+        }
+        known
     }
 
     /// CISA's entry for a finding's vulnerability, where it was asked for and there is one.

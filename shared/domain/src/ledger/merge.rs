@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use super::evidence::Evidence;
-use super::facts::{Coverage, Entry, Exploitation, Facts, TAG_MARKS, TagMark};
+use super::facts::{Entry, Exploitation, Facts, TAG_MARKS, TagMark};
 use crate::event::{ActionType, ImageAction};
 use crate::finding::{Finding, Source};
 use crate::quarantine::is_quarantine_tag;
@@ -30,10 +30,7 @@ impl Facts {
                 self.merge_listing(source, at, findings) | changed
             }
             Evidence::Scanned { source, at } => {
-                // Only what is covered is scanned.
-                let shown = Coverage { at, active: true, reason: "SCANNED".to_owned() };
-                self.merge(Evidence::Coverage(shown))
-                    | newest(&mut self.scans.entry(source).or_default().scanned_at, at)
+                newest(&mut self.scans.entry(source).or_default().scanned_at, at)
             }
             Evidence::ScanFailed { source, at } => {
                 newest(&mut self.scans.entry(source).or_default().failed_at, at)
@@ -41,6 +38,7 @@ impl Facts {
             Evidence::Action(action) => self.merge_action(action),
             Evidence::Put(put) => {
                 let mut changed = earliest(&mut self.pushed_at, put.at);
+                changed |= newest(&mut self.present_at, put.at);
                 changed |=
                     put.media_type.is_some_and(|media_type| earliest(&mut self.media_type, media_type));
                 changed |= earliest(&mut self.pusher, (put.at, put.pusher));
@@ -52,13 +50,11 @@ impl Facts {
                 changed | media_type.is_some_and(|media_type| earliest(&mut self.media_type, media_type))
             }
             Evidence::Tagged { at, tags } => {
-                let changed = newest(&mut self.tags_since, at);
+                let changed = newest(&mut self.tags_since, at) | newest(&mut self.present_at, at);
                 self.note_tags(&tags, at) | changed
             }
-            Evidence::Coverage(coverage) => {
-                let covered = coverage.active && newest(&mut self.covered_at, coverage.at);
-                newest(&mut self.coverage, coverage) | covered
-            }
+            Evidence::Gone { at } => newest(&mut self.gone_at, at),
+            Evidence::Coverage { at, answer } => self.coverage.merge(at, answer),
             Evidence::Exploitation(answers) => {
                 let mut changed = false;
                 for (vulnerability, answer) in answers {
@@ -78,13 +74,12 @@ impl Facts {
 
     fn merge_finding(&mut self, finding: Finding) -> bool {
         if let Some(entry) = self.findings.get_mut(&finding.id) {
-            let joined = entry.finding.clone().join(finding);
-            let changed = joined != entry.finding;
-            entry.finding = joined;
+            let joined = entry.clone().join(finding);
+            let changed = joined != *entry;
+            *entry = joined;
             return changed;
         }
-        let entry = Entry { listed: false, finding };
-        self.findings.insert(entry.finding.id.clone(), entry);
+        self.findings.insert(finding.id.clone(), Entry::new(finding));
         true
     }
 
@@ -116,6 +111,7 @@ impl Facts {
         let mut changed = false;
         if action.action == ActionType::Push {
             changed |= earliest(&mut self.pushed_at, action.at);
+            changed |= newest(&mut self.present_at, action.at);
             changed |= action.media_type.is_some_and(|media_type| earliest(&mut self.media_type, media_type));
         }
         let present = action.action == ActionType::Push;
@@ -123,7 +119,7 @@ impl Facts {
             | match action.tag {
                 Some(tag) => self.mark_tag(&tag, TagMark { at: action.at, present }),
                 None if present => false,
-                None => newest(&mut self.tags_since, action.at),
+                None => newest(&mut self.tags_since, action.at) | newest(&mut self.gone_at, action.at),
             }
     }
 

@@ -6,6 +6,7 @@
 //! when an assessment is drawn up, and no evidence changes it.
 
 mod announced;
+mod coverage;
 mod encoding;
 mod evidence;
 mod facts;
@@ -15,10 +16,11 @@ mod standing;
 use crate::image::ImageId;
 
 pub use announced::{Announced, AnnouncedFinding};
+pub use coverage::{COVERAGE_MARGIN, Coverage, CoverageAnswer};
 pub use encoding::{EncodingError, decode, encode};
 pub use evidence::Evidence;
-pub use facts::{Coverage, Entry, Exploitation, Facts, Scans, TagMark};
-pub use standing::Standing;
+pub use facts::{Entry, Exploitation, Facts, Scans, TagMark};
+pub use standing::{LISTING_LAG, Standing, is_outdated};
 
 /// All that is known of one image, and what was said of it.
 #[derive(Debug, Clone, PartialEq, Eq)]

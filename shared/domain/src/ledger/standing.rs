@@ -1,9 +1,20 @@
-//! Where a finding stands once the scans and the coverage of its image are considered. CLOSED is not fixed.
+//! Where a finding stands once the scans and the coverage of its image are considered. CLOSED is not fixed, a list
+//! that lags is no fix either, and each source answers for its own findings.
 
-use jiff::{Timestamp, ToSpan};
+use jiff::{SignedDuration, Timestamp, ToSpan};
 
-use super::facts::{Entry, Facts};
-use crate::finding::Status;
+use super::coverage::COVERAGE_MARGIN;
+use super::facts::{Entry, Facts, Scans};
+use crate::finding::{Finding, Source, Status};
+
+/// By how much the list of an image's Inspector findings may be behind the events about them. Amazon names no figure;
+/// events come within seconds. What Inspector closes it goes on listing for 3 days at least, so a finding that is
+/// missing is first of all one that is not listed yet.
+pub const LISTING_LAG: SignedDuration = SignedDuration::from_mins(30);
+
+/// After how many hours coverage is asked again that could not resolve what has gone: an image can be taken out of the
+/// archive.
+const COVERAGE_HOLDS_HOURS: i64 = 24;
 
 /// Where a finding stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,39 +34,117 @@ impl Standing {
     }
 }
 
+/// How and when a finding went.
+#[derive(Debug, Clone, Copy)]
+enum Gone {
+    /// Its source closed it.
+    Closed(Timestamp),
+    /// The newest complete list does not have it.
+    Unlisted(Timestamp),
+}
+
+impl Gone {
+    fn since(self) -> Timestamp {
+        let (Self::Closed(at) | Self::Unlisted(at)) = self;
+        at
+    }
+
+    /// From when on coverage can resolve it.
+    fn settled(self) -> Timestamp {
+        self.since().checked_add(COVERAGE_MARGIN).unwrap_or(Timestamp::MAX)
+    }
+}
+
 impl Facts {
-    /// Where a finding stands. One that went is resolved only if the image was covered by scanning when it went or
-    /// later; until then it is open.
+    /// Where a finding stands. One that went is resolved only if its image was scanned when it went, or by a scan of
+    /// its source after that; until then it stands as it did when it was last there.
     pub fn standing(&self, entry: &Entry) -> Standing {
-        match (entry.finding.status, self.gone_since(entry)) {
-            (_, Some(gone)) if self.covered_since(gone) => Standing::Resolved(gone),
-            (Status::Suppressed, None) => Standing::Suppressed,
+        if let Some(at) = self.taken_over_at(entry) {
+            return Standing::Resolved(at);
+        }
+        match self.gone(entry) {
+            Some(gone) if self.is_confirmed(entry.finding.source, gone) => Standing::Resolved(gone.since()),
+            _ if entry.was_suppressed() => Standing::Suppressed,
             _ => Standing::Open,
         }
     }
 
-    /// Whether findings have gone of which it is not known yet that the image was scanned then. A "no" is asked
-    /// again after a day, for an image can be taken out of the archive.
-    pub fn must_ask_coverage(&self, now: Timestamp) -> bool {
-        let stale = |at: Timestamp| at.checked_add(24.hours()).is_ok_and(|end| end <= now);
+    /// From when on Inspector must be asked whether it scans the image: findings have gone, and it is not known
+    /// whether they are fixed.
+    pub fn coverage_question(&self) -> Option<Timestamp> {
+        let asked = self.coverage.newest().map(|(at, _)| at);
+        self.unconfirmed()
+            .map(|gone| match asked {
+                Some(asked) if asked >= gone.settled() => {
+                    asked.checked_add(COVERAGE_HOLDS_HOURS.hours()).unwrap_or(Timestamp::MAX)
+                }
+                _ => gone.settled(),
+            })
+            .min()
+    }
+
+    /// The end of a scan that Inspector names and did not announce, whose list can resolve what coverage cannot, for
+    /// there was a gap. `None` while that list may lag.
+    pub fn unlisted_scan(&self, now: Timestamp) -> Option<Timestamp> {
+        let (_, answer) = self.coverage.newest()?;
+        let scanned = answer.scanned_at.filter(|_| answer.covered)?;
+        let listed = self.scans(Source::Inspector).scanned_at.is_some_and(|known| known >= scanned);
+        let settled = scanned.checked_add(LISTING_LAG).is_ok_and(|settled| settled <= now);
+        (!listed && settled && self.unconfirmed().any(|gone| gone.settled() <= scanned)).then_some(scanned)
+    }
+
+    /// What went from Inspector's findings and may not be fixed.
+    fn unconfirmed(&self) -> impl Iterator<Item = Gone> {
         self.findings
             .values()
-            .filter_map(|entry| self.gone_since(entry))
-            .filter(|gone| !self.covered_since(*gone))
-            .any(|gone| self.coverage.as_ref().is_none_or(|asked| asked.at < gone || stale(asked.at)))
+            .filter(|entry| entry.finding.source == Source::Inspector)
+            .filter_map(|entry| self.gone(entry))
+            .filter(|gone| !self.is_confirmed(Source::Inspector, *gone))
     }
 
-    fn covered_since(&self, gone: Timestamp) -> bool {
-        self.covered_at.is_some_and(|covered| covered >= gone)
+    fn scans(&self, source: Source) -> Scans {
+        self.scans.get(&source).copied().unwrap_or_default()
     }
 
-    /// Since when a finding is no longer reported: its source closed it, or a complete scan that ended after
-    /// the newest report of it did not list it.
-    fn gone_since(&self, entry: &Entry) -> Option<Timestamp> {
-        if entry.finding.status == Status::Closed {
-            return Some(entry.finding.updated_at);
+    /// How a finding went, if it did. What a list lacks is gone only if the newest report of it is older than the list
+    /// can be behind.
+    fn gone(&self, entry: &Entry) -> Option<Gone> {
+        let finding = &entry.finding;
+        if finding.status == Status::Closed {
+            return Some(Gone::Closed(finding.updated_at));
         }
-        let completed_at = self.scans.get(&entry.finding.source)?.completed_at?;
-        (!entry.listed && entry.finding.updated_at <= completed_at).then_some(completed_at)
+        let completed = self.scans(finding.source).completed_at?;
+        (!entry.listed && is_outdated(finding, completed)).then_some(Gone::Unlisted(completed))
     }
+
+    /// Whether it is known that the image was scanned when a finding of this source went, or later.
+    fn is_confirmed(&self, source: Source, gone: Gone) -> bool {
+        let scanned = self.scans(source).scanned_at;
+        let by_scan = match gone {
+            Gone::Closed(_) => scanned >= Some(gone.settled()),
+            // The list is that of a scan.
+            Gone::Unlisted(at) => scanned >= Some(at),
+        };
+        let by_coverage = source == Source::Inspector
+            && (self.coverage.vouches_for(gone.since(), scanned) || self.covered_at >= Some(gone.since()));
+        by_scan || by_coverage
+    }
+
+    /// Since when Inspector answers for what basic scanning found: since a scan of the image that ended after basic
+    /// scanning's last word. Never the other way round, because basic scanning looks at fewer kinds of packages, and
+    /// its silence says nothing of the others.
+    fn taken_over_at(&self, entry: &Entry) -> Option<Timestamp> {
+        let scanned = self.scans(Source::Inspector).scanned_at?;
+        (entry.finding.source == Source::Basic && scanned > entry.finding.updated_at).then_some(scanned)
+    }
+}
+
+/// Whether a report of a finding is so much older than a complete list that its absence from the list means that it is
+/// gone. Basic scanning's list is the result of the scan itself, and never behind.
+pub fn is_outdated(finding: &Finding, listed_at: Timestamp) -> bool {
+    let lag = match finding.source {
+        Source::Inspector => LISTING_LAG,
+        Source::Basic => SignedDuration::ZERO,
+    };
+    finding.updated_at.checked_add(lag).is_ok_and(|listed_by| listed_by < listed_at)
 }

@@ -18,7 +18,8 @@ use crate::verdict::Verdict;
 // Evidence of one image: few ids, few moments, few values, so that they collide often.
 
 fn moment() -> impl Strategy<Value = Timestamp> {
-    (0_i64..12).prop_map(second)
+    // In steps of a quarter of an hour: some are within a margin of each other, and some are not.
+    (0_i64..12).prop_map(|quarter| second(quarter * 900))
 }
 
 /// Ids 0 to 2 are Inspector's, 3 and 4 are of basic scanning.
@@ -90,15 +91,20 @@ fn any_evidence() -> impl Strategy<Value = Evidence> {
         },
     );
     let covered = (moment(), any::<bool>(), select(vec!["SUCCESSFUL", "IMAGE_ARCHIVED"])).prop_map(
-        |(at, active, reason)| Evidence::Coverage(Coverage { at, active, reason: reason.to_owned() }),
+        |(at, covered, reason)| {
+            let answer = CoverageAnswer { covered, reason: reason.to_owned(), scanned_at: None };
+            Evidence::Coverage { at, answer }
+        },
     );
     let known = proptest::option::of(moment().prop_map(|at| KnownExploited { added: Some(at), due: None }));
     let answer = (moment(), known).prop_map(|(asked_at, known)| Exploitation { asked_at, known });
     let exploited = btree_map((0..4).prop_map(|n| format!("CVE-2031-{n}")), answer, 0..3);
+    let gone = moment().prop_map(|at| Evidence::Gone { at });
     let tagged = (moment(), any_tags()).prop_map(|(at, tags)| Evidence::Tagged { at, tags });
     prop_oneof![
         4 => reported,
         1 => tagged,
+        1 => gone,
         3 => listed,
         1 => vec(any_finding(), 0..4).prop_map(Evidence::Findings),
         1 => (any_source(), moment()).prop_map(|(source, at)| Evidence::ScanFailed { source, at }),
@@ -228,91 +234,194 @@ fn of_two_reports_of_the_same_moment_the_more_open_one_is_believed() {
     }
 }
 
+/// Seconds after which a list is believed, and a "yes" about coverage.
+const LAG: i64 = LISTING_LAG.as_secs();
+const MARGIN: i64 = COVERAGE_MARGIN.as_secs();
+
 #[test]
-fn closed_finding_stands_until_coverage_says_active_at_or_after_it() {
+fn closed_finding_stands_until_coverage_vouches_for_it() {
     let mut ledger = ledger([listing(1, vec![finding("a", 1)]), report(closed("a", 10))]);
     assert_eq!(standing(&ledger, "a"), Standing::Open);
     assert_eq!(verdict(&ledger), Verdict::Quarantine);
-    assert!(ledger.facts.must_ask_coverage(second(50)));
+    assert_eq!(ledger.facts.coverage_question(), Some(second(10 + MARGIN)));
 
-    ledger.merge(coverage(9, true));
-    assert_eq!(standing(&ledger, "a"), Standing::Open, "covered before it closed says nothing");
-    assert!(ledger.facts.must_ask_coverage(second(50)));
+    ledger.merge(coverage(10 + MARGIN - 1, true));
+    assert_eq!(standing(&ledger, "a"), Standing::Open, "a yes so soon after the closing may lag");
+    assert_eq!(ledger.facts.coverage_question(), Some(second(10 + MARGIN)), "it is asked again");
 
-    ledger.merge(coverage(10, true));
+    ledger.merge(coverage(10 + MARGIN, true));
     assert_eq!(standing(&ledger, "a"), Standing::Resolved(second(10)));
     assert_eq!(verdict(&ledger), Verdict::Clear);
-    assert!(!ledger.facts.must_ask_coverage(second(50)));
+    assert_eq!(ledger.facts.coverage_question(), None);
 }
 
 #[test]
 fn closed_finding_of_an_image_that_is_no_longer_covered_stays_open() {
-    let ledger = ledger([listing(1, vec![finding("a", 1)]), report(closed("a", 10)), coverage(11, false)]);
+    let no = 10 + MARGIN;
+    let ledger = ledger([listing(1, vec![finding("a", 1)]), report(closed("a", 10)), coverage(no, false)]);
     assert_eq!(standing(&ledger, "a"), Standing::Open);
     assert_eq!(verdict(&ledger), Verdict::Quarantine);
-    assert!(!ledger.facts.must_ask_coverage(second(50)), "a no is an answer");
-    assert!(ledger.facts.must_ask_coverage(second(50 + 86_400)), "but not for ever");
+    assert_eq!(ledger.facts.coverage_question(), Some(second(no + 86_400)), "a no is an answer for a day");
 }
 
 #[test]
-fn later_scan_of_a_covered_image_answers_for_a_closed_finding() {
-    let ledger = ledger([
+fn scan_after_the_gap_answers_for_what_closed_in_it() {
+    let scan = 10 + MARGIN;
+    let archived = || vec![listing(1, vec![finding("a", 1)]), report(closed("a", 10)), coverage(11, false)];
+    let mut restored = ledger(archived());
+    restored.merge(coverage(scan + 5, true));
+    assert_eq!(standing(&restored, "a"), Standing::Open, "covered again is not scanned again");
+    restored.merge(listing(scan, vec![closed("a", 10)]));
+    assert_eq!(standing(&restored, "a"), Standing::Resolved(second(10)));
+    let mut too_soon = ledger(archived());
+    too_soon.merge(listing(scan - 1, vec![closed("a", 10)]));
+    assert_eq!(standing(&too_soon, "a"), Standing::Open, "that scan may have begun before");
+}
+
+#[test]
+fn scan_that_inspector_names_without_announcing_it_is_asked_for_after_a_gap() {
+    let scanned = 5_000;
+    let named = |at: i64, covered| Evidence::Coverage {
+        at: second(at),
+        answer: CoverageAnswer { covered, reason: String::new(), scanned_at: Some(second(scanned)) },
+    };
+    let archived = || vec![listing(1, vec![finding("a", 1)]), report(closed("a", 10)), coverage(11, false)];
+    let unlisted = |evidence: Vec<Evidence>, now| ledger(evidence).facts.unlisted_scan(second(now));
+    let restored = || [archived(), vec![named(6_000, true)]].concat();
+    assert_eq!(unlisted(restored(), scanned + LAG), Some(second(scanned)));
+    assert_eq!(unlisted(restored(), scanned + LAG - 1), None, "its list may lag");
+    assert_eq!(unlisted([archived(), vec![named(6_000, false)]].concat(), 90_000), None, "not covered");
+    let known = [restored(), vec![listing(scanned, vec![closed("a", 10)])]].concat();
+    assert_eq!(unlisted(known, 90_000), None, "it was announced after all");
+    let later = vec![
         listing(1, vec![finding("a", 1)]),
-        report(closed("a", 10)),
-        coverage(11, false),
-        listing(12, vec![closed("a", 10)]),
-    ]);
-    assert_eq!(standing(&ledger, "a"), Standing::Resolved(second(10)));
+        report(closed("a", scanned - MARGIN + 1)),
+        named(6_000, true),
+    ];
+    assert_eq!(unlisted(later, 90_000), None, "it closed too late for that scan");
+    assert_eq!(
+        unlisted(vec![listing(1, vec![finding("a", 1)]), named(6_000, true)], 90_000),
+        None,
+        "nothing closed"
+    );
 }
 
 #[test]
-fn listing_that_was_only_asked_for_shows_no_coverage() {
+fn listing_that_was_only_asked_for_is_no_scan() {
     let asked = Evidence::Listing {
         source: Source::Inspector,
-        at: second(20),
+        at: second(9_000),
         scanned: false,
         findings: vec![],
         tags: vec![],
     };
     let mut ledger = ledger([report(finding("a", 1)), asked]);
     assert_eq!(standing(&ledger, "a"), Standing::Open, "gone, but nobody knows why");
-    assert!(ledger.facts.must_ask_coverage(second(50)));
-    ledger.merge(coverage(20, true));
-    assert_eq!(standing(&ledger, "a"), Standing::Resolved(second(20)));
+    assert_eq!(ledger.facts.coverage_question(), Some(second(9_000 + MARGIN)));
+    ledger.merge(coverage(9_000 + MARGIN, true));
+    assert_eq!(standing(&ledger, "a"), Standing::Resolved(second(9_000)));
 }
 
 #[test]
 fn finding_that_a_newer_listing_lacks_is_resolved_when_that_scan_ended() {
     let ledger =
-        ledger([listing(1, vec![finding("a", 1), finding("b", 1)]), listing(10, vec![finding("b", 1)])]);
-    assert_eq!(standing(&ledger, "a"), Standing::Resolved(second(10)));
+        ledger([listing(1, vec![finding("a", 1), finding("b", 1)]), listing(9_000, vec![finding("b", 1)])]);
+    assert_eq!(standing(&ledger, "a"), Standing::Resolved(second(9_000)));
     assert_eq!(standing(&ledger, "b"), Standing::Open);
 }
 
 #[test]
-fn late_report_that_is_older_than_a_listing_without_it_is_resolved() {
-    let older = ledger([listing(10, vec![]), report(finding("a", 9))]);
-    assert_eq!(standing(&older, "a"), Standing::Resolved(second(10)));
+fn absence_from_a_list_says_nothing_of_what_was_reported_within_its_lag() {
+    let reported = |at: i64| ledger([listing(9_000, vec![]), report(finding("a", at))]);
+    let older = reported(9_000 - LAG - 1);
+    assert_eq!(standing(&older, "a"), Standing::Resolved(second(9_000)));
     assert_eq!(verdict(&older), Verdict::Clear);
-    // The findings are listed after the scan's end, so what changed in that very moment would be among them.
-    let same = ledger([listing(10, vec![]), report(finding("a", 10))]);
-    assert_eq!(standing(&same, "a"), Standing::Resolved(second(10)));
-    let newer = ledger([listing(10, vec![]), report(finding("a", 11))]);
-    assert_eq!(standing(&newer, "a"), Standing::Open);
-    assert_eq!(verdict(&newer), Verdict::Quarantine);
+    for at in [9_000 - LAG, 9_000, 9_001] {
+        assert_eq!(standing(&reported(at), "a"), Standing::Open, "{at}");
+        assert_eq!(verdict(&reported(at)), Verdict::Quarantine, "{at}");
+    }
+}
+
+fn basic(id: &str, at: i64) -> Finding {
+    Finding { source: Source::Basic, ..finding(id, at) }
+}
+
+fn basic_listing(at: i64, findings: Vec<Finding>) -> Evidence {
+    Evidence::Listing { source: Source::Basic, at: second(at), scanned: true, findings, tags: vec![] }
+}
+
+#[test]
+fn basic_scan_is_believed_at_once_for_its_own_findings() {
+    let ledger = ledger([basic_listing(1, vec![basic("a", 1)]), basic_listing(2, vec![])]);
+    assert_eq!(standing(&ledger, "a"), Standing::Resolved(second(2)));
+}
+
+#[test]
+fn clean_basic_scan_resolves_nothing_that_inspector_closed() {
+    let switched_off = [listing(1, vec![finding("a", 1)]), report(closed("a", 10)), coverage(5_000, false)];
+    let mut ledger = ledger(switched_off);
+    ledger.merge(basic_listing(9_000, vec![]));
+    assert_eq!(standing(&ledger, "a"), Standing::Open);
+    assert_eq!(verdict(&ledger), Verdict::Quarantine);
+}
+
+#[test]
+fn inspector_takes_over_from_basic_scanning_with_a_scan_of_its_own() {
+    let mut ledger = ledger([basic_listing(10, vec![basic("a", 10)])]);
+    ledger.merge(listing(10, vec![]));
+    assert_eq!(standing(&ledger, "a"), Standing::Open, "not after it");
+    ledger.merge(Evidence::Listing {
+        source: Source::Inspector,
+        at: second(11),
+        scanned: false,
+        findings: vec![],
+        tags: vec![],
+    });
+    assert_eq!(standing(&ledger, "a"), Standing::Open, "a list is no scan");
+    ledger.merge(listing(11, vec![]));
+    assert_eq!(standing(&ledger, "a"), Standing::Resolved(second(11)));
+    ledger.merge(basic_listing(20, vec![basic("a", 20)]));
+    assert_eq!(standing(&ledger, "a"), Standing::Open, "basic scanning is back");
+}
+
+#[test]
+fn suppressed_finding_that_closes_with_its_image_stays_suppressed() {
+    let suppressed = Finding { status: Status::Suppressed, ..finding("a", 1) };
+    for evidence in [
+        vec![listing(5, vec![suppressed.clone()]), report(closed("a", 10))],
+        vec![report(closed("a", 10)), listing(5, vec![suppressed.clone()])],
+    ] {
+        assert_eq!(standing(&ledger(evidence.clone()), "a"), Standing::Suppressed);
+        assert_eq!(verdict(&ledger(evidence)), Verdict::Clear);
+    }
+    let shown_since = [listing(5, vec![suppressed]), report(finding("a", 7)), report(closed("a", 10))];
+    assert_eq!(standing(&ledger(shown_since), "a"), Standing::Open);
+}
+
+#[test]
+fn image_is_gone_from_its_deletion_until_it_is_pushed_again() {
+    let mut ledger = ledger([act(ActionType::Push, Some("1.0"), 1), act(ActionType::Delete, Some("1.0"), 5)]);
+    assert!(!ledger.facts.is_gone(), "a tag was taken off");
+    ledger.merge(act(ActionType::Delete, None, 5));
+    assert!(ledger.facts.is_gone());
+    ledger.merge(Evidence::Tagged { at: second(6), tags: vec![] });
+    assert!(!ledger.facts.is_gone(), "the registry has it");
+    ledger.merge(Evidence::Gone { at: second(7) });
+    assert!(ledger.facts.is_gone());
+    ledger.merge(act(ActionType::Push, None, 7));
+    assert!(!ledger.facts.is_gone());
 }
 
 #[test]
 fn listing_of_one_source_says_nothing_about_findings_of_the_other() {
-    let basic = Finding { source: Source::Basic, ..finding("a", 1) };
-    let ledger = ledger([report(basic), listing(10, vec![])]);
+    let ledger = ledger([report(finding("a", 1)), basic_listing(9_000, vec![])]);
     assert_eq!(standing(&ledger, "a"), Standing::Open);
 }
 
 #[test]
 fn late_listing_of_an_older_scan_does_not_bring_a_resolved_finding_back() {
-    let ledger = ledger([listing(10, vec![]), listing(5, vec![finding("a", 1)])]);
-    assert_eq!(standing(&ledger, "a"), Standing::Resolved(second(10)));
+    let ledger = ledger([listing(9_000, vec![]), listing(5, vec![finding("a", 1)])]);
+    assert_eq!(standing(&ledger, "a"), Standing::Resolved(second(9_000)));
 }
 
 #[test]
@@ -367,8 +476,8 @@ fn suppressed_finding_that_a_listing_lacks_is_resolved_and_else_suppressed() {
     let mut ledger = ledger([listing(5, vec![suppressed])]);
     assert_eq!(standing(&ledger, "a"), Standing::Suppressed);
     assert_eq!(judge(&ledger, &strict(), second(6)).verdict, Verdict::Clear);
-    ledger.merge(listing(10, vec![]));
-    assert_eq!(standing(&ledger, "a"), Standing::Resolved(second(10)));
+    ledger.merge(listing(9_000, vec![]));
+    assert_eq!(standing(&ledger, "a"), Standing::Resolved(second(9_000)));
 }
 
 fn act(action: ActionType, tag: Option<&str>, at: i64) -> Evidence {
@@ -430,12 +539,24 @@ fn earliest_push_and_its_pusher_are_kept() {
 
 #[test]
 fn resolved_finding_stays_resolved_when_its_image_is_archived_later() {
+    let yes = 20 + MARGIN;
     let mut ledger =
-        ledger([listing(10, vec![finding("a", 1)]), report(closed("a", 20)), coverage(30, true)]);
-    let resolved = ledger.facts.standing(&ledger.facts.findings["a"]);
-    assert_eq!(resolved, Standing::Resolved(second(20)));
-    assert!(ledger.merge(coverage(40, false)));
-    assert_eq!(ledger.facts.standing(&ledger.facts.findings["a"]), resolved);
+        ledger([listing(10, vec![finding("a", 1)]), report(closed("a", 20)), coverage(yes, true)]);
+    assert_eq!(standing(&ledger, "a"), Standing::Resolved(second(20)));
+    assert!(ledger.merge(coverage(yes + 10, false)));
+    assert_eq!(standing(&ledger, "a"), Standing::Resolved(second(20)));
+}
+
+#[test]
+fn what_an_earlier_version_resolved_stays_resolved() {
+    let mut ledger = ledger([listing(10, vec![finding("a", 1)]), report(closed("a", 20))]);
+    let json = serde_json::to_string(&ledger.facts).unwrap();
+    let old = json.replacen('{', r#"{"coverage":{"at":"2031-01-01T00:00:20Z","active":true,"reason":"SUCCESSFUL"},"covered_at":"2031-01-01T00:00:20Z","#, 1);
+    let facts: Facts = serde_json::from_str(&old).unwrap();
+    ledger.facts.covered_at = facts.covered_at;
+    assert_eq!(standing(&ledger, "a"), Standing::Resolved(second(20)));
+    ledger.merge(report(closed("a", 21)));
+    assert_eq!(standing(&ledger, "a"), Standing::Open, "but nothing that closed since");
 }
 
 proptest! {

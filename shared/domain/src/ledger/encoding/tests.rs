@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
+use crate::image::ImageId;
 use crate::samples;
 
 fn any_time() -> impl Strategy<Value = Timestamp> {
@@ -51,12 +52,13 @@ fn any_entry() -> impl Strategy<Value = (Entry, AnnouncedFinding)> {
         select(vec![Source::Inspector, Source::Basic]),
     );
     let announced = (any::<[bool; 5]>(), proptest::option::of(any_severity()));
-    (named, times, rated, any::<bool>(), announced).prop_map(
+    let before = proptest::option::of((any_time(), any::<bool>()));
+    (named, times, rated, (any::<bool>(), before), announced).prop_map(
         |(
             (id, vulnerability, severity, packages),
             (updated_at, first_seen, last_seen),
             (score, epss, exploit, fix, status, source),
-            listed,
+            (listed, before),
             ([open, waived, alert, quarantine, exploited], announced_severity),
         )| {
             let finding = Finding {
@@ -76,7 +78,11 @@ fn any_entry() -> impl Strategy<Value = (Entry, AnnouncedFinding)> {
             };
             let severity = announced_severity;
             let announced = AnnouncedFinding { open, waived, alert, quarantine, exploited, severity };
-            (Entry { finding, listed }, announced)
+            let mut entry = Entry { listed, ..Entry::new(finding) };
+            if let (Status::Closed, Some((at, suppressed))) = (entry.finding.status, before) {
+                entry.last_open = Some((at, if suppressed { Status::Suppressed } else { Status::Active }));
+            }
+            (entry, announced)
         },
     )
 }
@@ -164,8 +170,49 @@ proptest! {
 fn newer_format_is_refused_by_its_number() {
     let mut bytes = encode(&Ledger::new(samples::image())).unwrap();
     bytes[0] = FORMAT + 1;
-    assert!(matches!(decoded(&bytes), Err(EncodingError::Format(2))));
+    assert!(matches!(decoded(&bytes), Err(EncodingError::Format(3))));
     assert!(matches!(decoded(&[]), Err(EncodingError::Damaged("empty"))));
+}
+
+/// Two findings as format 1 stored them, of regions whose partitions it got right and wrong.
+#[test]
+fn format_1_is_read_with_the_ids_that_it_wrote() {
+    for region in ["eu-west-1", "cn-north-1", "eusc-de-east-1"] {
+        let image = ImageId { region: region.to_owned(), ..samples::image() };
+        let prefix = format_1::arn_prefix(&image);
+        let columns = Columns {
+            texts: ["CVE-1", "CVE-2", "HIGH"].map(str::to_owned).into(),
+            random_ids: vec![[0; 16], [0xab; 16]],
+            ids: vec![0, 0],
+            sources: vec![Source::Inspector; 2],
+            vulnerabilities: vec![0, 1],
+            severities: vec![2, 2],
+            statuses: vec![Status::Active, Status::Closed],
+            scores: vec![0, 0],
+            epss: vec![0, 0],
+            exploits: vec![None, None],
+            fixes: vec![Fix::Unknown; 2],
+            package_counts: vec![0, 0],
+            first_seen: vec![0, 0],
+            last_seen: vec![0, 0],
+            updated_at: vec![5, 6],
+            listed: vec![true, false],
+            announced: vec![1, 0],
+            announced_severities: vec![0, 0],
+            ..Columns::default()
+        };
+        let mut bytes = vec![1];
+        bytes.extend(compressor().unwrap().compress(&postcard::to_stdvec(&columns).unwrap()).unwrap());
+        let mut ledger = Ledger::new(image);
+        decode(&bytes, &mut ledger).unwrap();
+        let ids: Vec<&str> = ledger.facts.findings.keys().map(String::as_str).collect();
+        assert_eq!(ids, [format!("{prefix}{:0>32}", ""), format!("{prefix}{}", "ab".repeat(16))]);
+        assert!(ledger.announced.findings[ids[0]].open);
+        assert_eq!(ledger.facts.findings[ids[1]].last_open, None);
+        let mut again = Ledger::new(ledger.image.clone());
+        decode(&encode(&ledger).unwrap(), &mut again).unwrap();
+        assert_eq!(again.facts.findings, ledger.facts.findings, "format 2 keeps the ids");
+    }
 }
 
 /// Sebastiano Vigna's `SplitMix64`: small, seeded, and as good as random for a compressor.
@@ -275,7 +322,7 @@ fn realistic(count: usize) -> Vec<(Entry, AnnouncedFinding)> {
                 last_seen: time(last_seen),
                 first_seen: time(first_seen),
             };
-            (Entry { finding, listed: true }, announced)
+            (Entry { listed: true, ..Entry::new(finding) }, announced)
         })
         .collect()
 }

@@ -1,0 +1,68 @@
+//! A ledger that is being updated, what AWS answered about it, and what is left to do.
+
+use std::collections::BTreeMap;
+
+use domain::event::{Event, ScanOutcome};
+use domain::finding::Source;
+use domain::ledger::{Evidence, Ledger};
+use lambda::batch::Report;
+
+use crate::AssessError;
+
+pub(crate) struct Draft<'a> {
+    pub(crate) ledger: &'a mut Ledger,
+    /// What AWS was asked in this update. It stays true where somebody else stored the ledger meanwhile.
+    pub(crate) answers: &'a mut Vec<Evidence>,
+    pub(crate) unfinished: &'a mut Unfinished,
+}
+
+impl Draft<'_> {
+    /// Merges an answer. Returns whether it changed anything that was known.
+    pub(crate) fn learn(&mut self, evidence: Evidence) -> bool {
+        self.answers.push(evidence.clone());
+        self.ledger.merge(evidence)
+    }
+
+    /// Merges the answers that an earlier attempt got.
+    pub(crate) fn recall(&mut self) -> bool {
+        self.answers.iter().fold(false, |changed, evidence| self.ledger.merge(evidence.clone()) | changed)
+    }
+}
+
+/// What is left to do for an image whose evidence is stored and judged.
+#[derive(Debug, Default)]
+pub(crate) struct Unfinished {
+    /// Why what a scan of this source found is not all there.
+    pub(crate) scans: BTreeMap<Source, AssessError>,
+    /// Why a question must be asked again.
+    question: Option<AssessError>,
+}
+
+impl Unfinished {
+    /// Notes why a question must be asked again. A failure counts for more than a wait, and of two the first.
+    pub(crate) fn ask_again(&mut self, problem: AssessError) {
+        let waits = |problem: &AssessError| matches!(problem, AssessError::TooEarly { .. });
+        if self.question.as_ref().is_none_or(|known| waits(known) && !waits(&problem)) {
+            self.question = Some(problem);
+        }
+    }
+
+    /// What that means for each message; the events stand in the order of the messages. To ask again one message must
+    /// come back, whichever.
+    pub(crate) fn report(self, messages: Vec<String>, events: &[Event]) -> Report {
+        let mut report = Report::default();
+        let mut question = self.question;
+        for (message, event) in messages.into_iter().zip(events).rev() {
+            let problem = match event {
+                Event::Scan(scan) if scan.outcome != ScanOutcome::Failed => self.scans.get(&scan.source),
+                _ => None,
+            };
+            match (problem, question.take()) {
+                (Some(problem), _) => report.fail([message], problem),
+                (None, Some(problem)) => report.fail([message], &problem),
+                (None, None) => report.handled.push(message),
+            }
+        }
+        report
+    }
+}

@@ -1,0 +1,88 @@
+//! Asking what the events alone do not say, where that matters. None of it holds a verdict back: what cannot be had now
+//! is asked again later.
+
+use aws::ecr::ImageDescription;
+use domain::finding::Source;
+use domain::ledger::Evidence;
+use jiff::{Timestamp, ToSpan};
+
+use crate::draft::Draft;
+use crate::{AssessError, AssessImage, question};
+
+/// How far ahead a question is waited for. One that is further away is asked with the next evidence.
+const HORIZON_MINUTES: i64 = 60;
+
+impl AssessImage {
+    /// Asks for what is missing. Of an image whose first scan is running nothing is said yet, so nothing is asked.
+    /// Returns whether that changed anything that was known.
+    pub(crate) async fn enrich(&self, draft: &mut Draft<'_>) -> bool {
+        let facts = &draft.ledger.facts;
+        if facts.is_gone() || !facts.is_scanned() && !facts.has_failed_scan() {
+            return false;
+        }
+        let mut changed = false;
+        // The event of its push was lost, or is late.
+        if facts.pushed_at.is_none() {
+            match self.describe(draft).await {
+                Ok(described) => changed |= described,
+                Err(problem) => draft.unfinished.ask_again(problem),
+            }
+        }
+        match self.ask_coverage(draft).await {
+            Ok(covered) => changed |= covered,
+            Err(problem) => draft.unfinished.ask_again(problem),
+        }
+        let now = self.clock.now();
+        let questions = question::open_questions(draft.ledger, &self.policy, now);
+        if !questions.is_empty() {
+            let answers = self.inspector.exploitation(&questions, now).await;
+            changed |= draft.learn(Evidence::Exploitation(answers.known));
+            if let Some(error) = answers.error {
+                draft.unfinished.ask_again(error.into());
+            }
+        }
+        changed
+    }
+
+    /// Asks the registry for the image: its tags and its push, or that it is gone. Returns whether that was news.
+    pub(crate) async fn describe(&self, draft: &mut Draft<'_>) -> Result<bool, AssessError> {
+        let at = self.clock.now();
+        let Some(ImageDescription { tags, pushed_at, media_type }) =
+            self.registry.describe(&draft.ledger.image).await?
+        else {
+            return Ok(draft.learn(Evidence::Gone { at }));
+        };
+        let tagged = draft.learn(Evidence::Tagged { at, tags });
+        let described =
+            pushed_at.is_some_and(|pushed_at| draft.learn(Evidence::Described { pushed_at, media_type }));
+        Ok(tagged | described)
+    }
+
+    /// Asks whether Inspector scans the image, where findings have gone of which that decides whether they are fixed.
+    async fn ask_coverage(&self, draft: &mut Draft<'_>) -> Result<bool, AssessError> {
+        let now = self.clock.now();
+        let mut changed = false;
+        if draft.ledger.facts.coverage_question().is_some_and(|due| due <= now) {
+            let answer = self.inspector.coverage(&draft.ledger.image).await?;
+            changed |= draft.learn(Evidence::Coverage { at: now, answer });
+            if let Some(at) = draft.ledger.facts.unlisted_scan(now) {
+                let source = Source::Inspector;
+                let findings = self.inspector.findings(&draft.ledger.image).await?;
+                changed |=
+                    draft.learn(Evidence::Listing { source, at, scanned: true, findings, tags: vec![] });
+            }
+        }
+        match draft.ledger.facts.coverage_question().filter(|due| is_near(*due, now)) {
+            Some(until) => {
+                let reason = "closed findings may be fixed, or no longer scanned for";
+                draft.unfinished.ask_again(AssessError::TooEarly { reason, until });
+                Ok(changed)
+            }
+            None => Ok(changed),
+        }
+    }
+}
+
+fn is_near(due: Timestamp, now: Timestamp) -> bool {
+    due > now && now.checked_add(HORIZON_MINUTES.minutes()).is_ok_and(|horizon| due <= horizon)
+}

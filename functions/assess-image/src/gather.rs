@@ -1,0 +1,135 @@
+//! Taking in what a batch says of an image: findings, scans, and the lists that belong to them.
+
+use aws::ecr::ScanResult;
+use domain::event::{Event, FindingReport, ScanOutcome, ScanReport};
+use domain::finding::Source;
+use domain::image::ImageId;
+use domain::ledger::{Evidence, LISTING_LAG};
+use jiff::{Timestamp, ToSpan};
+
+use crate::adoption::{Adoption, adoption, is_alive};
+use crate::draft::Draft;
+use crate::{AssessError, AssessImage, scan};
+
+/// How long to wait for a scan that Inspector says is under way.
+const SCAN_MINUTES: i64 = 15;
+
+impl AssessImage {
+    /// Merges the evidence. Returns whether it changed anything that was known. What cannot be had besides keeps nothing
+    /// out of the ledger that is here.
+    pub(crate) async fn gather(&self, draft: &mut Draft<'_>, events: &[Event]) -> bool {
+        let mut changed = false;
+        for report in findings(events) {
+            changed |= draft.ledger.merge(Evidence::Finding(Box::new(report.clone())));
+        }
+        for ((source, _), report) in scan::newest(events) {
+            match self.take_scan(draft, report).await {
+                Ok(scanned) => changed |= scanned,
+                Err(problem) => {
+                    draft.unfinished.scans.insert(source, problem);
+                }
+            }
+        }
+        match self.adopt(draft, events).await {
+            Ok(adopted) => changed | adopted,
+            Err(problem) => {
+                draft.unfinished.ask_again(problem);
+                changed
+            }
+        }
+    }
+
+    /// Merges what a scan found. Returns whether that changed anything.
+    async fn take_scan(&self, draft: &mut Draft<'_>, report: &ScanReport) -> Result<bool, AssessError> {
+        let ScanReport { source, at, ref outcome, .. } = *report;
+        let known = draft.ledger.facts.scans.get(&source).copied().unwrap_or_default();
+        let counts = match outcome {
+            ScanOutcome::Failed => return Ok(draft.ledger.merge(Evidence::ScanFailed { source, at })),
+            // This scan's truth is in the ledger already, or a newer one's.
+            ScanOutcome::Complete(_) if known.completed_at >= Some(at) => {
+                return Ok(draft.ledger.merge(Evidence::Scanned { source, at }));
+            }
+            ScanOutcome::Complete(counts) => counts,
+        };
+        let findings = match self.listing(&draft.ledger.image, source).await? {
+            ScanResult::Complete(findings) => findings,
+            ScanResult::Failed(_) => return Ok(draft.learn(Evidence::ScanFailed { source, at })),
+            ScanResult::Gone => {
+                let now = self.clock.now();
+                tracing::info!(image = %draft.ledger.image, "the image went before its scan was read");
+                return Ok(draft.learn(Evidence::Gone { at: now }));
+            }
+            ScanResult::Pending(status) => return Err(AssessError::ScanPending(status)),
+        };
+        let reported = scan::reported(draft.ledger, report, &findings);
+        let problem = if scan::agrees(counts, at, findings.iter().chain(reported)) {
+            self.too_early(at).filter(|_| counts.total.is_none())
+        } else {
+            Some(AssessError::Incomplete { from: source, counts: counts.clone(), listed: findings.len() })
+        };
+        if let Some(problem) = problem {
+            draft.learn(Evidence::Findings(findings));
+            return Err(problem);
+        }
+        let tags = report.tags.clone();
+        Ok(draft.learn(Evidence::Listing { source, at, scanned: true, findings, tags }))
+    }
+
+    /// Why the list of a scan that does not say how many findings it has cannot be believed yet.
+    fn too_early(&self, ended: Timestamp) -> Option<AssessError> {
+        let until = ended.checked_add(LISTING_LAG).ok().filter(|until| *until > self.clock.now())?;
+        Some(AssessError::TooEarly { reason: "the scan does not say how many findings it has", until })
+    }
+
+    /// Asks for all findings of an image that was scanned before the ledger knew of it. Returns whether that changed
+    /// anything.
+    async fn adopt(&self, draft: &mut Draft<'_>, events: &[Event]) -> Result<bool, AssessError> {
+        let now = self.clock.now();
+        let overdue = self.policy.unscanned.as_ref().map(|unscanned| unscanned.after_minutes);
+        let at = match adoption(draft.ledger, overdue, now) {
+            Adoption::No => return Ok(false),
+            Adoption::WaitUntil(until) => {
+                return Err(AssessError::TooEarly { reason: "the first scan may be under way", until });
+            }
+            Adoption::AsOf(at) => at,
+        };
+        // Whether it is still in the registry is not worth an alert too few.
+        let described = self.describe(draft).await.unwrap_or_else(|problem| {
+            draft.unfinished.ask_again(problem);
+            false
+        });
+        if draft.ledger.facts.is_gone() {
+            return Ok(described);
+        }
+        let answer = self.inspector.coverage(&draft.ledger.image).await?;
+        let promised = answer.promises_a_scan();
+        let asked = draft.learn(Evidence::Coverage { at: now, answer });
+        if promised {
+            let until = now.checked_add(SCAN_MINUTES.minutes()).unwrap_or(now);
+            return Err(AssessError::TooEarly {
+                reason: "Amazon Inspector is about to scan the image",
+                until,
+            });
+        }
+        let listed = self.inspector.findings(&draft.ledger.image).await?;
+        if !is_alive(findings(events), &listed) {
+            return Ok(described | asked);
+        }
+        let source = Source::Inspector;
+        Ok(draft.learn(Evidence::Listing { source, at, scanned: false, findings: listed, tags: vec![] }))
+    }
+
+    pub(crate) async fn listing(&self, image: &ImageId, source: Source) -> Result<ScanResult, AssessError> {
+        Ok(match source {
+            Source::Inspector => ScanResult::Complete(self.inspector.findings(image).await?),
+            Source::Basic => self.registry.basic_scan(image).await?,
+        })
+    }
+}
+
+fn findings(events: &[Event]) -> impl Iterator<Item = &FindingReport> {
+    events.iter().filter_map(|event| match event {
+        Event::Finding(report) => Some(&**report),
+        _ => None,
+    })
+}

@@ -1,0 +1,103 @@
+//! Whether Amazon Inspector scans an image: every answer that it gave, so that gaps are seen.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// How long after a finding has closed a "yes" says that the image was scanned when it closed. Inspector closes
+/// findings because it stops scanning an image; coverage may show that a little later. Amazon names no figure.
+pub const COVERAGE_MARGIN: SignedDuration = SignedDuration::from_mins(10);
+
+/// How many answers are kept. Asked once a day at most, unless findings close.
+const ANSWERS: usize = 48;
+
+/// Inspector's answer to the question whether it scans an image.
+///
+/// In the derived order a "no" is the smaller, and of two answers at the same moment the smaller is believed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct CoverageAnswer {
+    /// Whether it scans the image now.
+    pub covered: bool,
+    /// Inspector's reason code.
+    pub reason: String,
+    /// When it last checked the image for vulnerabilities, if it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scanned_at: Option<Timestamp>,
+}
+
+impl CoverageAnswer {
+    /// The answer about an image that Inspector does not list at all.
+    pub fn not_listed() -> Self {
+        Self { covered: false, reason: "NOT_COVERED".to_owned(), scanned_at: None }
+    }
+
+    /// Reads a `CoveredResource`: its status code, its reason and its `lastScannedAt`.
+    ///
+    /// Only `ACTIVE` because of `SUCCESSFUL` is a "yes". `PENDING_INITIAL_SCAN` and the like promise a scan, which
+    /// says nothing of what closed before it; and a reason that is not known may mean anything.
+    pub fn read(status: &str, reason: &str, scanned_at: Option<Timestamp>) -> Self {
+        let covered = (status, reason) == ("ACTIVE", "SUCCESSFUL");
+        Self { covered, reason: crate::text::sanitize(reason), scanned_at }
+    }
+
+    /// Whether a scan of the image is announced and has not ended.
+    pub fn promises_a_scan(&self) -> bool {
+        self.reason.starts_with("PENDING_") && self.reason != "PENDING_DISABLE"
+            || self.reason == "SCAN_IN_PROGRESS"
+    }
+}
+
+/// The answers, by when Inspector was asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Coverage(BTreeMap<Timestamp, CoverageAnswer>);
+
+impl Coverage {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The newest answer, and when it was given.
+    pub fn newest(&self) -> Option<(Timestamp, &CoverageAnswer)> {
+        self.0.last_key_value().map(|(at, answer)| (*at, answer))
+    }
+
+    /// Whether the image was covered when a finding closed and without a gap until at least [`COVERAGE_MARGIN`] later.
+    /// A scan shows coverage as a "yes" does.
+    pub(super) fn vouches_for(&self, closed: Timestamp, scanned: Option<Timestamp>) -> bool {
+        let before = self.0.range(..closed).next_back();
+        let ended = before.is_some_and(|(at, answer)| {
+            !answer.covered && !scanned.is_some_and(|scanned| *at < scanned && scanned <= closed)
+        });
+        let Ok(settled) = closed.checked_add(COVERAGE_MARGIN) else { return false };
+        !ended
+            && self.0.range(closed..).take_while(|(_, answer)| answer.covered).any(|(at, _)| *at >= settled)
+    }
+
+    /// The join. Returns whether the answer was news.
+    pub(super) fn merge(&mut self, at: Timestamp, answer: CoverageAnswer) -> bool {
+        if self.0.get(&at).is_some_and(|known| *known <= answer) {
+            return false;
+        }
+        self.0.insert(at, answer);
+        if self.0.len() > ANSWERS { self.forget_one() != Some(at) } else { true }
+    }
+
+    /// Forgets the oldest answer between two like it, without which every closing stands as before. Where there is
+    /// none, forgets the oldest "yes": that can only make what is resolved open again.
+    fn forget_one(&mut self) -> Option<Timestamp> {
+        let answers: Vec<(Timestamp, bool)> =
+            self.0.iter().map(|(at, answer)| (*at, answer.covered)).collect();
+        let between =
+            answers.windows(3).find(|three| three.iter().all(|(_, covered)| *covered == three[0].1));
+        let spare = between
+            .map(|three| three[1].0)
+            .or_else(|| answers.iter().find(|(_, covered)| *covered).map(|(at, _)| *at))?;
+        self.0.remove(&spare);
+        Some(spare)
+    }
+}
+
+#[cfg(test)]
+mod tests;
