@@ -43,7 +43,8 @@ impl Unfinished {
     pub(crate) fn ask_again(&mut self, problem: AssessError) {
         let waits = |problem: &AssessError| matches!(problem, AssessError::TooEarly { .. });
         if self.question.as_ref().is_none_or(|known| waits(known) && !waits(&problem)) {
-            self.question = Some(problem);
+            self.question =
+                Some(if waits(&problem) { problem } else { AssessError::Unanswered(Box::new(problem)) });
         }
     }
 

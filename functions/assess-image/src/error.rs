@@ -6,7 +6,7 @@ use aws::inspector::FindingsError;
 use domain::event::Counts;
 use domain::finding::Source;
 use jiff::Timestamp;
-use lambda::batch::Retryable;
+use lambda::batch::{Retry, Retryable};
 use thiserror::Error;
 
 /// Why an image could not be assessed, or not by all that there is to know of it.
@@ -23,18 +23,25 @@ pub enum AssessError {
     Incomplete { from: Source, counts: Counts, listed: usize },
     #[error("the result of the basic scan is not available yet: its status is {0}")]
     ScanPending(String),
+    /// The evidence is stored and judged, but what could not be asked may change that.
+    #[error("a question must be asked again: {0}")]
+    Unanswered(#[source] Box<Self>),
     /// The evidence is stored, but the next step must wait.
     #[error("{reason}; that can be told from {until}")]
     TooEarly { reason: &'static str, until: Timestamp },
 }
 
 impl Retryable for AssessError {
-    fn is_retryable(&self) -> bool {
+    fn retry(&self) -> Retry {
         match self {
-            Self::Ledger(error) => error.is_retryable(),
-            Self::Findings(error) => error.is_retryable(),
-            Self::Aws(error) => error.retryable,
-            Self::Incomplete { .. } | Self::ScanPending(_) | Self::TooEarly { .. } => true,
+            Self::Ledger(error) => error.retry(),
+            Self::Aws(error) | Self::Findings(FindingsError::Aws(error)) if error.is_throttled() => Retry::Later,
+            Self::Findings(error) => Retry::if_it_may_help(error.is_retryable()),
+            Self::Aws(error) => error.retry(),
+            Self::Unanswered(error) if error.retry() == Retry::Never => Retry::Never,
+            Self::Unanswered(_) | Self::Incomplete { .. } | Self::ScanPending(_) | Self::TooEarly { .. } => {
+                Retry::Later
+            }
         }
     }
 }

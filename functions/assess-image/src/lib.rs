@@ -13,6 +13,7 @@ use aws::dynamodb::Ledgers;
 use aws::ecr::Registry;
 use aws::eventbridge::Announcements;
 use aws::inspector::Inspector;
+use aws::sqs::Queue;
 use aws_config::SdkConfig;
 use aws_lambda_events::event::sqs::SqsEvent;
 use domain::event::{Event, EventError, Foreign};
@@ -35,11 +36,12 @@ pub struct AssessImage {
     pub(crate) announcements: Announcements,
     pub(crate) policy: Policy,
     pub(crate) clock: Clock,
+    queue: Queue,
     scope: Scope,
 }
 
 impl AssessImage {
-    /// Reads `TABLE_NAME`, `EVENT_BUS_NAME`, `POLICY_FILE`, `PARTITION` (optional: where ARNs are, such as `aws-cn`) and
+    /// Reads `TABLE_NAME`, `EVENT_BUS_NAME`, `POLICY_FILE`, `QUEUE_URL`, `PARTITION` (optional: where ARNs are, such as `aws-cn`) and
     /// what [`Scope::new`] reads.
     pub fn new(
         config: &SdkConfig,
@@ -63,15 +65,16 @@ impl AssessImage {
             ),
             policy,
             clock,
+            queue: Queue::new(aws_sdk_sqs::Client::new(config), environment.required("QUEUE_URL")?),
             scope: Scope::new(environment)?,
         })
     }
 
     /// Handles a batch: one update an image, whatever the number of its messages. Images for which no time is
-    /// left go back to the queue.
+    /// left, and scans whose findings cannot be listed yet, are deferred.
     pub async fn handle(&self, event: SqsEvent, deadline: Deadline) -> Report {
         let read = |body: &str| self.read(body);
-        batch::by_subject(event, deadline, read, async |image, received| {
+        batch::by_subject(event, deadline, &self.queue, read, async |image, received| {
             let (messages, events) = batch::split(received);
             match self.update(&image, &events).await {
                 Ok(unfinished) => unfinished.report(messages, &events),

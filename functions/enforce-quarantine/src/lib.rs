@@ -3,13 +3,14 @@
 use aws::AwsError;
 use aws::dynamodb::{LedgerError, Ledgers};
 use aws::ecr::{PutTag, Registry};
+use aws::sqs::Queue;
 use aws_config::SdkConfig;
 use aws_lambda_events::event::sqs::SqsEvent;
 use domain::assessment::{AnnouncementError, Assessment};
 use domain::image::ImageId;
 use domain::quarantine::{Mode, Plan, Step, plan};
 use domain::verdict::Verdict;
-use lambda::batch::{self, Report, Retryable, Subject};
+use lambda::batch::{self, Report, Retry, Retryable, Subject};
 use lambda::deadline::Deadline;
 use lambda::environment::{Environment, EnvironmentError};
 use thiserror::Error;
@@ -22,6 +23,7 @@ const ATTEMPTS: u32 = 3;
 pub struct EnforceQuarantine {
     ledgers: Ledgers,
     registry: Registry,
+    queue: Queue,
     mode: Mode,
 }
 
@@ -41,28 +43,29 @@ pub enum QuarantineError {
 }
 
 impl Retryable for QuarantineError {
-    fn is_retryable(&self) -> bool {
+    fn retry(&self) -> Retry {
         match self {
-            Self::Ledger(error) => error.is_retryable(),
-            Self::Aws(error) => error.retryable,
-            Self::NotThere { .. } | Self::Unsettled(_) => true,
+            Self::Ledger(error) => error.retry(),
+            Self::Aws(error) => error.retry(),
+            Self::NotThere { .. } | Self::Unsettled(_) => Retry::ByTheQueue,
         }
     }
 }
 
 impl EnforceQuarantine {
-    /// Reads `TABLE_NAME` and `QUARANTINE_MODE` (default `observe`).
+    /// Reads `TABLE_NAME`, `QUEUE_URL` and `QUARANTINE_MODE` (default `observe`).
     pub fn new(config: &SdkConfig, environment: &Environment) -> Result<Self, EnvironmentError> {
         Ok(Self {
             ledgers: Ledgers::new(aws_sdk_dynamodb::Client::new(config), environment.required("TABLE_NAME")?),
             registry: Registry::new(aws_sdk_ecr::Client::new(config)),
+            queue: Queue::new(aws_sdk_sqs::Client::new(config), environment.required("QUEUE_URL")?),
             mode: environment.parsed("QUARANTINE_MODE")?,
         })
     }
 
     /// Handles a batch: each image once, whatever the number of its announcements.
     pub async fn handle(&self, event: SqsEvent, deadline: Deadline) -> Report {
-        batch::by_subject(event, deadline, announced_image, async |image, received| {
+        batch::by_subject(event, deadline, &self.queue, announced_image, async |image, received| {
             let (messages, _) = batch::split(received);
             Report::of(messages, self.enforce(&image).await)
         })

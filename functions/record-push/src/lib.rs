@@ -1,6 +1,7 @@
 //! Records who pushed what: the tags, when, the media type and the pusher.
 
 use aws::dynamodb::{Change, LedgerError, Ledgers, StoredLedger};
+use aws::sqs::Queue;
 use aws_config::SdkConfig;
 use aws_lambda_events::event::sqs::SqsEvent;
 use domain::event::{Event, EventError, Foreign};
@@ -16,14 +17,16 @@ use lambda::scope::Scope;
 #[derive(Debug)]
 pub struct RecordPush {
     ledgers: Ledgers,
+    queue: Queue,
     scope: Scope,
 }
 
 impl RecordPush {
-    /// Reads `TABLE_NAME` and what [`Scope::new`] reads.
+    /// Reads `TABLE_NAME`, `QUEUE_URL` and what [`Scope::new`] reads.
     pub fn new(config: &SdkConfig, environment: &Environment) -> Result<Self, EnvironmentError> {
         Ok(Self {
             ledgers: Ledgers::new(aws_sdk_dynamodb::Client::new(config), environment.required("TABLE_NAME")?),
+            queue: Queue::new(aws_sdk_sqs::Client::new(config), environment.required("QUEUE_URL")?),
             scope: Scope::new(environment)?,
         })
     }
@@ -31,7 +34,7 @@ impl RecordPush {
     /// Handles a batch: one update an image, whatever the number of its messages.
     pub async fn handle(&self, event: SqsEvent, deadline: Deadline) -> Report {
         let read = |body: &str| self.read(body);
-        batch::by_subject(event, deadline, read, async |image, received| {
+        batch::by_subject(event, deadline, &self.queue, read, async |image, received| {
             let (messages, evidence) = batch::split(received);
             Report::of(messages, self.update(&image, &evidence).await)
         })

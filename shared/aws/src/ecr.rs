@@ -64,6 +64,9 @@ const MEDIA_TYPES: [&str; 4] = [
     "application/vnd.docker.distribution.manifest.list.v2+json",
 ];
 
+/// The largest page of a scan's findings; without this, ECR returns 100.
+const FINDINGS_PER_PAGE: i32 = 1000;
+
 impl Registry {
     pub fn new(client: Client) -> Self {
         Self { client }
@@ -79,6 +82,7 @@ impl Registry {
             .repository_name(&image.repository)
             .image_id(by_digest(image))
             .into_paginator()
+            .page_size(FINDINGS_PER_PAGE)
             .send();
         let mut findings = Vec::new();
         while let Some(page) = pages.next().await {

@@ -32,11 +32,7 @@ impl AwsError {
         // a broken connection or a failure inside the service, may pass.
         let refused =
             status.is_some_and(|status| (400..500).contains(&status) && status != 429 && status != 408);
-        let throttled = code.as_deref().is_some_and(|code| {
-            ["Throttl", "TooManyRequests", "LimitExceeded", "ThroughputExceeded", "SlowDown"]
-                .iter()
-                .any(|word| code.contains(word))
-        });
+        let throttled = is_throttling(code.as_deref());
         let source = match error {
             SdkError::ServiceError(service) => service.into_err().into(),
             other => other.into(),
@@ -49,8 +45,21 @@ impl AwsError {
         Self { action, code: None, retryable, source: reason.into().into() }
     }
 
+    /// Whether the service refused the call only because there were too many.
+    pub fn is_throttled(&self) -> bool {
+        is_throttling(self.code.as_deref())
+    }
+
     /// Whether the service answered with this code, with or without the suffix `Exception`.
     pub fn is(&self, code: &str) -> bool {
         self.code.as_deref().is_some_and(|actual| actual.strip_suffix("Exception").unwrap_or(actual) == code)
     }
+}
+
+fn is_throttling(code: Option<&str>) -> bool {
+    code.is_some_and(|code| {
+        ["Throttl", "TooManyRequests", "LimitExceeded", "ThroughputExceeded", "SlowDown"]
+            .iter()
+            .any(|word| code.contains(word))
+    })
 }

@@ -50,6 +50,9 @@ pub struct Inspector {
     partition: Option<String>,
 }
 
+/// The largest pages, or each call would return as few as Inspector likes.
+const FINDINGS_PER_PAGE: i32 = 100;
+const RESOURCES_PER_PAGE: i32 = 200;
 /// How many ARNs one `BatchGetFindingDetails` takes.
 const ARNS_PER_CALL: usize = 10;
 /// How many of these calls run concurrently.
@@ -72,7 +75,13 @@ impl Inspector {
             .finding_status(equals("SUPPRESSED")?)
             .finding_status(equals("CLOSED")?)
             .build();
-        let mut pages = self.client.list_findings().filter_criteria(criteria).into_paginator().send();
+        let mut pages = self
+            .client
+            .list_findings()
+            .filter_criteria(criteria)
+            .into_paginator()
+            .page_size(FINDINGS_PER_PAGE)
+            .send();
         let mut findings = Vec::new();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| AwsError::of(ACTION, error))?;
@@ -153,7 +162,13 @@ impl Inspector {
             .build()
             .map_err(|error| AwsError::answer(ACTION, error.to_string(), false))?;
         let criteria = CoverageFilterCriteria::builder().resource_id(filter).build();
-        let mut pages = self.client.list_coverage().filter_criteria(criteria).into_paginator().send();
+        let mut pages = self
+            .client
+            .list_coverage()
+            .filter_criteria(criteria)
+            .into_paginator()
+            .page_size(RESOURCES_PER_PAGE)
+            .send();
         let mut best = CoverageAnswer::not_listed();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| AwsError::of(ACTION, error))?;

@@ -8,6 +8,7 @@ mod error;
 pub mod eventbridge;
 pub mod inspector;
 pub mod sns;
+pub mod sqs;
 mod time;
 
 pub use error::AwsError;

@@ -3,28 +3,34 @@
 use std::time::{Duration, SystemTime};
 
 use lambda_runtime::Context;
+use tokio::time::{Instant, timeout_at};
 
 /// How long before the end no new work starts: work in progress needs time for its retries.
 const RESERVE: Duration = Duration::from_secs(15);
 
-/// How long before the end work in progress is cut off, so that the function can still report what is done.
-const LAST_WORDS: Duration = Duration::from_secs(3);
+/// How long before the end work in progress is cut off, so that what is left can be deferred.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// How long before the end the function stops deferring and answers.
+const ANSWER: Duration = Duration::from_secs(1);
 
 /// The end of an invocation. Lambda kills a function that reaches it, and SQS then returns the whole batch, with the
 /// messages that are done and those that were never processed; after five times, they are dead letters.
 #[derive(Debug, Clone, Copy)]
-pub struct Deadline(Option<SystemTime>);
+pub struct Deadline(Option<Instant>);
 
 impl Deadline {
     /// The deadline that Lambda states. One that is already over is ignored: `cargo lambda watch` states a duration of
     /// ten minutes instead of a time.
     pub fn of(context: &Context) -> Self {
         let end = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(context.deadline));
-        Self(end.filter(|end| *end > SystemTime::now()))
+        let left = end.and_then(|end| end.duration_since(SystemTime::now()).ok());
+        left.map_or(Self(None), Self::within)
     }
 
-    pub fn at(end: SystemTime) -> Self {
-        Self(Some(end))
+    /// A deadline that is so far away.
+    pub fn within(left: Duration) -> Self {
+        Self(Instant::now().checked_add(left))
     }
 
     /// No deadline, for a caller that waits as long as it takes.
@@ -35,42 +41,57 @@ impl Deadline {
     /// Does work if there is time to start it, for as long as there is time. Returns `None` if it was not started or not
     /// finished, so the work must be safe to cut off anywhere and to repeat.
     pub async fn limit<T>(self, work: impl Future<Output = T>) -> Option<T> {
-        let Some(end) = self.0 else { return Some(work.await) };
-        let left = end.duration_since(SystemTime::now()).unwrap_or_default();
-        tokio::time::timeout(usable(left)?, work).await.ok()
+        self.within_limits(RESERVE, LAST_WORDS, work).await
     }
-}
 
-/// How much of the remaining time work may take; `None` if it must not start.
-fn usable(left: Duration) -> Option<Duration> {
-    (left > RESERVE).then(|| left.saturating_sub(LAST_WORDS))
+    /// The same for what is done at the very end.
+    pub async fn finish<T>(self, work: impl Future<Output = T>) -> Option<T> {
+        self.within_limits(ANSWER, ANSWER, work).await
+    }
+
+    /// Starts work if more than `reserve` is left, and cuts it off when `rest` is left.
+    async fn within_limits<T>(
+        self,
+        reserve: Duration,
+        rest: Duration,
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
+        let Some(end) = self.0 else { return Some(work.await) };
+        let left = end.saturating_duration_since(Instant::now());
+        if left <= reserve {
+            return None;
+        }
+        timeout_at(end.checked_sub(rest)?, work).await.ok()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::time::sleep;
 
     async fn is_started(deadline: Deadline) -> bool {
         deadline.limit(async {}).await.is_some()
     }
 
-    fn within(time: Duration) -> Deadline {
-        Deadline::at(SystemTime::now() + time)
-    }
-
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn no_work_starts_when_little_time_is_left() {
-        assert!(!is_started(within(Duration::ZERO)).await);
-        assert!(!is_started(within(RESERVE)).await);
-        assert!(is_started(within(RESERVE * 2)).await);
+        assert!(!is_started(Deadline::within(Duration::ZERO)).await);
+        assert!(!is_started(Deadline::within(RESERVE)).await);
+        assert!(is_started(Deadline::within(RESERVE * 2)).await);
         assert!(is_started(Deadline::never()).await);
     }
 
-    #[test]
-    fn work_is_cut_off_before_the_end() {
-        assert_eq!(usable(Duration::from_mins(1)), Some(Duration::from_secs(57)));
-        assert_eq!(usable(Duration::from_secs(16)), Some(Duration::from_secs(13)));
-        assert_eq!(usable(Duration::from_secs(15)), None);
+    #[tokio::test(start_paused = true)]
+    async fn work_is_cut_off_before_the_end_and_what_is_left_still_has_time() {
+        let begin = Instant::now();
+        let deadline = Deadline::within(Duration::from_mins(1));
+        assert!(deadline.limit(sleep(Duration::from_secs(120))).await.is_none());
+        assert_eq!(begin.elapsed().as_secs(), 55);
+        assert!(deadline.finish(sleep(Duration::from_secs(3))).await.is_some());
+        assert!(deadline.finish(sleep(Duration::from_secs(3))).await.is_none());
+        assert_eq!(begin.elapsed().as_secs(), 59);
+        assert!(deadline.finish(async {}).await.is_none());
     }
 
     #[tokio::test]

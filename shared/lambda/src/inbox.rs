@@ -9,7 +9,7 @@ use aws_lambda_events::event::sqs::SqsEvent;
 use domain::assessment::Assessment;
 use thiserror::Error;
 
-use crate::batch::{Message, Report, Retryable, messages};
+use crate::batch::{Message, Report, Retry, Retryable, messages};
 use crate::clock::Clock;
 
 /// The announcements for one reactor.
@@ -35,8 +35,8 @@ pub struct Claimed {
 struct Busy;
 
 impl Retryable for Busy {
-    fn is_retryable(&self) -> bool {
-        true
+    fn retry(&self) -> Retry {
+        Retry::ByTheQueue
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod batch;
 pub mod clock;
 pub mod deadline;
+mod deferral;
 pub mod environment;
 pub mod inbox;
 pub mod scope;

@@ -14,6 +14,7 @@ use crate::faults::{Fault, Faults};
 use crate::inspector::Inspector;
 use crate::shared::Shared;
 use crate::sns::Sns;
+use crate::sqs::Sqs;
 use crate::wire::call::Call;
 use crate::wire::error::ApiError;
 use crate::wire::protocol::{Protocol, json_response};
@@ -32,6 +33,7 @@ pub(crate) struct Dispatcher {
     pub(crate) eventbridge: EventBridge,
     pub(crate) inspector: Inspector,
     pub(crate) sns: Sns,
+    pub(crate) sqs: Sqs,
     pub(crate) faults: Faults,
     pub(crate) recorder: Recorder,
     /// The number of calls by caller and IAM action.
@@ -77,6 +79,7 @@ impl Dispatcher {
             Service::EventBridge => json(call, |body| self.eventbridge.handle(operation, body)),
             Service::Inspector => json(call, |body| self.inspector.handle(operation, body)),
             Service::Sns => self.sns.handle(operation, body),
+            Service::Sqs => json(call, |body| self.sqs.handle(operation, body)),
         };
         result.unwrap_or_else(|error| error.response(call.service.protocol()))
     }

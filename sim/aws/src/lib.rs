@@ -2,7 +2,7 @@
 //!
 //! The real SDK clients reach it: in process through [`SimulatedAws::sdk_config`], or over HTTP on the loopback
 //! interface through [`SimulatedAws::serve`]. It keeps the rules that ecr-warden's design depends on (ECR's tags and
-//! digests, Inspector's filters and limits, the size limits of SNS, `CloudWatch`, `EventBridge` and `DynamoDB`) and
+//! digests, Inspector's filters and limits, the size limits of SNS, SQS, `CloudWatch`, `EventBridge` and `DynamoDB`) and
 //! injects faults on demand ([`Faults`]). Nothing in it is random and nothing reads the wall clock, so that a run
 //! can be repeated. It refuses operations that it does not implement, and says which.
 
@@ -17,6 +17,7 @@ mod faults;
 mod inspector;
 mod shared;
 mod sns;
+mod sqs;
 mod transport;
 mod wire;
 
@@ -46,6 +47,7 @@ pub use exchanges::{Exchange, RecordedRequest, RecordedResponse};
 pub use faults::{Fault, Faults, Nth};
 pub use inspector::{CisaData, ExploitObserved, FindingDetails, Inspector};
 pub use sns::{PublishedMessage, Sns};
+pub use sqs::{MessageAttribute, SentMessage, Sqs};
 
 use account::Account;
 use account::events::EventLog;
@@ -80,6 +82,7 @@ impl SimulatedAws {
             eventbridge: EventBridge::new(account.clone(), events.clone()),
             inspector,
             sns: Sns::new(account.clone()),
+            sqs: Sqs::new(account.clone()),
             faults: Faults::default(),
             recorder: Recorder::default(),
             calls: Shared::default(),
@@ -131,6 +134,10 @@ impl SimulatedAws {
 
     pub fn sns(&self) -> &Sns {
         &self.dispatcher.sns
+    }
+
+    pub fn sqs(&self) -> &Sqs {
+        &self.dispatcher.sqs
     }
 
     pub fn faults(&self) -> &Faults {

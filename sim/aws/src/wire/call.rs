@@ -22,9 +22,13 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// The IAM action that a policy must allow, such as `ecr:PutImage`.
+    /// The IAM action that a policy must allow, such as `ecr:PutImage`. Batches of SQS have none of their own.
     pub(crate) fn action(&self) -> String {
-        format!("{}:{}", self.service.action_prefix(), self.operation)
+        let operation = match self.service {
+            Service::Sqs => self.operation.strip_suffix("Batch").unwrap_or(&self.operation),
+            _ => &self.operation,
+        };
+        format!("{}:{operation}", self.service.action_prefix())
     }
 
     /// The `app_name` of the caller's SDK configuration; empty if it has none.
@@ -52,6 +56,7 @@ fn service_and_operation(request: &MockRequest) -> Option<(Service, String)> {
             "AmazonEC2ContainerRegistry_V20150921" => Service::Ecr,
             "DynamoDB_20120810" => Service::DynamoDb,
             "AWSEvents" => Service::EventBridge,
+            "AmazonSQS" => Service::Sqs,
             _ => return None,
         };
         return Some((service, operation.to_owned()));

@@ -10,6 +10,8 @@ use winterbaume_core::MockResponse;
 pub(crate) enum Protocol {
     Json10,
     Json11,
+    /// JSON 1.0 of a service that had the query protocol: errors also carry the codes that they had in that.
+    QueryCompatibleJson,
     RestJson,
     Query,
     Cbor,
@@ -18,7 +20,7 @@ pub(crate) enum Protocol {
 impl Protocol {
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::Json10 => "json-1.0",
+            Self::Json10 | Self::QueryCompatibleJson => "json-1.0",
             Self::Json11 => "json-1.1",
             Self::RestJson => "rest-json",
             Self::Query => "query",
@@ -29,7 +31,7 @@ impl Protocol {
 
 pub(crate) fn json_response(protocol: Protocol, status: u16, body: &Value) -> MockResponse {
     let content_type = match protocol {
-        Protocol::Json10 => "application/x-amz-json-1.0",
+        Protocol::Json10 | Protocol::QueryCompatibleJson => "application/x-amz-json-1.0",
         Protocol::Json11 => "application/x-amz-json-1.1",
         Protocol::RestJson | Protocol::Query | Protocol::Cbor => "application/json",
     };

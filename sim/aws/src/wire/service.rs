@@ -11,6 +11,7 @@ pub(crate) enum Service {
     EventBridge,
     Inspector,
     Sns,
+    Sqs,
 }
 
 impl Service {
@@ -23,6 +24,7 @@ impl Service {
             Self::EventBridge => "events",
             Self::Inspector => "inspector2",
             Self::Sns => "sns",
+            Self::Sqs => "sqs",
         }
     }
 
@@ -33,6 +35,7 @@ impl Service {
             Self::Ecr | Self::EventBridge => Protocol::Json11,
             Self::Inspector => Protocol::RestJson,
             Self::Sns => Protocol::Query,
+            Self::Sqs => Protocol::QueryCompatibleJson,
         }
     }
 
@@ -43,6 +46,7 @@ impl Service {
             Self::Ecr | Self::EventBridge => refused("ThrottlingException"),
             Self::CloudWatch => ApiError { shape: "ThrottlingException", ..refused("Throttling") },
             Self::Sns => refused("Throttling"),
+            Self::Sqs => refused("RequestThrottled"),
             Self::DynamoDb => ApiError::refused(
                 "ProvisionedThroughputExceededException",
                 "The level of configured provisioned throughput for the table was exceeded.",
@@ -61,7 +65,7 @@ impl Service {
             Self::Ecr => ("ServerException", "ServerException"),
             Self::EventBridge => ("InternalException", "InternalException"),
             Self::Inspector => ("InternalServerException", "InternalServerException"),
-            Self::Sns => ("InternalError", "InternalError"),
+            Self::Sns | Self::Sqs => ("InternalError", "InternalError"),
         };
         ApiError { status: 500, shape, ..ApiError::refused(code, "injected server error") }
     }
