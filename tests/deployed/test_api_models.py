@@ -44,6 +44,7 @@ OPERATIONS = {
     "events": {"PutEvents"},
     "inspector2": {"BatchGetFindingDetails", "ListCoverage", "ListFindings"},
     "sns": {"Publish"},
+    "sqs": {"SendMessageBatch"},
 }
 #: The errors that services return without modelling them, and why each is right.
 COMMON_ERRORS = {
@@ -51,6 +52,7 @@ COMMON_ERRORS = {
     ("ecr", "ThrottlingException"): "the front end throttles every operation",
     ("events", "ThrottlingException"): "the front end throttles every operation",
     ("sns", "Throttling"): "the front end throttles every operation; this is the code of query services",
+    ("sqs", "InternalError"): "SQS API reference, common errors: the service's own failure",
     ("cloudwatch", "RequestEntityTooLarge"): "the front end refuses a body of more than 1 MB",
     ("dynamodb", "ValidationException"): "DynamoDB developer guide, error messages and codes",
     ("events", "ValidationException"): "EventBridge API reference, common errors",

@@ -30,8 +30,7 @@ impl DelayedMessage {
     /// What SQS counts: the body, and of each attribute the name, the type and the value.
     fn bytes(&self) -> usize {
         let attributes = self.attributes.iter();
-        let of_attribute =
-            |(name, value): (&&str, &u32)| name.len() + NUMBER.len() + value.to_string().len();
+        let of_attribute = |(name, value): (&&str, &u32)| name.len() + NUMBER.len() + value.to_string().len();
         self.body.len() + attributes.map(of_attribute).sum::<usize>()
     }
 }
@@ -64,10 +63,7 @@ impl Queue {
 
     /// Sends messages in one call. Returns for each of them whether SQS took it, in their order: SQS answers 200 even if
     /// it refuses some.
-    pub async fn send(
-        &self,
-        messages: Vec<DelayedMessage>,
-    ) -> Result<Vec<Result<(), AwsError>>, AwsError> {
+    pub async fn send(&self, messages: Vec<DelayedMessage>) -> Result<Vec<Result<(), AwsError>>, AwsError> {
         let count = messages.len();
         let entries = messages.into_iter().enumerate().map(entry).collect::<Result<_, AwsError>>()?;
         let answer = self

@@ -312,7 +312,14 @@ impl Report {
                     Some(Ok(())) => {
                         let Failure { message, reason, .. } = failure;
                         let (attempt, postponed) = (next.attempt(), next.postponed);
-                        tracing::info!(message_id = message, reason, attempt, postponed, delay_seconds, "{DEFERRED}");
+                        tracing::info!(
+                            message_id = message,
+                            reason,
+                            attempt,
+                            postponed,
+                            delay_seconds,
+                            "{DEFERRED}"
+                        );
                         self.deferred.push(message);
                     }
                     refused => {
@@ -372,9 +379,9 @@ fn split_into_calls(
     let mut calls = Vec::new();
     while !waiting.is_empty() {
         let count = Queue::fitting(waiting.iter().map(|(_, _, message)| message));
-        let of_call = waiting.drain(..count.max(1)).map(|(failure, next, message)| {
-            ((failure, next, message.delay_seconds), message)
-        });
+        let of_call = waiting
+            .drain(..count.max(1))
+            .map(|(failure, next, message)| ((failure, next, message.delay_seconds), message));
         calls.push(of_call.unzip());
     }
     calls
@@ -436,8 +443,7 @@ mod tests {
             ("c", vec![received(2)]),
             ("d", vec![received(1)]),
         ]);
-        let order: Vec<&str> =
-            most_turns_first(subjects).into_iter().map(|(subject, _)| subject).collect();
+        let order: Vec<&str> = most_turns_first(subjects).into_iter().map(|(subject, _)| subject).collect();
         assert_eq!(order, ["b", "c", "a", "d"]);
     }
 }

@@ -56,9 +56,8 @@ impl Deferrals {
     /// What the attributes of a message say. Nobody else sends messages with these attributes, so what is unreadable is
     /// taken for the first attempt.
     pub(crate) fn of(message: &SqsMessage) -> Self {
-        let number = |name: &str| {
-            message.message_attributes.get(name)?.string_value.as_ref()?.parse::<u32>().ok()
-        };
+        let number =
+            |name: &str| message.message_attributes.get(name)?.string_value.as_ref()?.parse::<u32>().ok();
         let first = Self::default();
         Self {
             attempt: number(ATTEMPT).unwrap_or(first.attempt),

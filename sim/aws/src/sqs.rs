@@ -125,10 +125,8 @@ impl Sqs {
     fn send(&self, url: &str, entry: Parameters<'_>) -> Result<Value, EntryError> {
         let body = entry.text("MessageBody").filter(|body| !body.is_empty()).ok_or(EntryError::Empty)?;
         let delay = entry.integer("DelaySeconds").unwrap_or_default();
-        let delay_seconds = u32::try_from(delay)
-            .ok()
-            .filter(|_| delay <= LONGEST_DELAY)
-            .ok_or(EntryError::Delay(delay))?;
+        let delay_seconds =
+            u32::try_from(delay).ok().filter(|_| delay <= LONGEST_DELAY).ok_or(EntryError::Delay(delay))?;
         let attributes = attributes(entry)?;
         let mut result = json!({
             "MessageId": self.account.next_identifier(),
@@ -158,7 +156,8 @@ fn check_batch(entries: &[Parameters<'_>]) -> Result<(), ApiError> {
         return Err(refused("EmptyBatchRequest", "There should be at least one entry in the request."));
     }
     if entries.len() > ENTRIES {
-        let message = format!("Maximum number of entries per request are 10. You have sent {}.", entries.len());
+        let message =
+            format!("Maximum number of entries per request are 10. You have sent {}.", entries.len());
         return Err(refused("TooManyEntriesInBatchRequest", message));
     }
     let ids: Vec<&str> = entries.iter().map(|entry| entry.text("Id").unwrap_or_default()).collect();

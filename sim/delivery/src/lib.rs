@@ -12,7 +12,9 @@ mod pattern;
 mod resources;
 mod template;
 
-pub use delivery::{Batch, Failed, Finished, LONGEST_INVOCATION, LONGEST_MESSAGE, Record, Routed, Stack};
+pub use delivery::{
+    Attribute, Batch, Failed, Finished, LONGEST_INVOCATION, LONGEST_MESSAGE, Record, Routed, Stack,
+};
 pub use pattern::{Pattern, PatternError};
 pub use resources::{Function, Grant, Mapping, Rule, Table};
 pub use template::{Pseudo, TemplateError};

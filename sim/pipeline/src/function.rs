@@ -34,10 +34,10 @@ macro_rules! functions {
                 }
             }
 
-            /// Handles a batch. Nobody waits for it, so there is no deadline.
-            pub(crate) async fn handle(&self, event: SqsEvent) -> Report {
+            /// Handles a batch.
+            pub(crate) async fn handle(&self, event: SqsEvent, deadline: Deadline) -> Report {
                 match self {
-                    $(Self::$function(function) => function.handle(event, Deadline::never()).await,)+
+                    $(Self::$function(function) => function.handle(event, deadline).await,)+
                 }
             }
         }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use aws_config::{AppName, SdkConfig};
 use aws_lambda_events::event::sqs::SqsEvent;
@@ -13,9 +14,10 @@ use domain::text::sanitize;
 use jiff::Timestamp;
 use lambda::batch::Report;
 use lambda::clock::Clock;
+use lambda::deadline::Deadline;
 use lambda::environment::{Environment, EnvironmentError};
 use sim_aws::SimulatedAws;
-use sim_delivery::{Batch, Failed, Pseudo, Stack, TemplateError};
+use sim_delivery::{Attribute, Batch, Failed, Pseudo, Stack, TemplateError};
 use thiserror::Error;
 
 use crate::function::Function;
@@ -91,6 +93,9 @@ pub struct Pipeline {
     /// Why a message failed last, by message id.
     reasons: BTreeMap<String, String>,
     crashed: bool,
+    /// By function, how long so many of its next invocations may take. All others take as long as they need.
+    limits: BTreeMap<String, (usize, Duration)>,
+    most_receives: u32,
 }
 
 impl Pipeline {
@@ -121,6 +126,8 @@ impl Pipeline {
             functions: BTreeMap::new(),
             reasons: BTreeMap::new(),
             crashed: false,
+            limits: BTreeMap::new(),
+            most_receives: 0,
         };
         pipeline.start_functions()?;
         Ok(pipeline)
@@ -196,6 +203,16 @@ impl Pipeline {
         }
     }
 
+    /// Gives so many of the next invocations of a function no more than this time, by tokio's clock.
+    pub fn limit(&mut self, function: &str, invocations: usize, time: Duration) {
+        self.limits.insert(function.to_owned(), (invocations, time));
+    }
+
+    /// How often the message that was received most often was received.
+    pub fn most_receives(&self) -> u32 {
+        self.most_receives
+    }
+
     /// Whether the process died since the last time this was asked, and has started again.
     pub fn has_crashed(&mut self) -> bool {
         std::mem::take(&mut self.crashed)
@@ -218,12 +235,29 @@ impl Pipeline {
         }
     }
 
-    /// Routes what AWS announced and has one batch handled. Returns whether there was anything to do.
+    /// Routes what AWS announced, puts what was sent into its queue, and has one batch handled. Returns whether there was
+    /// anything to do.
     async fn step(&mut self) -> Result<bool, PipelineError> {
+        for sent in self.aws.sqs().take_sent() {
+            let attribute = |(name, attribute): (String, sim_aws::MessageAttribute)| {
+                (name, Attribute { data_type: attribute.data_type, value: attribute.value })
+            };
+            let attributes = sent.attributes.into_iter().map(attribute).collect();
+            self.stack.send(&sent.queue_url, &sent.body, attributes, sent.delay_seconds, self.now());
+        }
         for emitted in self.aws.take_events() {
             self.stack.route(&emitted.bus, &emitted.event, self.now());
         }
         let Some(batch) = self.stack.next_batch(self.now()) else { return Ok(false) };
+        let receives = batch.records.iter().map(|record| record.receive_count);
+        self.most_receives = receives.fold(self.most_receives, u32::max);
+        let deadline = match self.limits.get_mut(&batch.function) {
+            Some((invocations, time)) if *invocations > 0 => {
+                *invocations -= 1;
+                Deadline::within(*time)
+            }
+            _ => Deadline::never(),
+        };
         let failed = |source| PipelineError::Batch { function: batch.function.clone(), source };
         let event: SqsEvent = serde_json::from_value(Stack::lambda_event(&batch)).map_err(failed)?;
         let function = self
@@ -231,7 +265,7 @@ impl Pipeline {
             .get(&batch.function)
             .ok_or_else(|| PipelineError::UnknownFunction(batch.function.clone()))?;
         let report = tokio::select! {
-            report = function.handle(event) => Some(report),
+            report = function.handle(event, deadline) => Some(report),
             () = self.aws.faults().crashed() => None,
         };
         match report {
@@ -251,6 +285,7 @@ impl Pipeline {
     fn conclude(&mut self, batch: Batch, report: Report) {
         let outer = OUTER.contains(&batch.function.as_str());
         let skipped: BTreeMap<String, String> = report.skipped.iter().cloned().collect();
+        let deferred: BTreeSet<String> = report.deferred.iter().cloned().collect();
         self.reasons
             .extend(report.failed.iter().map(|failure| (failure.message.clone(), failure.reason.clone())));
         let failed = match report.into_response() {
@@ -272,13 +307,15 @@ impl Pipeline {
         for record in finished.deleted {
             match skipped.get(&record.message_id) {
                 Some(reason) => *self.tally.skipped.entry(reason.clone()).or_default() += 1,
+                // It comes again.
+                None if deferred.contains(&record.message_id) => {}
                 None => self.tally.handled += 1,
             }
         }
     }
 
     /// What time it is, in epoch milliseconds.
-    fn now(&self) -> i64 {
+    pub fn now(&self) -> i64 {
         self.time.load(Ordering::SeqCst)
     }
 
@@ -342,6 +379,9 @@ impl Pipeline {
 pub(crate) async fn furnish(aws: &SimulatedAws, stack: &Stack) {
     for table in stack.tables() {
         aws.dynamodb().create_table(&table.name, &table.key).await;
+    }
+    for url in stack.queue_urls() {
+        aws.sqs().create_queue(url);
     }
     for topic in stack.topics() {
         aws.sns().create_topic(topic);

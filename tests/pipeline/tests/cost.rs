@@ -3,6 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use aws::ecr::Registry;
+use aws::inspector::Inspector;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use pipeline_tests::{act, event, findings, pipeline, play, stream};
 use sim_pipeline::Pipeline;
 
@@ -64,4 +68,27 @@ async fn ten_thousand_findings_fit_into_the_ledger_and_are_judged() {
     assert_eq!(outcome.events.dead, 0);
     let opened = pipeline_tests::sums(&outcome)[&("FindingsOpened".to_owned(), vec!["MEDIUM".to_owned()])];
     assert_eq!(opened, 10_000);
+}
+
+/// The bodies of the requests of one operation.
+fn requests(pipeline: &Pipeline, operation: &str) -> Vec<serde_json::Value> {
+    let exchanges = pipeline.aws.take_exchanges().into_iter();
+    let bodies = exchanges.filter(|exchange| exchange.operation == operation).map(|e| e.request.body);
+    bodies.map(|body| serde_json::from_slice(&STANDARD.decode(body).unwrap()).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn listings_are_read_in_the_largest_pages() {
+    let pipeline = pipeline().await;
+    let config = pipeline.aws.sdk_config().await;
+    let inspector = Inspector::new(aws_sdk_inspector2::Client::new(&config));
+    let registry = Registry::new(aws_sdk_ecr::Client::new(&config));
+    let image = pipeline_tests::quarantined();
+    pipeline.aws.record_exchanges();
+    inspector.findings(&image).await.unwrap();
+    assert_eq!(requests(&pipeline, "ListFindings")[0]["maxResults"], 100);
+    inspector.coverage(&image, jiff::Timestamp::UNIX_EPOCH).await.unwrap();
+    assert_eq!(requests(&pipeline, "ListCoverage")[0]["maxResults"], 200);
+    registry.basic_scan(&image).await.unwrap();
+    assert_eq!(requests(&pipeline, "DescribeImageScanFindings")[0]["maxResults"], 1000);
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // A test says what it expects by failing.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use pipeline_tests::{ACTS, QUARANTINED, act, event, pipeline, pipeline_with, play, setting, stream};
 use serde_json::json;
@@ -25,8 +26,8 @@ const WITHOUT_RESOURCE: [&str; 4] = [
     "inspector2:ListFindings",
 ];
 
-/// Everything that is called, by function, over runs that reach what a calm one does not: a scan of an image whose
-/// push nobody announced, findings before the word of who pushed, and answers of every service that get lost, so
+/// Everything that is called, by function, over runs that reach what a calm one does not: invocations without time for
+/// their messages, a scan of an image whose push nobody announced, findings before the word of who pushed, and answers of every service that get lost, so
 /// that what was done is done again.
 async fn called() -> BTreeSet<(String, String)> {
     let mut pipeline = pipeline().await;
@@ -42,6 +43,9 @@ async fn called() -> BTreeSet<(String, String)> {
     pipeline.aws.ecr().seed_basic_scan("210987654321", "shop/checkout", QUARANTINED, complete);
     play(&mut pipeline, stream([scan])).await;
     play(&mut pipeline, act("2-scan")).await;
+    for function in ["assess-image", "enforce-quarantine", "record-push"] {
+        pipeline.limit(function, 1, Duration::from_secs(5));
+    }
     for name in ACTS {
         play(&mut pipeline, act(name)).await;
     }
@@ -98,6 +102,15 @@ async fn no_grant_is_wider_than_aws_makes_it() {
             assert!(
                 !grant.actions.iter().any(|action| action.starts_with("dynamodb:")) || grant.conditional,
                 "{}: items of other functions may be reached: {grant:?}",
+                function.name
+            );
+            assert!(
+                !grant.actions.contains("sqs:SendMessage")
+                    || grant
+                        .resources
+                        .iter()
+                        .all(|queue| queue.ends_with(&format!(":ecr-warden-{}", function.name))),
+                "{}: messages may be sent to other queues than its own: {grant:?}",
                 function.name
             );
         }

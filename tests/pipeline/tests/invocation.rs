@@ -1,7 +1,8 @@
 //! One invocation of assess-image by itself: when its time is nearly over, and when others store meanwhile.
 #![allow(clippy::unwrap_used)] // A test says what it expects by failing.
 
-use std::time::{Duration, SystemTime};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use assess_image::AssessImage;
 use aws::dynamodb::Ledgers;
@@ -17,11 +18,14 @@ use serde_json::{Value, json};
 use sim_aws::{Fault, Nth};
 use sim_pipeline::Pipeline;
 
+const QUEUE: &str = "https://sqs.eu-west-1.amazonaws.com/210987654321/own";
+
 async fn function(pipeline: &Pipeline) -> AssessImage {
     let variables = |name: &str| match name {
         "TABLE_NAME" => Some("ledgers".to_owned()),
         "EVENT_BUS_NAME" => Some("announcements".to_owned()),
         "POLICY_FILE" => Some(sim_pipeline::story::policy().to_string_lossy().into_owned()),
+        "QUEUE_URL" => Some(QUEUE.to_owned()),
         "REGISTRY_ACCOUNT" => Some("210987654321".to_owned()),
         "REPOSITORIES_INCLUDED" => Some("*".to_owned()),
         _ => None,
@@ -88,14 +92,37 @@ async fn a_basic_scan_of_an_image_that_went_is_handled_and_no_news() {
 }
 
 #[tokio::test]
-async fn images_for_which_no_time_is_left_go_back_untouched() {
+async fn images_for_which_no_time_is_left_are_deferred_untouched() {
     let pipeline = pipeline().await;
     let function = function(&pipeline).await;
-    let before = pipeline.aws.calls();
-    let report = function.handle(batch(), Deadline::at(SystemTime::now() + Duration::from_secs(5))).await;
-    assert_eq!(report.failed.len(), batch().records.len());
-    assert!(report.failed.iter().all(|failure| failure.retryable));
-    assert_eq!(pipeline.aws.calls(), before);
+    pipeline.aws.sqs().create_queue(QUEUE);
+    let report = function.handle(batch(), Deadline::within(Duration::from_secs(5))).await;
+    let records = batch().records;
+    assert_eq!((report.deferred.len(), report.failed), (records.len(), vec![]));
+    assert_eq!(pipeline.aws.calls(), BTreeMap::from([("sqs:SendMessage".to_owned(), 1)]));
+    let sent = pipeline.aws.sqs().take_sent();
+    let bodies = |bodies: Vec<Option<String>>| bodies.into_iter().collect::<BTreeSet<_>>();
+    assert_eq!(
+        bodies(sent.iter().map(|message| Some(message.body.clone())).collect()),
+        bodies(records.into_iter().map(|record| record.body).collect())
+    );
+    for message in &sent {
+        assert_eq!(message.attributes["attempt"].value, "1", "no attempt was made");
+        assert_eq!(message.attributes["postponed"].value, "1");
+        assert_eq!(message.delay_seconds, sent[0].delay_seconds, "one image's messages stay together");
+        assert!((5..=60).contains(&message.delay_seconds));
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_sent_when_no_time_is_left_goes_back_to_the_queue() {
+    let pipeline = pipeline().await;
+    let function = function(&pipeline).await;
+    pipeline.aws.sqs().create_queue(QUEUE);
+    let report = function.handle(batch(), Deadline::within(Duration::from_millis(900))).await;
+    assert_eq!((report.deferred.len(), report.failed.len()), (0, batch().records.len()));
+    assert_eq!(pipeline.aws.calls(), BTreeMap::new());
+    assert!(report.into_response().is_err());
 }
 
 #[tokio::test]

@@ -194,6 +194,7 @@ async fn a_verdict_that_changes_while_the_tag_is_taken_off_puts_it_on_again() {
     judge(Verdict::Clear).await;
     let variables = |name: &str| match name {
         "TABLE_NAME" => Some("ledgers".to_owned()),
+        "QUEUE_URL" => Some("https://sqs.eu-west-1.amazonaws.com/210987654321/own".to_owned()),
         "QUARANTINE_MODE" => Some("tag".to_owned()),
         _ => None,
     };

@@ -133,18 +133,25 @@ fn functions_find_in_their_environment_what_they_need() {
             vec![
                 "EVENT_BUS_NAME",
                 "POLICY_FILE",
+                "QUEUE_URL",
                 "REGISTRY_ACCOUNT",
                 "REPOSITORIES_EXCLUDED",
                 "REPOSITORIES_INCLUDED",
                 "TABLE_NAME",
             ],
         ),
-        ("enforce-quarantine", vec!["QUARANTINE_MODE", "TABLE_NAME"]),
+        ("enforce-quarantine", vec!["QUARANTINE_MODE", "QUEUE_URL", "TABLE_NAME"]),
         ("publish-metrics", vec!["METRIC_DIMENSIONS", "TABLE_NAME"]),
         ("raise-alerts", vec!["QUARANTINE_MODE", "TABLE_NAME", "TOPIC_ARN"]),
         (
             "record-push",
-            vec!["REGISTRY_ACCOUNT", "REPOSITORIES_EXCLUDED", "REPOSITORIES_INCLUDED", "TABLE_NAME"],
+            vec![
+                "QUEUE_URL",
+                "REGISTRY_ACCOUNT",
+                "REPOSITORIES_EXCLUDED",
+                "REPOSITORIES_INCLUDED",
+                "TABLE_NAME",
+            ],
         ),
     ];
     assert_eq!(functions.len(), wanted.len());
@@ -152,6 +159,10 @@ fn functions_find_in_their_environment_what_they_need() {
         let environment = &functions[name].environment;
         assert_eq!(environment.keys().collect::<Vec<_>>(), variables, "{name}");
         assert_eq!(environment["TABLE_NAME"], stack.tables()[0].name);
+        // What a function defers comes back to it and to nobody else.
+        if let Some(url) = environment.get("QUEUE_URL") {
+            assert!(url.ends_with(&format!("/ecr-warden-{name}")), "{name} has the queue {url}");
+        }
     }
     assert_eq!(functions["assess-image"].environment["EVENT_BUS_NAME"], stack.buses()[0]);
     assert_eq!(functions["raise-alerts"].environment["TOPIC_ARN"], stack.topics()[0]);

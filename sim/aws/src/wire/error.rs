@@ -47,10 +47,9 @@ impl ApiError {
     /// Writes the error so that the SDK's parser of this protocol finds its code.
     pub(crate) fn response(&self, protocol: Protocol) -> MockResponse {
         let mut response = match protocol {
-            Protocol::Json10
-            | Protocol::Json11
-            | Protocol::QueryCompatibleJson
-            | Protocol::RestJson => self.json(protocol),
+            Protocol::Json10 | Protocol::Json11 | Protocol::QueryCompatibleJson | Protocol::RestJson => {
+                self.json(protocol)
+            }
             Protocol::Query => MockResponse::xml(self.status, self.xml()),
             Protocol::Cbor => self.cbor(),
         };

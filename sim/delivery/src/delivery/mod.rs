@@ -9,5 +9,5 @@ mod stack;
 
 pub use batch::{Batch, Failed, Finished, LONGEST_INVOCATION};
 pub use queue::LONGEST_MESSAGE;
-pub use record::Record;
+pub use record::{Attribute, Record};
 pub use stack::{Routed, Stack};

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::record::{Record, payload_bytes};
+use super::record::{Attribute, Record, payload_bytes};
 use crate::resources::{self, Redrive};
 
 /// The longest message that SQS takes, in bytes.
@@ -28,9 +28,10 @@ pub(super) struct MessageTooLong {
 pub(super) struct Message {
     number: u64,
     body: Arc<str>,
+    attributes: BTreeMap<String, Attribute>,
     payload_bytes: usize,
     sent_at: i64,
-    /// When it was last sent or became visible again.
+    /// When it last became visible or will.
     ready_at: i64,
     receive_count: u32,
     first_received_at: i64,
@@ -48,6 +49,7 @@ impl Message {
             ),
             receipt_handle: format!("{:016x}:{:016x}", self.number, self.receipt),
             body: Arc::clone(&self.body),
+            attributes: self.attributes.clone(),
             receive_count: self.receive_count,
             sent_at: self.sent_at,
             first_received_at: self.first_received_at,
@@ -76,8 +78,9 @@ pub(super) struct Queue {
     declared: resources::Queue,
     ready: VecDeque<Message>,
     ready_payload: usize,
-    in_flight: BTreeMap<u64, Message>,
-    /// When each message in flight becomes visible again.
+    /// Messages in flight, and those that are still delayed.
+    invisible: BTreeMap<u64, Message>,
+    /// When each of them becomes visible.
     timeouts: BTreeSet<(i64, u64)>,
     next_receipt: u64,
 }
@@ -88,10 +91,14 @@ impl Queue {
             declared,
             ready: VecDeque::new(),
             ready_payload: 0,
-            in_flight: BTreeMap::new(),
+            invisible: BTreeMap::new(),
             timeouts: BTreeSet::new(),
             next_receipt: 1,
         }
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.declared.url
     }
 
     pub(super) fn arn(&self) -> &str {
@@ -109,20 +116,38 @@ impl Queue {
 
     /// Sends one message; its number must be new.
     pub(super) fn send(&mut self, number: u64, body: Arc<str>, now: i64) -> Result<(), MessageTooLong> {
+        self.send_delayed(number, body, BTreeMap::new(), now, now)
+    }
+
+    /// Sends one message that nobody can receive before a certain time; its number must be new.
+    pub(super) fn send_delayed(
+        &mut self,
+        number: u64,
+        body: Arc<str>,
+        attributes: BTreeMap<String, Attribute>,
+        ready_at: i64,
+        now: i64,
+    ) -> Result<(), MessageTooLong> {
         if body.len() > LONGEST_MESSAGE {
             return Err(MessageTooLong { bytes: body.len() });
         }
         let payload_bytes = payload_bytes(&body);
-        self.put(Message {
+        let message = Message {
             number,
             body,
+            attributes,
             payload_bytes,
             sent_at: now,
-            ready_at: now,
+            ready_at,
             receive_count: 0,
             first_received_at: 0,
             receipt: 0,
-        });
+        };
+        if ready_at <= now {
+            self.put(message);
+        } else {
+            self.hide(message);
+        }
         Ok(())
     }
 
@@ -132,18 +157,24 @@ impl Queue {
         self.ready.push_back(message);
     }
 
+    /// Keeps a message back until it is ready.
+    fn hide(&mut self, message: Message) {
+        self.timeouts.insert((message.ready_at, message.number));
+        self.invisible.insert(message.number, message);
+    }
+
     /// How long a received message stays invisible, in milliseconds.
     pub(super) fn visibility_timeout(&self) -> i64 {
         i64::from(self.declared.visibility_timeout_seconds) * 1_000
     }
 
-    /// Makes visible again what was in flight for too long.
+    /// Makes visible what was in flight or delayed until now.
     pub(super) fn expire(&mut self, now: i64) {
         while let Some(&(timeout, number)) = self.timeouts.first()
             && timeout <= now
         {
             self.timeouts.pop_first();
-            if let Some(mut message) = self.in_flight.remove(&number) {
+            if let Some(mut message) = self.invisible.remove(&number) {
                 message.ready_at = timeout;
                 self.put(message);
             }
@@ -178,8 +209,7 @@ impl Queue {
             self.next_receipt += 1;
             received.records.push(message.to_record());
             message.ready_at = now + self.visibility_timeout();
-            self.timeouts.insert((message.ready_at, message.number));
-            self.in_flight.insert(message.number, message);
+            self.hide(message);
         }
         received
     }
@@ -188,7 +218,7 @@ impl Queue {
     /// case SQS may keep the message too.
     pub(super) fn delete(&mut self, record: &Record) -> bool {
         let Some((number, receipt)) = read_handle(&record.receipt_handle) else { return false };
-        if self.in_flight.get(&number).is_some_and(|message| message.receipt == receipt) {
+        if self.invisible.get(&number).is_some_and(|message| message.receipt == receipt) {
             self.take_in_flight(number);
             return true;
         }
@@ -206,7 +236,7 @@ impl Queue {
             return AfterFailure::WillRetry;
         };
         let exhausted = self
-            .in_flight
+            .invisible
             .get(&number)
             .is_some_and(|message| message.receipt == receipt && self.is_exhausted(message));
         if exhausted && let Some(message) = self.take_in_flight(number) {
@@ -216,7 +246,7 @@ impl Queue {
     }
 
     fn take_in_flight(&mut self, number: u64) -> Option<Message> {
-        let message = self.in_flight.remove(&number)?;
+        let message = self.invisible.remove(&number)?;
         self.timeouts.remove(&(message.ready_at, number));
         Some(message)
     }
@@ -236,19 +266,19 @@ impl Queue {
         self.ready.front().map(|message| message.ready_at)
     }
 
-    /// When the next message in flight becomes visible again.
+    /// When the next message in flight or delayed becomes visible.
     pub(super) fn next_timeout(&self) -> Option<i64> {
         self.timeouts.first().map(|(timeout, _)| *timeout)
     }
 
     /// Messages that are neither deleted nor moved.
     pub(super) fn len(&self) -> usize {
-        self.ready.len() + self.in_flight.len()
+        self.ready.len() + self.invisible.len()
     }
 
     /// What lies in the queue, without receiving it.
     pub(super) fn peek(&self) -> impl Iterator<Item = Record> {
-        self.ready.iter().chain(self.in_flight.values()).map(Message::to_record)
+        self.ready.iter().chain(self.invisible.values()).map(Message::to_record)
     }
 }
 
@@ -259,13 +289,16 @@ fn read_handle(handle: &str) -> Option<(u64, u64)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{AfterFailure, LONGEST_MESSAGE, MessageTooLong, Queue};
+    use std::collections::BTreeMap;
+
+    use super::{AfterFailure, Attribute, LONGEST_MESSAGE, MessageTooLong, Queue};
     use crate::resources::{self, Redrive};
 
     fn queue() -> Queue {
         Queue::new(resources::Queue {
             logical_id: "Sales".to_owned(),
             arn: "arn:aws:sqs:::queue".to_owned(),
+            url: "https://sqs.test/queue".to_owned(),
             visibility_timeout_seconds: 30,
             redrive: Some(Redrive { dead_letter_queue: "Dead".to_owned(), max_receive_count: 2 }),
         })
@@ -315,6 +348,20 @@ mod tests {
         crashing.receive(1, 1_000_000, 30_000);
         let third = crashing.receive(1, 1_000_000, 60_000);
         assert_eq!((third.records.len(), third.dead.len()), (0, 1));
+    }
+
+    #[test]
+    fn a_delayed_message_is_invisible_until_then_and_was_never_received() {
+        let mut queue = queue();
+        let attribute = Attribute { data_type: "Number".to_owned(), value: "2".to_owned() };
+        let attributes = BTreeMap::from([("attempt".to_owned(), attribute)]);
+        queue.send_delayed(1, "{}".into(), attributes.clone(), 60_000, 0).unwrap();
+        assert_eq!((queue.len(), queue.next_timeout()), (1, Some(60_000)));
+        assert!(queue.receive(10, 1_000_000, 59_999).records.is_empty());
+        let received = queue.receive(10, 1_000_000, 60_000);
+        assert_eq!((received.records[0].receive_count, received.records[0].sent_at), (1, 0));
+        assert_eq!(received.records[0].attributes, attributes);
+        assert!(queue.delete(&received.records[0]));
     }
 
     #[test]

@@ -1,13 +1,21 @@
 //! A message as its receiver sees it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use md5::{Digest as _, Md5};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// What AWS puts around each body in the event that a function gets, in bytes, generously rounded.
 const ENVELOPE_BYTES: usize = 1_024;
+
+/// A message attribute that is a text or a number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attribute {
+    pub data_type: String,
+    pub value: String,
+}
 
 /// One message of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,8 +24,9 @@ pub struct Record {
     pub message_id: String,
     /// Different for every receipt of the message.
     pub receipt_handle: String,
-    /// The event as EventBridge sent it, in JSON.
+    /// An event as EventBridge sends it, in JSON.
     pub body: Arc<str>,
+    pub attributes: BTreeMap<String, Attribute>,
     /// How often the message was received, this receipt included.
     pub receive_count: u32,
     /// When the message was sent, in milliseconds since 1970.
@@ -30,6 +39,19 @@ impl Record {
     /// The record as a function gets it.
     /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html#example-standard-queue-message-event>.
     pub(super) fn to_lambda(&self, queue_arn: &str, region: &str) -> Value {
+        let attributes: Map<String, Value> = self
+            .attributes
+            .iter()
+            .map(|(name, Attribute { data_type, value })| {
+                let attribute = json!({
+                    "stringValue": value,
+                    "stringListValues": [],
+                    "binaryListValues": [],
+                    "dataType": data_type,
+                });
+                (name.clone(), attribute)
+            })
+            .collect();
         json!({
             "messageId": self.message_id,
             "receiptHandle": self.receipt_handle,
@@ -40,7 +62,7 @@ impl Record {
                 "SenderId": "AIDAIENQZJOLO23YVJ4VO",
                 "ApproximateFirstReceiveTimestamp": self.first_received_at.to_string(),
             },
-            "messageAttributes": {},
+            "messageAttributes": attributes,
             "md5OfBody": md5_of(&self.body),
             "eventSource": "aws:sqs",
             "eventSourceARN": queue_arn,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::queue::Queue;
-use super::record::Record;
+use super::record::{Attribute, Record};
 use crate::resources::{Function, Mapping, Resources, Rule, Table};
 use crate::template::{Pseudo, Template, TemplateError, bus_name};
 
@@ -123,6 +123,30 @@ impl Stack {
             }
         }
         routed
+    }
+
+    /// The URLs of the queues, ordered by logical id.
+    pub fn queue_urls(&self) -> impl Iterator<Item = &str> {
+        self.queues.values().map(Queue::url)
+    }
+
+    /// Puts a message that somebody sent into the queue with this URL, where it is delayed for so many seconds. Returns
+    /// whether there is such a queue, and whether it takes a message of this length.
+    pub fn send(
+        &mut self,
+        queue_url: &str,
+        body: &str,
+        attributes: BTreeMap<String, Attribute>,
+        delay_seconds: u32,
+        now: i64,
+    ) -> bool {
+        let Some(queue) = self.queues.values_mut().find(|queue| queue.url() == queue_url) else {
+            return false;
+        };
+        let ready_at = now + i64::from(delay_seconds) * 1_000;
+        let sent = queue.send_delayed(self.next_message, body.into(), attributes, ready_at, now);
+        self.next_message += u64::from(sent.is_ok());
+        sent.is_ok()
     }
 
     /// What lies in the dead-letter queues: the logical id of the queue, and the message.

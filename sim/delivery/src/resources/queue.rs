@@ -14,6 +14,7 @@ const LONGEST_VISIBILITY_TIMEOUT: u32 = 43_200;
 pub(crate) struct Queue {
     pub(crate) logical_id: String,
     pub(crate) arn: String,
+    pub(crate) url: String,
     pub(crate) visibility_timeout_seconds: u32,
     pub(crate) redrive: Option<Redrive>,
 }
@@ -47,6 +48,7 @@ pub(super) fn read(template: &Template) -> Result<Vec<Queue>, TemplateError> {
             Ok(Queue {
                 logical_id: logical_id.to_owned(),
                 arn: template.arn(logical_id)?,
+                url: template.queue_url(logical_id)?,
                 visibility_timeout_seconds: visibility_timeout(template, logical_id)?,
                 redrive: redrive(template, logical_id, &logical_ids)?,
             })

@@ -61,6 +61,11 @@ impl Template {
         arn.map_err(|reason| TemplateError::resource(logical_id, reason))
     }
 
+    /// The URL of a queue, as `Ref` returns it.
+    pub(crate) fn queue_url(&self, logical_id: &str) -> Result<String, TemplateError> {
+        Ok(return_value::queue_url(&self.physical_name(logical_id)?, self.pseudo()))
+    }
+
     /// Resolves everything in a value. `None` is `AWS::NoValue`: the property is as if it were not there.
     fn resolve(&self, value: &Value) -> Result<Option<Value>, String> {
         match value {
