@@ -40,9 +40,11 @@ pub(crate) fn adoption(ledger: &Ledger, overdue_minutes: Option<u32>, now: Times
         .filter(|updated| first_scan_ends.is_none_or(|ends| *updated > ends))
         .min();
     let Some(first) = first else { return Adoption::No };
+    // A date that is far ahead of the clock is not waited for, and a list is never one of the future.
+    let patience = now.checked_add(LISTING_LAG + LISTING_LAG).unwrap_or(now);
     match first.checked_add(LISTING_LAG) {
-        Ok(settled) if settled > now => Adoption::WaitUntil(settled),
-        _ => Adoption::AsOf(first),
+        Ok(settled) if settled > now && settled <= patience => Adoption::WaitUntil(settled),
+        _ => Adoption::AsOf(first.min(now)),
     }
 }
 

@@ -35,7 +35,9 @@ impl Retryable for AssessError {
     fn retry(&self) -> Retry {
         match self {
             Self::Ledger(error) => error.retry(),
-            Self::Aws(error) | Self::Findings(FindingsError::Aws(error)) if error.is_throttled() => Retry::Later,
+            Self::Aws(error) | Self::Findings(FindingsError::Aws(error)) if error.is_throttled() => {
+                Retry::Later
+            }
             Self::Findings(error) => Retry::if_it_may_help(error.is_retryable()),
             Self::Aws(error) => error.retry(),
             Self::Unanswered(error) if error.retry() == Retry::Never => Retry::Never,

@@ -7,7 +7,7 @@ use domain::verdict::Verdict;
 use pipeline_tests::{QUARANTINED, act, event, pipeline, play, quarantined, stream};
 use serde_json::{Value, json};
 use sim_aws::{ScanStatus, SeedScan, SeedScanFinding};
-use sim_pipeline::Outcome;
+use sim_pipeline::{Delivery, Outcome};
 
 fn verdict(outcome: &Outcome) -> Verdict {
     outcome.images.iter().find(|image| image.digest == QUARANTINED).unwrap().verdict
@@ -27,11 +27,21 @@ fn basic(status: &str, counts: Option<Value>) -> Value {
     scan
 }
 
+/// The second act without the findings' own events about the first image: only its scan tells of them.
+fn scan_alone() -> Vec<Delivery> {
+    let of_the_image = |delivery: &Delivery| {
+        let text = delivery.event.as_ref().map(ToString::to_string).unwrap_or_default();
+        text.contains("\"Inspector2 Finding\"") && text.contains(QUARANTINED)
+    };
+    act("2-scan").into_iter().filter(|delivery| !of_the_image(delivery)).collect()
+}
+
 #[tokio::test]
 async fn a_scan_whose_findings_are_listed_late_is_tried_again() {
     let mut pipeline = pipeline().await;
+    pipeline.establish(&act("2-scan"));
     pipeline.aws.inspector().delay_listing(QUARANTINED, 3);
-    let outcome = play(&mut pipeline, [act("1-push"), act("2-scan")].concat()).await;
+    let outcome = play(&mut pipeline, [act("1-push"), scan_alone()].concat()).await;
     assert_eq!(verdict(&outcome), Verdict::Quarantine);
     assert_eq!((outcome.events.dead, outcome.alerts.len()), (0, 1));
     assert!(outcome.calls["inspector2:ListFindings"] > 5, "it was not tried again");
@@ -40,8 +50,9 @@ async fn a_scan_whose_findings_are_listed_late_is_tried_again() {
 #[tokio::test]
 async fn a_scan_whose_findings_are_never_listed_is_no_verdict() {
     let mut pipeline = pipeline().await;
+    pipeline.establish(&act("2-scan"));
     pipeline.aws.inspector().delay_listing(QUARANTINED, 1000);
-    let outcome = play(&mut pipeline, [act("1-push"), act("2-scan")].concat()).await;
+    let outcome = play(&mut pipeline, [act("1-push"), scan_alone()].concat()).await;
     assert_eq!(verdict(&outcome), Verdict::Pending);
     assert_eq!(outcome.events.dead, 1);
     let (origin, reason) = &pipeline.dead()[0];
@@ -50,6 +61,15 @@ async fn a_scan_whose_findings_are_never_listed_is_no_verdict() {
         "{origin}: {reason}"
     );
     assert_eq!(pipeline.dead_letters().len(), 1, "the event is kept");
+}
+
+#[tokio::test]
+async fn findings_that_were_reported_by_themselves_need_not_be_listed() {
+    let mut pipeline = pipeline().await;
+    pipeline.aws.inspector().delay_listing(QUARANTINED, 1000);
+    let outcome = play(&mut pipeline, [act("1-push"), act("2-scan")].concat()).await;
+    assert_eq!(verdict(&outcome), Verdict::Quarantine, "all that the scan counted is known");
+    assert_eq!((outcome.events.dead, outcome.alerts.len()), (0, 1));
 }
 
 #[tokio::test]

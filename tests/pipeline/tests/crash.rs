@@ -121,11 +121,14 @@ async fn passing_faults_of_any_service_change_nothing_in_the_end() {
                 let outcome = Outcome::of(&pipeline).await.unwrap();
                 assert_eq!(outcome.images, whole.images, "{fault:?} of {action} {times} times");
                 assert_eq!(outcome.events, whole.events, "{fault:?} of {action} {times} times");
-                assert_eq!(
-                    facts(&told(&pipeline)),
-                    facts(&whole_told),
-                    "{fault:?} of {action} {times} times"
-                );
+                // What is optional to know holds no verdict back, so people may hear first of the rest.
+                if action != "inspector2:BatchGetFindingDetails" {
+                    assert_eq!(
+                        facts(&told(&pipeline)),
+                        facts(&whole_told),
+                        "{fault:?} of {action} {times} times"
+                    );
+                }
             }
         }
     }

@@ -140,7 +140,7 @@ async fn what_was_asked_is_not_asked_again_when_somebody_else_stores_meanwhile()
     let others = async {
         tokio::time::sleep(Duration::from_millis(100)).await;
         let mut stored = ledgers.load(&image).await.unwrap();
-        let (tag, media_type) = (None, Some("theirs".to_owned()));
+        let (tag, media_type) = (None, Some("a/theirs".to_owned()));
         let at = "2026-03-02T08:00:00Z".parse().unwrap();
         stored.ledger.merge(Evidence::Action(ImageAction {
             image: image.clone(),
@@ -158,6 +158,6 @@ async fn what_was_asked_is_not_asked_again_when_somebody_else_stores_meanwhile()
     assert_eq!((count("dynamodb:PutItem"), count("events:PutEvents")), (3, 1), "theirs, a conflict, ours");
     assert_eq!((count("inspector2:ListFindings"), count("ecr:DescribeImages")), (1, 1));
     let ledger = ledgers.load(&image).await.unwrap().ledger;
-    assert_eq!(ledger.facts.media_type.as_deref(), Some("theirs"));
+    assert_eq!(ledger.facts.media_type.as_deref(), Some("a/theirs"));
     assert_eq!((ledger.announced.verdict, ledger.facts.findings.len()), (Verdict::Quarantine, 5));
 }

@@ -50,6 +50,13 @@ fn adoption_waits_for_a_scan_that_may_be_under_way() {
 }
 
 #[test]
+fn finding_of_the_future_is_not_waited_for() {
+    let of = |updated: i64| adoption(&pushed(&[updated]), None, second(9_000));
+    assert_eq!(of(9_000 + LAG), Adoption::WaitUntil(second(9_000 + 2 * LAG)), "clocks differ");
+    assert_eq!(of(9_000 + LAG + 1), Adoption::AsOf(second(9_000)));
+}
+
+#[test]
 fn image_of_which_no_push_is_known_is_adopted_if_none_is_heard_of() {
     assert_eq!(adoption(&unpushed(&[1]), None, second(2)), Adoption::WaitUntil(second(1 + LAG)));
     assert_eq!(adoption(&pushed(&[1]), None, second(2)), Adoption::No, "the news of the push was late");

@@ -2,17 +2,21 @@
 
 use serde_json::{Value, json};
 
+use crate::account::time::epoch_seconds;
+
 pub(super) const IMAGE: &str = "AWS_ECR_CONTAINER_IMAGE";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Coverage {
     status_code: String,
     reason: String,
+    /// Milliseconds since 1970.
+    pub(super) last_scanned_at: Option<i64>,
 }
 
 impl Coverage {
     pub(super) fn new(status_code: &str, reason: &str) -> Self {
-        Self { status_code: status_code.to_owned(), reason: reason.to_owned() }
+        Self { status_code: status_code.to_owned(), reason: reason.to_owned(), last_scanned_at: None }
     }
 
     pub(super) fn view(&self, arn: &str) -> Value {
@@ -23,6 +27,9 @@ impl Coverage {
             "scanType": "PACKAGE",
             "scanStatus": {"statusCode": self.status_code, "reason": self.reason},
         });
+        if let Some(time) = self.last_scanned_at {
+            view["lastScannedAt"] = json!(epoch_seconds(time));
+        }
         if let Some(repository) = repository_of(arn) {
             view["resourceMetadata"] = json!({"ecrRepository": {"name": repository}});
         }

@@ -74,6 +74,15 @@ impl Inspector {
         self.state.with(|state| state.coverage.insert(image_arn.to_owned(), coverage));
     }
 
+    /// Sets when a covered image was last scanned, in milliseconds since 1970. Without this, coverage does not say.
+    pub fn seed_last_scan(&self, image_arn: &str, scanned_at: i64) {
+        self.state.with(|state| {
+            let unset = || Coverage::new("ACTIVE", "SUCCESSFUL");
+            state.coverage.entry(image_arn.to_owned()).or_insert_with(unset).last_scanned_at =
+                Some(scanned_at);
+        });
+    }
+
     /// Makes the next so many `ListFindings` calls for this `ecrImageHash` list only the first half of its
     /// findings, because Inspector announces a completed scan before all findings can be listed.
     /// Each page is one call.
