@@ -70,15 +70,14 @@ const LATER: &str = "2031-03-01T08:01:31Z";
 
 #[test]
 fn quarantine_at_the_end_of_a_grace_tells_what_quarantines_and_what_is_new() {
+    let known = with(unchanged("CVE-known"), &json!({ "/quarantine_from": null, "/then": ["alert"] }));
     let reasons = vec![
         new("CVE-new", "LOW"),
         grace("CVE-high", "HIGH", ENDED),
         grace("CVE-critical", "CRITICAL", ENDED),
         grace("CVE-later", "CRITICAL", LATER),
-        unchanged("CVE-known"),
+        known,
     ];
-    let known = with(reasons[4].clone(), &json!({ "/quarantine_from": null, "/then": ["alert"] }));
-    let reasons = [&reasons[..4], &[known]].concat();
     let alerts = alerts(&[assessment("clear", "quarantine", reasons, &json!({}))]);
     assert_eq!((alerts.len(), alerts[0].kind), (1, Kind::Change));
     assert_eq!(names(&alerts[0]), ["CVE-critical", "CVE-high", "CVE-new"]);
