@@ -7,6 +7,7 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table, TableComponent};
 use domain::finding::Severity;
 use domain::quarantine::is_quarantine_tag;
+use domain::text::sanitize;
 use sim_pipeline::{AlertSent, ImageOutcome, MetricSum, Outcome};
 
 /// How many alerts are printed in full.
@@ -56,6 +57,11 @@ fn table(header: &[&str]) -> Table {
     table
 }
 
+/// Adds a row. Its cells quote names from outside, so each of their lines is made safe to show.
+fn row<const CELLS: usize>(table: &mut Table, cells: [String; CELLS]) {
+    table.add_row(cells.map(|cell| cell.lines().map(sanitize).collect::<Vec<_>>().join("\n")));
+}
+
 /// The images, those under quarantine first.
 pub(crate) fn images(out: &mut impl Write, images: &[ImageOutcome]) -> io::Result<()> {
     heading(out, &format!("Images: {}", images.len()))?;
@@ -63,14 +69,15 @@ pub(crate) fn images(out: &mut impl Write, images: &[ImageOutcome]) -> io::Resul
     sorted.sort_by_key(|image| std::cmp::Reverse(image.verdict));
     let mut table = table(&["image", "verdict", "open findings", "waived", "tags", "why"]);
     for image in sorted.iter().take(IMAGES) {
-        table.add_row([
+        let cells = [
             format!("{}@{}", image.repository, short(&image.digest)),
             image.verdict.to_string(),
             counts(&image.findings),
             image.waived.to_string(),
             tags(&image.tags),
             why(image),
-        ]);
+        ];
+        row(&mut table, cells);
     }
     writeln!(out, "{}", table.trim_fmt())?;
     if sorted.len() > IMAGES {
@@ -135,14 +142,15 @@ fn metrics(out: &mut impl Write, metrics: &[MetricSum]) -> io::Result<()> {
             metric.dimensions.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let mean =
             if metric.unit == "Count" { String::new() } else { format!("{:.0}", metric.sum / metric.count) };
-        table.add_row([
+        let cells = [
             metric.name.clone(),
             dimensions.join(", "),
             format!("{:.0}", metric.sum),
             format!("{:.0}", metric.count),
             mean,
             metric.unit.clone(),
-        ]);
+        ];
+        row(&mut table, cells);
     }
     writeln!(out, "{}", table.trim_fmt())
 }
@@ -177,4 +185,33 @@ fn calls(out: &mut impl Write, outcome: &Outcome) -> io::Result<()> {
         writeln!(out, "  {count:>6}  {action}")?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use domain::verdict::Verdict;
+
+    use super::*;
+
+    #[test]
+    fn names_from_outside_break_no_table() {
+        let image = |tag: &str| ImageOutcome {
+            repository: format!("shop/{tag}cart"),
+            digest: "sha256:ab12".to_owned(),
+            verdict: Verdict::Clear,
+            tags: vec![format!("1.{tag}0"), "2.0".to_owned()],
+            findings: BTreeMap::new(),
+            waived: 0,
+            reasons: BTreeSet::new(),
+        };
+        let print = |tag| {
+            let mut out = Vec::new();
+            images(&mut out, &[image(tag)]).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(print("\u{202e}\u{2028}\u{1b}\u{200b}"), print(""));
+        assert!(print("").contains("2.0"));
+    }
 }

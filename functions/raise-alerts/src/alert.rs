@@ -1,9 +1,10 @@
 //! Which alerts a batch of assessments is worth. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use domain::assessment::{Assessment, Reason};
+use domain::assessment::{Assessment, Reason, Worst};
 use domain::finding::Severity;
+use domain::image::ImageId;
 use domain::policy::Action;
 use domain::verdict::Verdict;
 
@@ -12,7 +13,7 @@ use domain::verdict::Verdict;
 pub struct Alert {
     /// What it is about.
     pub kind: Kind,
-    /// The assessments that it tells of; one, but for a vulnerability that hit several images.
+    /// The assessments that it tells of; one, but for vulnerabilities that hit several images.
     pub assessments: Vec<Assessment>,
 }
 
@@ -31,27 +32,44 @@ pub enum Kind {
     Unscannable,
 }
 
-/// The alerts of a batch: one an image, and one for all images that the same vulnerabilities have hit.
+/// The alerts of a batch, in the order in which to send them: one an image, and one for all images that the same
+/// vulnerabilities have hit. Of one image the older announcement is told first, and an alert tells an image once.
 pub fn alerts(batch: &[Assessment]) -> Vec<Alert> {
-    let mut alerts = Vec::new();
-    let mut spreading: BTreeMap<Vec<&str>, Vec<&Assessment>> = BTreeMap::new();
-    for assessment in batch {
-        match kind(assessment) {
-            Some(Kind::Change) if all_changes_are_listed(assessment) => {
-                spreading.entry(changed_vulnerabilities(assessment)).or_default().push(assessment);
-            }
-            Some(kind) => alerts.push(Alert { kind, assessments: vec![assessment.clone()] }),
-            None => {}
+    let mut sorted: Vec<&Assessment> = batch.iter().collect();
+    sorted.sort_by_key(|assessment| assessment.version());
+    let mut by_image: BTreeMap<&ImageId, VecDeque<(&Assessment, Kind)>> = BTreeMap::new();
+    for assessment in sorted {
+        if let Some(kind) = kind(assessment) {
+            by_image.entry(&assessment.image.id).or_default().push_back((assessment, kind));
         }
     }
-    alerts.extend(spreading.into_iter().flat_map(|(vulnerabilities, assessments)| {
-        if vulnerabilities.is_empty() || assessments.len() == 1 {
-            let alone =
-                |assessment: &Assessment| Alert { kind: Kind::Change, assessments: vec![assessment.clone()] };
-            return assessments.into_iter().map(alone).collect();
+    let mut alerts = Vec::new();
+    while !by_image.is_empty() {
+        let mut spreading: BTreeMap<Vec<&str>, Vec<&Assessment>> = BTreeMap::new();
+        for told in by_image.values_mut() {
+            while let Some((assessment, kind)) = told.pop_front() {
+                if kind == Kind::Change && all_news_is_listed(assessment) {
+                    spreading.entry(vulnerabilities(assessment)).or_default().push(assessment);
+                    break;
+                }
+                alerts.push(Alert { kind, assessments: vec![assessment.clone()] });
+            }
         }
-        vec![Alert { kind: Kind::Spread, assessments: assessments.into_iter().cloned().collect() }]
-    }));
+        by_image.retain(|_, told| !told.is_empty());
+        for (vulnerabilities, assessments) in spreading {
+            if vulnerabilities.is_empty() || assessments.len() == 1 {
+                alerts.extend(
+                    assessments.into_iter().map(|assessment| Alert {
+                        kind: Kind::Change,
+                        assessments: vec![assessment.clone()],
+                    }),
+                );
+            } else {
+                let assessments = assessments.into_iter().cloned().collect();
+                alerts.push(Alert { kind: Kind::Spread, assessments });
+            }
+        }
+    }
     alerts
 }
 
@@ -76,16 +94,43 @@ fn changed(assessment: &Assessment) -> impl Iterator<Item = &Reason> {
     assessment.reasons.iter().filter(|reason| reason.change.is_some())
 }
 
-fn changed_vulnerabilities(assessment: &Assessment) -> Vec<&str> {
-    let mut names: Vec<&str> =
-        changed(assessment).map(|reason| reason.finding.vulnerability.as_str()).collect();
-    names.sort_unstable();
-    names.dedup();
-    names
+/// Whether a reason is what puts its image under quarantine.
+fn quarantines(assessment: &Assessment, reason: &Reason) -> bool {
+    assessment.is_quarantined() && reason.quarantines(assessment.at)
 }
 
-fn all_changes_are_listed(assessment: &Assessment) -> bool {
-    changed(assessment).count() as u64 == assessment.changes.reasons
+/// Which reasons an alert tells, the worst first. Of a first scan all. Later those that changed, and those that
+/// quarantine if it is the verdict that changed; all if there are none of these.
+fn told(kind: Kind, assessment: &Assessment) -> Vec<&Reason> {
+    let is_news = |reason: &&Reason| reason.change.is_some() || quarantines(assessment, reason);
+    let all = kind == Kind::FirstScan || !assessment.reasons.iter().any(|reason| is_news(&reason));
+    let mut told: Vec<&Reason> = assessment.reasons.iter().filter(|reason| all || is_news(reason)).collect();
+    told.sort_by(|a, b| weight(assessment, b).cmp(&weight(assessment, a)));
+    told
+}
+
+/// What makes one reason worse than another: what quarantines comes first.
+fn weight<'a>(assessment: &Assessment, reason: &'a Reason) -> impl Ord + use<'a> {
+    let finding = &reason.finding;
+    (
+        quarantines(assessment, reason),
+        finding.known_exploited.is_some(),
+        &finding.severity,
+        finding.score,
+        finding.epss,
+    )
+}
+
+fn vulnerabilities(assessment: &Assessment) -> Vec<&str> {
+    let told = told(Kind::Change, assessment).into_iter();
+    let names: BTreeSet<&str> = told.map(|reason| reason.finding.vulnerability.as_str()).collect();
+    names.into_iter().collect()
+}
+
+/// Of what quarantines only the announcement itself knows how much there is.
+fn all_news_is_listed(assessment: &Assessment) -> bool {
+    assessment.more_reasons == 0
+        || !assessment.is_quarantined() && changed(assessment).count() as u64 == assessment.changes.reasons
 }
 
 impl Alert {
@@ -99,18 +144,32 @@ impl Alert {
         self.assessments.iter().map(|assessment| assessment.verdict).max().unwrap_or_default()
     }
 
-    /// The worst severity of what it tells.
+    /// The worst severity of what it tells, that included for which an announcement had no room.
     pub fn severity(&self) -> Option<&Severity> {
-        self.reasons().map(|reason| &reason.finding.severity).max()
+        let unlisted = self.assessments.iter().filter_map(|assessment| {
+            let Worst { all, changed, quarantining } = &assessment.worst;
+            let quarantining = quarantining.as_ref().filter(|_| assessment.is_quarantined());
+            let news = quarantining.max(changed.as_ref()).filter(|_| self.kind != Kind::FirstScan);
+            news.or(all.as_ref())
+        });
+        self.reasons().map(|reason| &reason.finding.severity).chain(unlisted).max()
     }
 
-    /// The reasons that it tells: of a first scan all, of a change the changed ones, or all if it is the
-    /// verdict that changed.
+    /// The reasons that it tells, image by image, the worst of each first.
     pub fn reasons(&self) -> impl Iterator<Item = &Reason> {
-        self.assessments.iter().flat_map(|assessment| {
-            let all = changed(assessment).next().is_none() || self.kind == Kind::FirstScan;
-            assessment.reasons.iter().filter(move |reason| all || reason.change.is_some())
-        })
+        self.assessments.iter().flat_map(|assessment| told(self.kind, assessment))
+    }
+
+    /// The worst of the reasons that it tells.
+    pub fn worst(&self) -> Option<&Reason> {
+        let firsts = self.assessments.iter().filter_map(|assessment| {
+            let first = told(self.kind, assessment).into_iter().next()?;
+            Some((assessment, first))
+        });
+        // Of equal ones the first.
+        firsts
+            .reduce(|a, b| if weight(b.0, b.1) > weight(a.0, a.1) { b } else { a })
+            .map(|(_, reason)| reason)
     }
 }
 

@@ -107,15 +107,9 @@ fn json_image(assessment: &Assessment) -> JsonImage<'_> {
 
 /// One line that says what happened where, and the worst of why.
 fn subject(alert: &Alert, mode: Mode) -> String {
-    let mut reasons: Vec<&Reason> = alert.reasons().collect();
-    reasons.sort_by_key(|reason| {
-        std::cmp::Reverse((reason.finding.known_exploited.is_some(), reason.finding.severity.clone()))
-    });
-    let mut vulnerabilities = BTreeSet::new();
-    for reason in &reasons {
-        vulnerabilities.insert(reason.finding.vulnerability.as_str());
-    }
-    let why = reasons.first().map(|worst| {
+    let vulnerabilities: BTreeSet<&str> =
+        alert.reasons().map(|reason| reason.finding.vulnerability.as_str()).collect();
+    let why = alert.worst().map(|worst| {
         let others = match vulnerabilities.len() {
             0 | 1 => String::new(),
             n => format!(" +{} more", n - 1),

@@ -6,6 +6,7 @@ mod form;
 mod samples;
 mod text;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aws::dynamodb::{Claims, LedgerError, Ledgers};
@@ -13,13 +14,14 @@ use aws::sns::Topic;
 use aws_config::SdkConfig;
 use aws_lambda_events::event::sqs::SqsEvent;
 use domain::assessment::Assessment;
+use domain::image::ImageId;
 use domain::quarantine::Mode;
 use domain::text::with_causes;
 use lambda::batch::Report;
 use lambda::clock::Clock;
 use lambda::deadline::Deadline;
 use lambda::environment::{Environment, EnvironmentError};
-use lambda::inbox::{Claimed, Inbox};
+use lambda::inbox::{self, Claimed, Inbox};
 
 use text::Circumstances;
 
@@ -56,21 +58,31 @@ impl RaiseAlerts {
         })
     }
 
-    /// Handles a batch: each assessment ends up in one alert or in none. It is too short for its deadline to matter.
+    /// Handles a batch: each assessment ends up in one alert or in none. Where one cannot be sent, newer ones about its
+    /// images wait with it. It is too short for its deadline to matter.
     pub async fn handle(&self, event: SqsEvent, _: Deadline) -> Report {
         let mut report = Report::default();
         let mut batch = self.inbox.claim(event, &mut report).await;
         let assessments: Vec<_> = batch.iter().map(|claimed| claimed.assessment.clone()).collect();
+        let mut unsaid: BTreeSet<ImageId> = BTreeSet::new();
         for mut alert in alerts(&assessments) {
-            self.complete(&mut alert).await;
+            let images: Vec<ImageId> = alert.assessments.iter().map(|one| one.image.id.clone()).collect();
             let (told, rest): (Vec<Claimed>, Vec<Claimed>) =
                 batch.into_iter().partition(|claimed| alert.tells(&claimed.assessment));
             batch = rest;
+            if images.iter().any(|image| unsaid.contains(image)) {
+                inbox::postpone(told, &mut report);
+                unsaid.extend(images);
+                continue;
+            }
+            self.complete(&mut alert).await;
             let may_repeat = told.iter().any(|claimed| claimed.after_a_crash);
             let circumstances = Circumstances { mode: self.mode, may_repeat, now: self.clock.now() };
             let notification = form::notification(&alert, &circumstances);
             let published = self.topic.publish(&notification).await;
-            self.inbox.conclude(told, published, &mut report).await;
+            if !self.inbox.conclude(told, published, &mut report).await {
+                unsaid.extend(images);
+            }
         }
         // What nobody needs to hear is done, too.
         self.inbox.conclude(batch, Ok(()), &mut report).await;

@@ -64,6 +64,12 @@ pub(crate) fn assessment(previous: &str, verdict: &str, reasons: Vec<Value>, fie
     serde_json::from_value(with(json, fields)).unwrap()
 }
 
+/// The same with another version of its ledger.
+pub(crate) fn at_version(version: u64, mut assessment: Assessment) -> Assessment {
+    assessment.id = format!("{}#{version}", assessment.image.id);
+    assessment
+}
+
 /// The same in another repository; its id follows.
 pub(crate) fn in_repository(repository: &str, mut assessment: Assessment) -> Assessment {
     repository.clone_into(&mut assessment.image.id.repository);

@@ -289,7 +289,7 @@ fn status(alert: &Alert, mode: Mode) -> String {
             _ => "not changed".to_owned(),
         };
     };
-    let tag = quarantine::tag(&one.image.id);
+    let (tag, released) = (quarantine::tag(&one.image.id), quarantine::released_tag(&one.image.id));
     let untagged = one.image.tags.is_empty();
     match (alert.verdict(), mode) {
         (Verdict::Quarantine, Mode::Observe) => format!("would get the tag {tag}; {OBSERVED}"),
@@ -299,13 +299,12 @@ fn status(alert: &Alert, mode: Mode) -> String {
         (Verdict::Quarantine, Mode::Tag) => {
             format!("gets the tag {tag}, keeps its other tags and can still be pulled")
         }
-        (Verdict::Clear, Mode::Tag) if alert.kind == Kind::Released && untagged => {
-            format!("keeps the tag {tag}: it is the only one, and ECR deletes an image with its last tag")
-        }
         (Verdict::Clear, Mode::Observe) if alert.kind == Kind::Released => {
-            format!("would lose the tag {tag}; {OBSERVED}")
+            format!("would lose the tag {tag} and get {released}; {OBSERVED}")
         }
-        (Verdict::Clear, Mode::Tag) if alert.kind == Kind::Released => format!("loses the tag {tag}"),
+        (Verdict::Clear, Mode::Tag) if alert.kind == Kind::Released => {
+            format!("loses the tag {tag} and gets {released}")
+        }
         (Verdict::Clear, _) => "not changed".to_owned(),
         (Verdict::Pending | Verdict::Unscannable, _) => "not changed; it is not known to be clear".to_owned(),
     }

@@ -3,8 +3,8 @@
 
 use aws_sdk_ecr::Client;
 use aws_sdk_ecr::types::{
-    EnhancedImageScanFinding, ImageFailureCode, ImageIdentifier, ImageScanFinding,
-    PackageVulnerabilityDetails, ScanStatus,
+    DescribeImagesFilter, EnhancedImageScanFinding, ImageDetail, ImageFailureCode, ImageIdentifier,
+    ImageScanFinding, ImageStatusFilter, PackageVulnerabilityDetails, ScanStatus,
 };
 use jiff::Timestamp;
 
@@ -13,7 +13,7 @@ use crate::time::timestamp;
 use domain::finding::{
     Finding, FindingError, Fix, InspectorFinding, InspectorPackage, Package, Severity, Source, Status,
 };
-use domain::image::ImageId;
+use domain::image::{Digest, ImageId};
 use domain::text::sanitize;
 
 #[derive(Debug, Clone)]
@@ -119,23 +119,41 @@ impl Registry {
         Ok(ScanResult::Complete(findings))
     }
 
-    /// What ECR says of an image; `None` where it does not exist or is archived.
+    /// What ECR says of an image; `None` where it does not exist, is archived or is being restored.
     pub async fn describe(&self, image: &ImageId) -> Result<Option<ImageDescription>, AwsError> {
+        let detail = self.detail(image, None).await?;
+        Ok(detail.map(|detail| ImageDescription {
+            tags: detail.image_tags().iter().map(|tag| sanitize(tag)).collect(),
+            pushed_at: detail.image_pushed_at().and_then(timestamp),
+            media_type: detail.image_manifest_media_type().map(sanitize),
+        }))
+    }
+
+    /// Whether an image is in the registry, be it active, archived or being restored.
+    pub async fn exists(&self, image: &ImageId) -> Result<bool, AwsError> {
+        let any = DescribeImagesFilter::builder().image_status(ImageStatusFilter::Any).build();
+        Ok(self.detail(image, None).await?.is_some() || self.detail(image, Some(any)).await?.is_some())
+    }
+
+    /// Without a filter, ECR leaves out what is not active.
+    /// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeImagesFilter.html>
+    async fn detail(
+        &self,
+        image: &ImageId,
+        filter: Option<DescribeImagesFilter>,
+    ) -> Result<Option<ImageDetail>, AwsError> {
         let answer = self
             .client
             .describe_images()
             .registry_id(&image.account)
             .repository_name(&image.repository)
             .image_ids(by_digest(image))
+            .set_filter(filter)
             .send()
             .await
             .map_err(|error| AwsError::of("ecr:DescribeImages", error));
         match answer {
-            Ok(answer) => Ok(answer.image_details().first().map(|detail| ImageDescription {
-                tags: detail.image_tags().to_vec(),
-                pushed_at: detail.image_pushed_at().and_then(timestamp),
-                media_type: detail.image_manifest_media_type().map(str::to_owned),
-            })),
+            Ok(answer) => Ok(answer.image_details.unwrap_or_default().into_iter().next()),
             Err(error) if error.is("ImageNotFound") || error.is("RepositoryNotFound") => Ok(None),
             Err(error) => Err(error),
         }
@@ -178,15 +196,16 @@ impl Registry {
             .ok_or_else(|| AwsError::answer(ACTION, "the answer has neither an image nor a failure", true))
     }
 
-    /// Puts a tag on an image. With the digest and the media type in the request, ECR refuses any change of the manifest.
-    pub async fn put_tag(&self, image: &ImageId, manifest: Manifest, tag: &str) -> Result<PutTag, AwsError> {
+    /// Puts a tag on an image, or the image into the registry again. With the digest and the media type in the request,
+    /// ECR refuses any change of the manifest.
+    pub async fn put_tag(&self, image: &ImageId, manifest: &Manifest, tag: &str) -> Result<PutTag, AwsError> {
         let put = self
             .client
             .put_image()
             .registry_id(&image.account)
             .repository_name(&image.repository)
-            .image_manifest(manifest.text)
-            .set_image_manifest_media_type(manifest.media_type)
+            .image_manifest(&manifest.text)
+            .set_image_manifest_media_type(manifest.media_type.clone())
             .image_digest(image.digest.as_str())
             .image_tag(tag)
             .send()
@@ -201,8 +220,13 @@ impl Registry {
         }
     }
 
-    /// Removes a tag. A tag that does not exist is no error.
-    pub async fn remove_tag(&self, image: &ImageId, tag: &str) -> Result<(), AwsError> {
+    /// Removes a tag from whichever image of the repository has it, and returns which one that was; `None` where none
+    /// had it. ECR deletes an image with its last tag.
+    ///
+    /// The request names the tag alone. What a request with tag and digest does is not documented, and it must not be
+    /// taken for one that deletes the digest with all its tags.
+    /// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchDeleteImage.html>
+    pub async fn remove_tag(&self, image: &ImageId, tag: &str) -> Result<Option<ImageId>, AwsError> {
         const ACTION: &str = "ecr:BatchDeleteImage";
         let answer = self
             .client
@@ -214,8 +238,12 @@ impl Registry {
             .await
             .map_err(|error| AwsError::of(ACTION, error))?;
         match answer.failures().first() {
-            None => Ok(()),
-            Some(failure) if failure.failure_code() == Some(&ImageFailureCode::ImageNotFound) => Ok(()),
+            None => {
+                let digest = answer.image_ids().first().and_then(ImageIdentifier::image_digest);
+                let digest = digest.and_then(|digest| Digest::try_from(digest.to_owned()).ok());
+                Ok(digest.map(|digest| ImageId { digest, ..image.clone() }))
+            }
+            Some(failure) if failure.failure_code() == Some(&ImageFailureCode::ImageNotFound) => Ok(None),
             Some(failure) => {
                 let code = failure.failure_code().map_or("no code", |code| code.as_str());
                 let reason = failure.failure_reason().unwrap_or("no reason");

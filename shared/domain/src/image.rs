@@ -101,6 +101,15 @@ impl ImageId {
     }
 }
 
+impl ImageId {
+    /// Whether its names are of the characters that AWS's names are made of: all visible, all ASCII, no space.
+    pub(crate) fn is_plain(&self) -> bool {
+        [&self.account, &self.region, &self.repository]
+            .into_iter()
+            .all(|name| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic()))
+    }
+}
+
 impl fmt::Display for ImageId {
     /// The key of the image's ledger, readable in a log: `<account>/<region>/<repository>@<digest>`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -48,6 +48,7 @@ impl Dispatcher {
         };
         let action = call.action();
         let fault = self.faults.strike(&action);
+        self.faults.interfere(&action);
         self.calls.with(|calls| *calls.entry((call.caller(), action)).or_default() += 1);
         let protocol = call.service.protocol();
         let response = match fault {

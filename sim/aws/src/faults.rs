@@ -1,5 +1,6 @@
-//! Faults on demand: what goes wrong with which call.
+//! Faults on demand: what goes wrong with which call, and what others do meanwhile.
 
+use std::fmt;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -53,10 +54,25 @@ struct Injection {
     seen: u64,
 }
 
-#[derive(Debug, Default)]
+/// What somebody else does just before a call takes effect.
+struct Interference {
+    action: String,
+    /// How many of the calls are left until then, that one included.
+    calls: u64,
+    act: Box<dyn FnOnce() + Send>,
+}
+
+#[derive(Default)]
 pub struct Faults {
     injections: Shared<Vec<Injection>>,
+    interferences: Shared<Vec<Interference>>,
     crashed: Notify,
+}
+
+impl fmt::Debug for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Faults").field("injections", &self.injections).finish_non_exhaustive()
+    }
 }
 
 impl Faults {
@@ -69,14 +85,22 @@ impl Faults {
             .with(|injections| injections.push(Injection { action: action.to_owned(), fault, nth, seen: 0 }));
     }
 
+    /// Lets somebody else act just before a call of an IAM action takes effect, once. The first call from now on is 1;
+    /// a call that a fault keeps from having an effect counts too.
+    pub fn before(&self, action: &str, call: u64, act: impl FnOnce() + Send + 'static) {
+        let interference = Interference { action: action.to_owned(), calls: call, act: Box::new(act) };
+        self.interferences.with(|interferences| interferences.push(interference));
+    }
+
     /// Waits for a [`Fault::Crash`]. Returns at once if one has happened since the last wait.
     pub async fn crashed(&self) {
         self.crashed.notified().await;
     }
 
-    /// Removes all faults, and forgets a crash that nobody has waited for.
+    /// Removes all faults and interferences, and forgets a crash that nobody has waited for.
     pub fn clear(&self) {
         self.injections.with(Vec::clear);
+        self.interferences.with(Vec::clear);
         // Enabling a waiter consumes the permit that an unawaited crash has left.
         let mut waiter = pin!(self.crashed.notified());
         waiter.as_mut().enable();
@@ -97,6 +121,19 @@ impl Faults {
             }
             struck
         })
+    }
+
+    /// Counts a call, and lets others act before it.
+    pub(crate) fn interfere(&self, action: &str) {
+        let due: Vec<Interference> = self.interferences.with(|interferences| {
+            for interference in interferences.iter_mut().filter(|one| one.action == action) {
+                interference.calls = interference.calls.saturating_sub(1);
+            }
+            interferences.extract_if(.., |one| one.action == action && one.calls == 0).collect()
+        });
+        for interference in due {
+            (interference.act)();
+        }
     }
 
     pub(crate) fn announce_crash(&self) {

@@ -42,6 +42,27 @@ async fn throttled_call_is_retried_by_the_sdk() {
 }
 
 #[tokio::test]
+async fn others_act_once_just_before_the_call() {
+    let (aws, client) = registry().await;
+    let registry = aws.ecr().clone();
+    let others = move || registry.create_repository(ACCOUNT, "theirs", Mutability::Mutable);
+    aws.faults().before("ecr:PutImage", 2, others);
+    let repositories = async || {
+        let answer = client.describe_repositories().send().await.unwrap();
+        answer.repositories().iter().map(|one| one.repository_name().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    put(&client, "a").await.unwrap();
+    assert_eq!(repositories().await, ["app"]);
+    put(&client, "b").await.unwrap();
+    assert_eq!(repositories().await, ["app", "theirs"]);
+    aws.ecr().create_repository(ACCOUNT, "theirs", Mutability::Immutable);
+    put(&client, "c").await.unwrap();
+    let theirs = client.describe_repositories().repository_names("theirs").send().await.unwrap();
+    let mutability = theirs.repositories()[0].image_tag_mutability().unwrap().as_str();
+    assert_eq!(mutability, "IMMUTABLE", "they act once");
+}
+
+#[tokio::test]
 async fn client_of_every_service_retries_after_throttling_failure_and_lost_response() {
     let (aws, _) = registry().await;
     aws.sns().create_topic("arn:aws:sns:eu-central-1:123456789012:alerts");

@@ -56,7 +56,7 @@ pub const ACTS: [Act; 7] = [
     },
     Act {
         title: "The finding is withdrawn for one of them",
-        meaning: "shop/web is still scanned, so this time closed means gone: the image is released and its tag removed.",
+        meaning: "shop/web is still scanned, so this time closed means gone: the image is released, and its tag says so.",
         events: include_str!("../story/7-released.jsonl"),
     },
 ];

@@ -1,5 +1,5 @@
 //! Quarantine: what it does to an image, what it never does, and what ends it (invariants 7, 8 and 9).
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)] // A test says what it expects by failing.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)] // A test says what it expects by failing.
 
 use std::time::Duration;
 
@@ -8,14 +8,16 @@ use aws::ecr::{Manifest, Registry};
 use aws_lambda_events::event::sqs::SqsEvent;
 use domain::verdict::Verdict;
 use enforce_quarantine::EnforceQuarantine;
+use lambda::batch::{Report, Retry};
 use lambda::deadline::Deadline;
 use lambda::environment::Environment;
 use pipeline_tests::{QUARANTINED, act, event, pipeline, pipeline_with, play, quarantined, setting, stream};
 use serde_json::json;
-use sim_aws::{Fault, ImageView, Mutability, Nth, SeedImage};
+use sim_aws::{Fault, ImageStatus, ImageView, Mutability, Nth, SeedImage};
 use sim_pipeline::{Outcome, Pipeline};
 
 const TAG: &str = "quarantine-7e6c2638cb94";
+const RELEASED: &str = "released-from-quarantine-7e6c2638cb94";
 
 fn image(pipeline: &Pipeline) -> ImageView {
     pipeline.aws.ecr().images().into_iter().find(|image| image.digest == QUARANTINED).unwrap()
@@ -101,8 +103,10 @@ async fn our_own_tags_come_back_and_end_there() {
 
     // The same without the guard in the rules: the function itself recognises them.
     let mut setting = setting();
-    setting.template =
-        setting.template.replace("{ anything-but: { prefix: quarantine- } }", "{ exists: true }");
+    setting.template = setting.template.replace(
+        "{ anything-but: { prefix: [quarantine-, released-from-quarantine-] } }",
+        "{ exists: true }",
+    );
     let mut unguarded = pipeline_with(setting).await;
     let outcome = play(&mut unguarded, [act("1-push"), act("2-scan")].concat()).await;
     assert_eq!(outcome.calls["ecr:PutImage"], 1);
@@ -129,24 +133,26 @@ async fn findings_that_close_with_the_image_covered_release_it_once() {
     };
     let outcome = play(&mut pipeline, closings()).await;
     assert_eq!(verdict(&outcome), Verdict::Clear);
-    assert_eq!(image(&pipeline).tags, ["1.4.0", "latest"]);
+    assert_eq!(image(&pipeline).tags, ["1.4.0", "latest", RELEASED]);
     assert_eq!(outcome.alerts.last().unwrap().subject, "Released: shop/checkout:1.4.0 (+1 tag)");
     let again = play(&mut pipeline, closings()).await;
     assert_eq!(again.alerts.len(), outcome.alerts.len());
 }
 
 #[tokio::test]
-async fn release_never_takes_the_last_tag() {
+async fn image_without_another_tag_is_released_too() {
     let mut pipeline = pipeline().await;
     play(&mut pipeline, [act("1-push"), act("2-scan")].concat()).await;
     for tag in ["1.4.0", "latest"] {
-        pipeline.aws.ecr().seed_untag("210987654321", "shop/checkout", tag);
+        pipeline.aws.ecr().seed_untag(ACCOUNT, REPOSITORY, tag);
     }
     let closed = act("5-archived").into_iter().filter_map(|delivery| delivery.event.ok());
     let closed = stream(closed.filter(|event| event["detail-type"] == "Inspector2 Finding"));
     let outcome = play(&mut pipeline, closed).await;
     assert_eq!(verdict(&outcome), Verdict::Clear);
-    assert_eq!(image(&pipeline).tags, [TAG], "the image would have gone with its last tag");
+    assert_eq!(image(&pipeline).tags, [RELEASED], "the image would have gone with its last tag");
+    let text = &outcome.alerts.last().unwrap().text;
+    assert!(text.contains(&format!("loses the tag {TAG}")) && text.contains(RELEASED), "{text}");
 }
 
 #[tokio::test]
@@ -168,7 +174,7 @@ async fn a_manifest_that_changed_on_the_way_is_refused() {
     let registry = Registry::new(aws_sdk_ecr::Client::new(&pipeline.aws.sdk_config().await));
     let manifest = registry.manifest(&id).await.unwrap().unwrap();
     let changed = Manifest { text: format!("{} ", manifest.text), ..manifest };
-    let error = registry.put_tag(&id, changed, TAG).await.unwrap_err();
+    let error = registry.put_tag(&id, &changed, TAG).await.unwrap_err();
     assert!(error.is("ImageDigestDoesNotMatch") && !error.retryable, "{error}");
 }
 
@@ -178,28 +184,193 @@ fn announcement() -> SqsEvent {
     serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
 }
 
+/// The function with a table of its own, and a pipeline whose story's first image is under quarantine.
+struct Enforcing {
+    pipeline: Pipeline,
+    ledgers: Ledgers,
+    function: EnforceQuarantine,
+}
+
+impl Enforcing {
+    async fn new() -> Self {
+        let mut pipeline = pipeline().await;
+        play(&mut pipeline, [act("1-push"), act("2-scan")].concat()).await;
+        pipeline.aws.dynamodb().create_table("ledgers", "id").await;
+        let config = pipeline.aws.sdk_config().await;
+        let ledgers = Ledgers::new(aws_sdk_dynamodb::Client::new(&config), "ledgers".to_owned());
+        let variables = |name: &str| match name {
+            "TABLE_NAME" => Some("ledgers".to_owned()),
+            "QUEUE_URL" => Some("https://sqs.eu-west-1.amazonaws.com/210987654321/own".to_owned()),
+            "QUARANTINE_MODE" => Some("tag".to_owned()),
+            _ => None,
+        };
+        let function = EnforceQuarantine::new(&config, &Environment::new(&variables)).unwrap();
+        Self { pipeline, ledgers, function }
+    }
+
+    async fn judge(&self, verdict: Verdict) {
+        let mut stored = self.ledgers.load(&quarantined()).await.unwrap();
+        stored.ledger.announced.verdict = verdict;
+        assert!(self.ledgers.store(&mut stored).await.unwrap());
+    }
+
+    async fn enforce(&self) -> Report {
+        self.function.handle(announcement(), Deadline::never()).await
+    }
+
+    /// Lets somebody else push another image with these tags just before a call.
+    fn pushed_before(&self, action: &str, call: u64, tags: &[&str]) {
+        let ecr = self.pipeline.aws.ecr().clone();
+        let pushed = SeedImage { tags: tags.iter().map(|&tag| tag.to_owned()).collect(), ..other() };
+        self.pipeline.aws.faults().before(action, call, move || ecr.seed_image(pushed));
+    }
+
+    fn find(&self, digest: &str) -> Option<ImageView> {
+        self.pipeline.aws.ecr().images().into_iter().find(|image| image.digest == digest)
+    }
+}
+
+const ACCOUNT: &str = "210987654321";
+const REPOSITORY: &str = "shop/checkout";
+
+/// Another image of the same repository.
+fn other() -> SeedImage {
+    SeedImage {
+        registry: ACCOUNT.to_owned(),
+        repository: REPOSITORY.to_owned(),
+        digest: format!("sha256:{}", "ab".repeat(32)),
+        ..SeedImage::default()
+    }
+}
+
+#[tokio::test]
+async fn a_push_that_takes_all_tags_during_the_release_takes_no_image() {
+    // Before each call that the release makes: a read, two puts' worth of looks, the removal, a look.
+    let calls = [
+        ("ecr:DescribeImages", 1),
+        ("ecr:BatchGetImage", 1),
+        ("ecr:PutImage", 1),
+        ("ecr:DescribeImages", 2),
+        ("ecr:BatchDeleteImage", 1),
+        ("ecr:DescribeImages", 3),
+    ];
+    for (action, call) in calls {
+        let enforcing = Enforcing::new().await;
+        enforcing.judge(Verdict::Clear).await;
+        let before = image(&enforcing.pipeline);
+        enforcing.pushed_before(action, call, &["1.4.0", "latest"]);
+        assert_eq!(enforcing.enforce().await.failed, [], "{action} {call}");
+        let after = image(&enforcing.pipeline);
+        assert_eq!(after.tags, [RELEASED], "{action} {call}");
+        assert_eq!((after.manifest, after.media_type), (before.manifest, before.media_type));
+        let pushed = enforcing.find(&other().digest).expect("the interference never came");
+        assert_eq!(pushed.tags, ["1.4.0", "latest"]);
+    }
+}
+
+#[tokio::test]
+async fn image_that_goes_with_our_tag_is_put_back_and_that_is_said() {
+    for fault in [None, Some(Fault::ResponseLost), Some(Fault::ServerError)] {
+        let enforcing = Enforcing::new().await;
+        enforcing.judge(Verdict::Clear).await;
+        let before = image(&enforcing.pipeline);
+        enforcing.pushed_before("ecr:BatchDeleteImage", 1, &["1.4.0", "latest", RELEASED]);
+        if let Some(fault) = fault {
+            // The removal takes effect, and nobody hears of it; or it is done by a later attempt of the SDK.
+            let nth = if fault == Fault::ResponseLost { Nth::Always } else { Nth::Call(1) };
+            enforcing.pipeline.aws.faults().inject("ecr:BatchDeleteImage", fault, nth);
+        }
+        let report = enforcing.enforce().await;
+        let [failure] = report.failed.as_slice() else { panic!("nobody is told: {report:?}") };
+        assert!(failure.retry == Retry::ByTheQueue && failure.reason.contains("and was put back"), "{}", failure.reason);
+        let after = image(&enforcing.pipeline);
+        assert_eq!(after.tags, [TAG], "{fault:?}");
+        assert_eq!((after.manifest, after.media_type), (before.manifest, before.media_type));
+        // The message comes again, and takes the tag of our name from whoever has it.
+        enforcing.pipeline.aws.faults().clear();
+        assert_eq!(enforcing.enforce().await.failed, []);
+        assert_eq!(image(&enforcing.pipeline).tags, [RELEASED]);
+        assert!(enforcing.find(&other().digest).is_some());
+    }
+}
+
+#[tokio::test]
+async fn image_that_cannot_be_put_back_is_said_to_be_lost() {
+    let enforcing = Enforcing::new().await;
+    enforcing.judge(Verdict::Clear).await;
+    enforcing.pushed_before("ecr:BatchDeleteImage", 1, &["1.4.0", "latest", RELEASED]);
+    let aws = enforcing.pipeline.aws.clone();
+    let refuse = move || aws.faults().inject("ecr:PutImage", Fault::ServerError, Nth::Always);
+    enforcing.pipeline.aws.faults().before("ecr:BatchDeleteImage", 1, refuse);
+    let report = enforcing.enforce().await;
+    let [failure] = report.failed.as_slice() else { panic!("nobody is told: {report:?}") };
+    assert_eq!(failure.retry, Retry::Never, "the next attempt has no manifest");
+    let said = ["could not be put back", "ecr:PutImage failed"].map(|said| failure.reason.contains(said));
+    assert_eq!(said, [true, true], "{}", failure.reason);
+}
+
+#[tokio::test]
+async fn tag_of_ours_on_another_image_takes_no_image_with_it() {
+    for (action, call) in [("ecr:BatchGetImage", 1), ("ecr:PutImage", 1), ("ecr:DescribeImages", 2)] {
+        let enforcing = Enforcing::new().await;
+        enforcing.judge(Verdict::Clear).await;
+        enforcing.pushed_before(action, call, &[TAG]);
+        assert_eq!(enforcing.enforce().await.failed, []);
+        let pushed = enforcing.find(&other().digest).expect("deleted with our tag");
+        assert_eq!(pushed.tags, [TAG], "it is nobody's business but its owner's");
+        assert_eq!(image(&enforcing.pipeline).tags, ["1.4.0", "latest", RELEASED]);
+    }
+}
+
+#[tokio::test]
+async fn other_image_that_goes_in_the_last_moment_is_said_to_be_lost() {
+    let enforcing = Enforcing::new().await;
+    enforcing.judge(Verdict::Clear).await;
+    enforcing.pushed_before("ecr:BatchDeleteImage", 1, &[TAG]);
+    let report = enforcing.enforce().await;
+    let [failure] = report.failed.as_slice() else { panic!("nobody is told: {report:?}") };
+    assert!(failure.reason.contains(&other().digest) && failure.retry == Retry::Never, "{}", failure.reason);
+    // One that has another tag only loses ours.
+    let enforcing = Enforcing::new().await;
+    enforcing.judge(Verdict::Clear).await;
+    enforcing.pushed_before("ecr:BatchDeleteImage", 1, &[TAG, "2.0"]);
+    assert_eq!(enforcing.enforce().await.failed, []);
+    assert_eq!(enforcing.find(&other().digest).unwrap().tags, ["2.0"]);
+}
+
+#[tokio::test]
+async fn image_that_is_archived_meanwhile_is_there_and_stays_archived() {
+    for status in [ImageStatus::Archived, ImageStatus::Activating] {
+        let enforcing = Enforcing::new().await;
+        enforcing.judge(Verdict::Clear).await;
+        let ecr = enforcing.pipeline.aws.ecr().clone();
+        let archive = move || ecr.set_image_status(ACCOUNT, REPOSITORY, QUARANTINED, status);
+        enforcing.pipeline.aws.faults().before("ecr:BatchDeleteImage", 1, archive);
+        assert_eq!(enforcing.enforce().await.failed, []);
+        let after = image(&enforcing.pipeline);
+        assert_eq!(
+            (after.status, after.tags),
+            (status, ["1.4.0", "latest", RELEASED].map(str::to_owned).to_vec())
+        );
+    }
+}
+
+#[tokio::test]
+async fn image_that_comes_under_quarantine_again_is_not_called_released() {
+    let enforcing = Enforcing::new().await;
+    for (verdict, tag) in [(Verdict::Clear, RELEASED), (Verdict::Quarantine, TAG), (Verdict::Clear, RELEASED)]
+    {
+        enforcing.judge(verdict).await;
+        assert_eq!(enforcing.enforce().await.failed, []);
+        assert_eq!(image(&enforcing.pipeline).tags, ["1.4.0", "latest", tag]);
+    }
+}
+
 #[tokio::test]
 async fn a_verdict_that_changes_while_the_tag_is_taken_off_puts_it_on_again() {
-    let mut pipeline = pipeline().await;
-    play(&mut pipeline, [act("1-push"), act("2-scan")].concat()).await;
-    pipeline.aws.dynamodb().create_table("ledgers", "id").await;
-    let config = pipeline.aws.sdk_config().await;
-    let ledgers = Ledgers::new(aws_sdk_dynamodb::Client::new(&config), "ledgers".to_owned());
-    let id = quarantined();
-    let judge = async |verdict| {
-        let mut stored = ledgers.load(&id).await.unwrap();
-        stored.ledger.announced.verdict = verdict;
-        assert!(ledgers.store(&mut stored).await.unwrap());
-    };
-    judge(Verdict::Clear).await;
-    let variables = |name: &str| match name {
-        "TABLE_NAME" => Some("ledgers".to_owned()),
-        "QUEUE_URL" => Some("https://sqs.eu-west-1.amazonaws.com/210987654321/own".to_owned()),
-        "QUARANTINE_MODE" => Some("tag".to_owned()),
-        _ => None,
-    };
-    let function = EnforceQuarantine::new(&config, &Environment::new(&variables)).unwrap();
-    pipeline.aws.faults().inject(
+    let enforcing = Enforcing::new().await;
+    enforcing.judge(Verdict::Clear).await;
+    enforcing.pipeline.aws.faults().inject(
         "ecr:BatchDeleteImage",
         Fault::Slow(Duration::from_millis(400)),
         Nth::Call(1),
@@ -207,11 +378,11 @@ async fn a_verdict_that_changes_while_the_tag_is_taken_off_puts_it_on_again() {
     let others = async {
         // The tag is still on, so whoever looks now leaves it.
         tokio::time::sleep(Duration::from_millis(100)).await;
-        judge(Verdict::Quarantine).await;
+        enforcing.judge(Verdict::Quarantine).await;
     };
-    let (report, ()) = tokio::join!(function.handle(announcement(), Deadline::never()), others);
+    let (report, ()) = tokio::join!(enforcing.enforce(), others);
     assert_eq!(report.failed, []);
-    assert!(image(&pipeline).tags.contains(&TAG.to_owned()), "in quarantine without its tag");
+    assert!(image(&enforcing.pipeline).tags.contains(&TAG.to_owned()), "in quarantine without its tag");
 }
 
 #[tokio::test]

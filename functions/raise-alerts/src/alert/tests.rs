@@ -1,7 +1,8 @@
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::samples::{assessment, in_repository, reason, with};
+use crate::samples::{assessment, at_version, in_repository, reason, with};
 
 fn kinds(batch: &[Assessment]) -> Vec<Kind> {
     alerts(batch).into_iter().map(|alert| alert.kind).collect()
@@ -48,12 +49,67 @@ fn change_of_one_image_is_one_alert_that_tells_the_changed_reasons() {
     assert_eq!(told, ["CVE-2"]);
 }
 
+/// A known reason that quarantines from a day on.
+fn grace(vulnerability: &str, severity: &str, from: &str) -> Value {
+    let fields =
+        json!({ "/change": null, "/severity": severity, "/then": ["quarantine"], "/quarantine_from": from });
+    with(reason(vulnerability), &fields)
+}
+
+fn new(vulnerability: &str, severity: &str) -> Value {
+    let fields = json!({ "/severity": severity, "/then": ["alert"], "/quarantine_from": null });
+    with(reason(vulnerability), &fields)
+}
+
+fn names(alert: &Alert) -> Vec<&str> {
+    alert.reasons().map(|reason| reason.finding.vulnerability.as_str()).collect()
+}
+
+const ENDED: &str = "2031-03-01T08:01:30Z";
+const LATER: &str = "2031-03-01T08:01:31Z";
+
 #[test]
-fn quarantine_at_the_end_of_a_grace_tells_all_reasons() {
-    let batch = [assessment("clear", "quarantine", vec![unchanged("CVE-1"), unchanged("CVE-2")], &json!({}))];
-    let alerts = alerts(&batch);
+fn quarantine_at_the_end_of_a_grace_tells_what_quarantines_and_what_is_new() {
+    let known = with(unchanged("CVE-known"), &json!({ "/quarantine_from": null, "/then": ["alert"] }));
+    let reasons = vec![
+        new("CVE-new", "LOW"),
+        grace("CVE-high", "HIGH", ENDED),
+        grace("CVE-critical", "CRITICAL", ENDED),
+        grace("CVE-later", "CRITICAL", LATER),
+        known,
+    ];
+    let alerts = alerts(&[assessment("clear", "quarantine", reasons, &json!({}))]);
     assert_eq!((alerts.len(), alerts[0].kind), (1, Kind::Change));
-    assert_eq!(alerts[0].reasons().count(), 2);
+    assert_eq!(names(&alerts[0]), ["CVE-critical", "CVE-high", "CVE-new"]);
+    assert_eq!(alerts[0].severity(), Some(&Severity::Critical));
+}
+
+#[test]
+fn worst_of_a_quarantine_is_one_that_quarantines() {
+    let reasons = vec![new("CVE-new", "CRITICAL"), grace("CVE-high", "HIGH", ENDED)];
+    let alert = &alerts(&[assessment("clear", "quarantine", reasons, &json!({}))])[0];
+    assert_eq!(alert.worst().unwrap().finding.vulnerability, "CVE-high");
+    assert_eq!(alert.severity(), Some(&Severity::Critical), "a filter for critical ones lets it through");
+}
+
+#[test]
+fn image_that_stays_under_quarantine_is_told_of_what_is_new_alone() {
+    let reasons = vec![grace("CVE-critical", "CRITICAL", ENDED), new("CVE-new", "LOW")];
+    let alert = &alerts(&[assessment("quarantine", "quarantine", reasons, &json!({}))])[0];
+    assert_eq!((names(alert), alert.severity()), (vec!["CVE-new"], Some(&Severity::Low)));
+}
+
+#[test]
+fn severity_does_not_depend_on_what_had_room() {
+    let severity = |previous: &str, verdict: &str| {
+        let worst = json!({ "all": "CRITICAL", "changed": "LOW", "quarantining": "HIGH" });
+        let fields = json!({ "/worst": worst, "/more_reasons": 9, "/changes/reasons": 4 });
+        let batch = [assessment(previous, verdict, vec![new("CVE-1", "INFORMATIONAL")], &fields)];
+        alerts(&batch)[0].severity().cloned().unwrap()
+    };
+    assert_eq!(severity("pending", "quarantine"), Severity::Critical, "a first scan tells all");
+    assert_eq!(severity("clear", "quarantine"), Severity::High);
+    assert_eq!(severity("quarantine", "quarantine"), Severity::Low);
 }
 
 #[test]
@@ -93,11 +149,82 @@ fn images_whose_changes_are_not_all_listed_are_never_grouped() {
 }
 
 #[test]
-fn quarantines_without_a_changed_reason_are_never_grouped() {
-    let due = |repository| {
-        in_repository(repository, assessment("clear", "quarantine", vec![unchanged("CVE-1")], &json!({})))
+fn quarantines_are_grouped_by_what_quarantines() {
+    let due = |repository, vulnerability| {
+        let reasons = vec![grace(vulnerability, "HIGH", ENDED), new("CVE-new", "LOW")];
+        in_repository(repository, assessment("clear", "quarantine", reasons, &json!({})))
     };
-    assert_eq!(kinds(&[due("a"), due("b")]), [Kind::Change; 2]);
+    assert_eq!(kinds(&[due("a", "CVE-1"), due("b", "CVE-1")]), [Kind::Spread]);
+    assert_eq!(kinds(&[due("a", "CVE-1"), due("b", "CVE-2")]), [Kind::Change; 2]);
+    let cut = |mut assessment: Assessment| {
+        assessment.more_reasons = 1;
+        assessment
+    };
+    assert_eq!(kinds(&[cut(due("a", "CVE-1")), due("b", "CVE-1")]), [Kind::Change; 2]);
+}
+
+fn told(alerts: &[Alert]) -> Vec<Vec<(&str, u64)>> {
+    let each = |one: &Assessment| (one.image.id.repository.clone(), one.version());
+    alerts
+        .iter()
+        .map(|alert| {
+            let told = alert.assessments.iter().map(|one| (one.image.id.repository.as_str(), one.version()));
+            assert_eq!(
+                told.clone().count(),
+                alert.assessments.iter().map(each).collect::<BTreeSet<_>>().len()
+            );
+            told.collect()
+        })
+        .collect()
+}
+
+#[test]
+fn of_one_image_the_older_is_told_first() {
+    let quarantined = at_version(9, hit("a", &["CVE-1"]));
+    let released = at_version(10, in_repository("a", assessment("quarantine", "clear", vec![], &json!({}))));
+    let again = at_version(11, hit("a", &["CVE-1"]));
+    let elsewhere = hit("b", &["CVE-1"]);
+    let sent = alerts(&[again, released, elsewhere, quarantined]);
+    assert_eq!(told(&sent), [vec![("a", 9), ("b", 1)], vec![("a", 10)], vec![("a", 11)]]);
+}
+
+#[test]
+fn image_announced_twice_is_one_image() {
+    let batch =
+        [at_version(2, hit("a", &["CVE-1"])), at_version(3, hit("a", &["CVE-1"])), hit("b", &["CVE-1"])];
+    let sent = alerts(&batch);
+    assert_eq!(told(&sent), [vec![("a", 2), ("b", 1)], vec![("a", 3)]]);
+    assert_eq!(kinds(&batch[..2]), [Kind::Change; 2], "two announcements of one image are no spread");
+}
+
+proptest! {
+    #[test]
+    fn every_announcement_is_told_once_and_the_older_of_an_image_first(
+        chosen in prop::collection::vec((0_usize..3, 1_u64..15, 0_usize..4), 0..20),
+    ) {
+        let mut seen = BTreeSet::new();
+        let batch: Vec<Assessment> = chosen
+            .into_iter()
+            .filter(|(repository, version, _)| seen.insert((*repository, *version)))
+            .map(|(repository, version, kind)| {
+                let one = match kind {
+                    0 => assessment("quarantine", "clear", vec![], &json!({})),
+                    1 => assessment("clear", "unscannable", vec![], &json!({})),
+                    2 => assessment("clear", "quarantine", vec![reason("CVE-1")], &json!({})),
+                    _ => assessment("clear", "clear", vec![reason("CVE-2")], &json!({})),
+                };
+                at_version(version, in_repository(["a", "b", "c"][repository], one))
+            })
+            .collect();
+        let sent = alerts(&batch);
+        let told = told(&sent);
+        prop_assert_eq!(told.iter().flatten().count(), batch.len());
+        for repository in ["a", "b", "c"] {
+            let versions: Vec<u64> =
+                told.iter().flatten().filter(|(name, _)| *name == repository).map(|(_, version)| *version).collect();
+            prop_assert!(versions.is_sorted_by(|a, b| a < b), "{:?}", versions);
+        }
+    }
 }
 
 #[test]

@@ -126,6 +126,38 @@ fn alert_within_a_grace_says_until_when() {
 }
 
 #[test]
+fn quarantine_at_the_end_of_a_grace_names_what_quarantines() {
+    let due = with(
+        reason("CVE-2031-1000"),
+        &json!({ "/change": null, "/quarantine_from": "2031-03-01T08:01:30Z" }),
+    );
+    let new = with(
+        reason("CVE-2031-2000"),
+        &json!({ "/severity": "HIGH", "/score": 7.5, "/then": ["alert"], "/quarantine_from": null, "/rules": ["high"] }),
+    );
+    let alert = only(&[assessment("clear", "quarantine", vec![new, due], &json!({}))]);
+    insta::assert_snapshot!(text(&alert).lines().take(10).collect::<Vec<_>>().join("\n"), @r"
+    QUARANTINE: prod/cart:2.7 - CVE-2031-1000 CRITICAL +1 more
+
+    prod/cart:2.7 is quarantined: its findings match the policy's quarantine rules.
+
+     1. CVE-2031-1000  CRITICAL 9.8, EPSS 12.3%
+        openssl 3.0.1-2: fixed in 3.0.1-5
+        rule fixable-critical
+     2. CVE-2031-2000  HIGH 7.5, EPSS 12.3%
+        openssl 3.0.1-2: fixed in 3.0.1-5
+        rule high
+    ");
+    let told = written(&alert, Mode::Tag, false);
+    assert_eq!(told.attributes["severity"], Attribute::One("CRITICAL".to_owned()));
+    let form: Value = serde_json::from_str(&told.json).unwrap();
+    assert_eq!(
+        (&form["severity"], &form["reasons"][0]["vulnerability"]),
+        (&json!("CRITICAL"), &json!("CVE-2031-1000"))
+    );
+}
+
+#[test]
 fn spread_names_the_vulnerability_once_and_every_image() {
     insta::assert_snapshot!(text(&spread()), @r"
     QUARANTINE: 3 images - CVE-2031-1000 CRITICAL
@@ -163,7 +195,7 @@ fn release_does_not_take_what_still_matches_for_a_cause() {
     Owner    team-shop
     Runs in  production
     Open     1 HIGH
-    Status   loses the tag quarantine-ab12ab12ab12
+    Status   loses the tag quarantine-ab12ab12ab12 and gets released-from-quarantine-ab12ab12ab12
     To do    nothing; the image may be deployed again
     ");
 }
@@ -176,7 +208,12 @@ fn observing_says_that_nothing_was_changed() {
         "would get the tag quarantine-ab12ab12ab12; nothing was changed, because the quarantine mode is observe"
     ));
     let text = written(&released(), Mode::Observe, false).text;
-    assert!(text.contains("would lose the tag quarantine-ab12ab12ab12; nothing was changed"), "{text}");
+    assert!(
+        text.contains(
+            "would lose the tag quarantine-ab12ab12ab12 and get released-from-quarantine-ab12ab12ab12; nothing was changed"
+        ),
+        "{text}"
+    );
 }
 
 #[test]
@@ -302,14 +339,16 @@ fn attributes_are_for_filters_and_never_empty() {
 }
 
 #[test]
-fn untagged_image_is_told_that_the_quarantine_tag_is_its_only_one() {
+fn untagged_image_has_a_tag_of_ours_alone() {
     let untagged = |before, now, reasons| {
         text(&only(&[assessment(before, now, reasons, &json!({ "/image/tags": [] }))]))
     };
     let text = untagged("quarantine", "clear", vec![]);
     assert!(
-        text.contains("keeps the tag quarantine-ab12ab12ab12: it is the only one"),
-        "ECR deletes an image with its last tag: {text}"
+        text.contains(
+            "loses the tag quarantine-ab12ab12ab12 and gets released-from-quarantine-ab12ab12ab12\n"
+        ),
+        "it would be deleted with its last tag: {text}"
     );
     let text = untagged("pending", "quarantine", vec![reason("CVE-2031-1")]);
     assert!(text.contains("gets the tag quarantine-ab12ab12ab12 as its only tag"), "{text}");

@@ -7,7 +7,9 @@ use serde::Serialize;
 
 use super::judge::{Judgement, Row, judge};
 use super::succession::Succession;
-use super::{AssessedFinding, AssessedImage, Assessment, Change, Changes, Excused, Reason, SCHEMA, Scan};
+use super::{
+    AssessedFinding, AssessedImage, Assessment, Change, Changes, Excused, Reason, SCHEMA, Scan, Worst,
+};
 use crate::finding::Severity;
 use crate::ledger::{Announced, AnnouncedFinding, Ledger, Standing};
 use crate::policy::{Action, Excuse, Policy};
@@ -56,7 +58,11 @@ pub fn assess(ledger: &Ledger, version: u64, policy: &Policy, now: Timestamp) ->
         scan: newest_scan.map(|(at, _)| at),
         findings: summary.announced.into_iter().map(|(id, announced)| (id.to_owned(), announced)).collect(),
     };
-    let (reasons, more_reasons) = fill(reasons(summary.matched), REASONS_BYTES);
+    // What puts the image under quarantine now comes before all else that is new, so that it is not left out.
+    let quarantined = verdict == Verdict::Quarantine && !before.quarantined && before.verdict != verdict;
+    let reasons = reasons(summary.matched, quarantined.then_some(now));
+    let worst = Worst::of(&reasons, now);
+    let (reasons, more_reasons) = fill(reasons, REASONS_BYTES);
     let (excused, more_excused) = fill(excused(&summary.waived), EXCUSES_BYTES);
     let assessment = Assessment {
         schema: SCHEMA,
@@ -76,6 +82,7 @@ pub fn assess(ledger: &Ledger, version: u64, policy: &Policy, now: Timestamp) ->
         changes: summary.changes,
         reasons,
         more_reasons,
+        worst,
         excused,
         more_excused,
     };
@@ -168,13 +175,14 @@ fn change(before: &AnnouncedFinding, now: &AnnouncedFinding, severity: &Severity
     risen.map(|from| Change::SeverityRose { from })
 }
 
-/// The reasons, changed ones first, then by what matters most.
-fn reasons(matched: Vec<(&Row, Option<Change>)>) -> Vec<Reason> {
+/// The reasons: those that quarantine at a certain time first, if one is given; then those to alert of; then the other
+/// changed ones; then by what matters most.
+fn reasons(matched: Vec<(&Row, Option<Change>)>, quarantined: Option<Timestamp>) -> Vec<Reason> {
     let mut reasons: Vec<Reason> =
         matched.into_iter().filter_map(|(row, change)| reason(row, change)).collect();
     reasons.sort_by(|a, b| {
-        weight(b)
-            .cmp(&weight(a))
+        weight(b, quarantined)
+            .cmp(&weight(a, quarantined))
             .then_with(|| a.finding.vulnerability.cmp(&b.finding.vulnerability))
             .then_with(|| a.finding.finding.cmp(&b.finding.finding))
     });
@@ -194,8 +202,10 @@ fn reason(row: &Row, change: Option<Change>) -> Option<Reason> {
 }
 
 /// What makes one reason matter more than another.
-fn weight(reason: &Reason) -> impl Ord {
+fn weight(reason: &Reason, quarantined: Option<Timestamp>) -> impl Ord {
     (
+        quarantined.is_some_and(|at| reason.quarantines(at)),
+        reason.change.is_some() && reason.then.contains(&Action::Alert),
         reason.change.is_some(),
         reason.finding.known_exploited.is_some(),
         reason.finding.severity.clone(),

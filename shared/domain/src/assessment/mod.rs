@@ -53,11 +53,15 @@ pub struct Assessment {
     pub waived: u64,
     /// What changed since the announcement before.
     pub changes: Changes,
-    /// Why: the matched findings, changed ones first, then the worst first.
+    /// Why: the matched findings. First those that quarantine, where this puts the image under quarantine; then
+    /// changed ones; then the worst.
     pub reasons: Vec<Reason>,
     /// How many reasons were left out for lack of space.
     #[serde(default)]
     pub more_reasons: u64,
+    /// How bad the reasons are, those included that were left out.
+    #[serde(default)]
+    pub worst: Worst,
     /// The excused findings, the worst first.
     pub excused: Vec<Excused>,
     /// How many excused findings were left out for lack of space.
@@ -109,6 +113,16 @@ pub struct Changes {
     pub waived: BTreeMap<Severity, u64>,
     /// How many of the reasons, in here or not, are changed.
     pub reasons: u64,
+}
+
+/// The worst severity among all reasons of an announcement, and among some of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Worst {
+    pub all: Option<Severity>,
+    /// Among those that changed.
+    pub changed: Option<Severity>,
+    /// Among those that quarantine already.
+    pub quarantining: Option<Severity>,
 }
 
 /// A finding and the rules that it breaks.
@@ -204,6 +218,26 @@ pub enum AnnouncementError {
     Schema(u32),
 }
 
+impl Worst {
+    fn of(reasons: &[Reason], at: Timestamp) -> Self {
+        let worst = |holds: &dyn Fn(&&Reason) -> bool| {
+            reasons.iter().filter(holds).map(|reason| reason.finding.severity.clone()).max()
+        };
+        Self {
+            all: worst(&|_| true),
+            changed: worst(&|reason| reason.change.is_some()),
+            quarantining: worst(&|reason| reason.quarantines(at)),
+        }
+    }
+}
+
+impl Reason {
+    /// Whether it leads to quarantine at a certain time.
+    pub fn quarantines(&self, at: Timestamp) -> bool {
+        self.quarantine_from.is_some_and(|from| from <= at)
+    }
+}
+
 impl AssessedImage {
     /// Names the first fifty of these tags, and counts the others.
     pub fn name_tags(&mut self, tags: Vec<String>) {
@@ -228,6 +262,12 @@ impl Assessment {
             return Err(AnnouncementError::Schema(schema));
         }
         Ok(serde_json::from_str::<Announcement<Self>>(json)?.detail)
+    }
+
+    /// The version of the image's ledger, from the id: of two announcements of an image the one with the greater is the
+    /// newer.
+    pub fn version(&self) -> u64 {
+        self.id.rsplit_once('#').and_then(|(_, version)| version.parse().ok()).unwrap_or_default()
     }
 
     /// Whether this is the first announcement about the image.

@@ -247,6 +247,67 @@ fn end_of_a_grace_is_announced_without_a_changed_reason() {
 }
 
 #[test]
+fn reason_that_quarantines_is_not_left_out_for_harmless_new_ones() {
+    let policy = policy(
+        "
+rules:
+  - { id: grace, match: { severity: [HIGH] }, then: [quarantine], grace_days: 1 }
+  - { id: all, match: { severity_at_least: LOW }, then: [alert] }
+",
+    );
+    let mut ledger = ledger([listing(1, vec![of(Severity::High, "old", 1)])]);
+    assert_eq!(announce(&mut ledger, &policy, 2).unwrap().verdict, Verdict::Clear);
+    let new: Vec<Finding> = (0..2_000).map(|n| of(Severity::Low, &format!("low-{n}"), 3)).collect();
+    for finding in new {
+        ledger.merge(report(finding));
+    }
+    ledger.merge(report(of(Severity::Critical, "worst", 3)));
+    let said = announce(&mut ledger, &policy, 86_400).unwrap();
+    assert!(said.is_quarantined() && said.more_reasons > 0);
+    assert_eq!(said.reasons[0].finding.vulnerability, "CVE-old");
+    assert_eq!(said.reasons[1].finding.vulnerability, "CVE-worst", "then what is new, the worst first");
+    // Where the verdict is no news, what changed is.
+    ledger.merge(report(of(Severity::Low, "newest", 86_401)));
+    let said = announce(&mut ledger, &policy, 86_402).unwrap();
+    assert_eq!(said.reasons[0].finding.vulnerability, "CVE-newest");
+}
+
+#[test]
+fn how_bad_the_reasons_are_does_not_depend_on_which_had_room() {
+    let policy = policy(
+        "
+rules:
+  - { id: medium, match: { severity: [MEDIUM] }, then: [quarantine], grace_days: 1 }
+  - { id: high, match: { severity_at_least: HIGH }, then: [alert] }
+",
+    );
+    let medium = (0..2_000).map(|n| of(Severity::Medium, &format!("m-{n}"), 1)).collect();
+    let mut ledger = ledger([listing(1, medium)]);
+    announce(&mut ledger, &policy, 2).unwrap();
+    ledger.merge(report(of(Severity::Critical, "new", 3)));
+    let said = announce(&mut ledger, &policy, 86_400).unwrap();
+    assert!(said.is_quarantined());
+    assert!(
+        said.reasons.iter().all(|reason| reason.finding.severity == Severity::Medium),
+        "it fills them all"
+    );
+    let worst = Worst {
+        all: Some(Severity::Critical),
+        changed: Some(Severity::Critical),
+        quarantining: Some(Severity::Medium),
+    };
+    assert_eq!(said.worst, worst);
+}
+
+#[test]
+fn version_is_a_number() {
+    let ledger = ledger([listing(1, vec![])]);
+    for version in [0, 9, 10, u64::MAX] {
+        assert_eq!(assess(&ledger, version, &strict(), second(2)).unwrap().assessment.version(), version);
+    }
+}
+
+#[test]
 fn rule_that_overrides_a_waiver_says_which() {
     let policy = policy(
         "

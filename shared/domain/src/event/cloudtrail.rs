@@ -106,7 +106,7 @@ pub(super) fn api_call(envelope: &Envelope) -> Result<Event, EventError> {
     Ok(Event::PutImage(PutImage {
         image,
         tag: tag(put.image_id.image_tag),
-        media_type: call.request_parameters.and_then(media_type),
+        media_type: call.request_parameters.and_then(media_type).map(|media_type| sanitize(&media_type)),
         pusher: pusher(call.user_identity),
         at: call.event_time.map_or_else(|| envelope.time(), Ok)?,
     }))

@@ -36,7 +36,7 @@ pub(super) fn image_action(envelope: &Envelope) -> Result<Event, EventError> {
         image: envelope.image(&detail.repository_name, &detail.image_digest)?,
         action,
         tag: tag(detail.image_tag),
-        media_type: detail.manifest_media_type,
+        media_type: detail.manifest_media_type.map(|media_type| sanitize(&media_type)),
         at: envelope.time()?,
     }))
 }

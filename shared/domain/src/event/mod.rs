@@ -169,13 +169,20 @@ impl Event {
             }
             return Err(envelope.wrong("detail-type", "missing"));
         };
-        match detail_type {
+        let event = match detail_type {
             "ECR Image Action" => ecr::image_action(&envelope),
             "ECR Image Scan" => ecr::image_scan(&envelope),
             "Inspector2 Finding" => inspector::finding(&envelope),
             "Inspector2 Scan" => inspector::scan(&envelope),
             "AWS API Call via CloudTrail" => cloudtrail::api_call(&envelope),
             other => Ok(foreign(format!("{} says nothing of findings or pushes", sanitize(other)))),
+        }?;
+        // A name is an identity: one that would have to be cleaned is refused, or it would be another image's.
+        match event.image().filter(|image| !image.is_plain()) {
+            Some(image) => {
+                Err(envelope.wrong("detail", format!("not an image: {}", image.to_string().escape_default())))
+            }
+            None => Ok(event),
         }
     }
 
@@ -201,7 +208,8 @@ impl Envelope<'_> {
     }
 
     fn wrong(&self, field: impl Into<String>, reason: impl Into<String>) -> EventError {
-        EventError::Field { id: self.id().to_owned(), field: field.into(), reason: reason.into() }
+        let [id, field, reason] = [self.id(), &field.into(), &reason.into()].map(sanitize);
+        EventError::Field { id, field, reason }
     }
 
     /// The detail as `T`. The path of what is wrong is only looked for once something is.
@@ -249,7 +257,7 @@ impl Envelope<'_> {
 
 /// An absent tag and an empty one mean the same.
 fn tag(tag: Option<String>) -> Option<String> {
-    tag.filter(|tag| !tag.is_empty())
+    tag.map(|tag| sanitize(&tag)).filter(|tag| !tag.is_empty())
 }
 
 #[cfg(test)]

@@ -640,6 +640,48 @@ const FOREIGN: [&str; 22] = [
 
 /// Reads every event of a folder of recorded ones that a developer may keep beside the workspace.
 #[test]
+fn names_that_aws_gives_to_nothing_are_refused_and_not_taken_for_another_image() {
+    for name in
+        ["shop/cart\u{202e}", "shop/\u{200b}cart", "shop/cart\u{2028}", "shop/c\u{430}rt", "shop cart", ""]
+    {
+        let container = "/detail/resources/0/details/awsEcrContainerImage/repositoryName";
+        let put = "/detail/responseElements/image/repositoryName";
+        for (fixture, pointer) in [
+            (ACTION, "/detail/repository-name"),
+            (BASIC_SCAN, "/detail/repository-name"),
+            (FINDING, container),
+            (PUT_IMAGE, put),
+        ] {
+            let (_, field, reason) = refused(&with(fixture, pointer, json!(name)));
+            assert_eq!(field, "detail", "{pointer}");
+            assert!(reason.starts_with("not an image"), "{reason}");
+            assert!(reason.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' '), "{reason}");
+        }
+    }
+    for pointer in ["/account", "/region"] {
+        refused(&with(ACTION, pointer, json!("eu-west\u{2069}-1")));
+    }
+}
+
+#[test]
+fn what_an_event_quotes_is_made_safe_to_show() {
+    let hostile = "1\u{202e}.0\u{2028}";
+    assert_eq!(action(&with(ACTION, "/detail/image-tag", json!(hostile))).tag.as_deref(), Some("1.0"));
+    assert_eq!(action(&with(ACTION, "/detail/image-tag", json!("\u{200b}"))).tag, None);
+    let typed = with(ACTION, "/detail/manifest-media-type", json!(hostile));
+    assert_eq!(action(&typed).media_type.as_deref(), Some("1.0"));
+    let typed = with(PUT_IMAGE, "/detail/requestParameters/imageManifestMediaType", json!(hostile));
+    assert_eq!(put(&typed).media_type.as_deref(), Some("1.0"));
+    let error = Event::parse(&with(
+        &with(SCAN, "/id", json!(hostile)),
+        "/detail/finding-severity-counts",
+        json!({ hostile: hostile }),
+    ));
+    let text = error.unwrap_err().to_string();
+    assert!(text.contains("1.0") && !text.contains(['\u{202e}', '\u{2028}']), "{text}");
+}
+
+#[test]
 fn recorded_events_are_all_understood() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/events");
     let Ok(files) = std::fs::read_dir(&folder) else {
