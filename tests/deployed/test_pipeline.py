@@ -2,10 +2,11 @@
 
 import copy
 import json
+import pathlib
 import time
 
 import pytest
-from conftest import ACCOUNT, FUNCTIONS, SOURCES, STACK, Account, eventually, story
+from conftest import ACCOUNT, FUNCTIONS, SOURCES, STACK, Account, deploy_packages, eventually, make_ready, story
 
 CHECKOUT = "sha256:7e6c2638cb94af251e0dca51224a5f4a58d3f1ae03c72c385c0101c62197cda7"
 QUARANTINED = ["1.4.0", "latest", "quarantine-7e6c2638cb94"]
@@ -31,6 +32,17 @@ def listen(stack: Account, name: str, bus: str, pattern: dict) -> str:
     stack.events.put_rule(Name=name, EventBusName=bus, EventPattern=json.dumps(pattern))
     stack.events.put_targets(Rule=name, EventBusName=bus, Targets=[{"Id": name, "Arn": arn}])
     return url
+
+
+def ids(account: Account, table: str) -> list[str]:
+    """The keys of all items."""
+    return [item["id"]["S"] for item in account.tables.scan(TableName=table)["Items"]]
+
+
+def verdicts(account: Account, table: str) -> dict[str, str]:
+    """The verdict that was announced of each image, by its digest."""
+    items = account.tables.scan(TableName=table)["Items"]
+    return {one["id"]["S"].split("@")[1]: one["verdict"]["S"] for one in items if "verdict" in one}
 
 
 @pytest.fixture(scope="session")
@@ -63,15 +75,28 @@ def test_what_a_person_needs_next_is_in_the_outputs(stack: Account) -> None:
         "LogsCommand",
         "OperationsArn",
         "Quarantine",
+        "QuarantineOwner",
+        "SubscriptionsCommand",
     }
 
 
 def test_alarms_and_dashboard_are_there(stack: Account) -> None:
     alarms = stack.metrics.describe_alarms(AlarmNamePrefix=f"{STACK}-")["MetricAlarms"]
     topic = stack.outputs()["OperationsArn"]
-    assert len(alarms) == 23
+    assert len(alarms) == 29
     assert all(alarm["AlarmActions"] == [topic] for alarm in alarms)
     assert json.loads(stack.metrics.get_dashboard(DashboardName=STACK)["DashboardBody"])["widgets"]
+
+
+def test_alarms_reach_people_in_two_ways(stack: Account) -> None:
+    subscribed = stack.sns.list_subscriptions_by_topic(TopicArn=stack.outputs()["OperationsArn"])["Subscriptions"]
+    endpoints = {one["Protocol"]: one["Endpoint"] for one in subscribed}
+    assert endpoints == {"email": "team@example.com", "https": "https://alarms.example.com/sns"}
+
+
+def test_the_first_stack_that_tags_has_the_scope(stack: Account) -> None:
+    exports = stack.stacks.list_exports()["Exports"]
+    assert [(one["Name"], one["Value"]) for one in exports] == [("ecr-warden-quarantine-all", STACK)]
 
 
 def test_pushes_and_scans_become_an_alert_metrics_and_a_tag(
@@ -157,9 +182,8 @@ def test_a_repository_that_is_left_alone_leaves_no_trace(stack: Account) -> None
     stack.put(push)
     stack.settle()
     table = stack.outputs()["LedgerName"]
-    items = [item["id"]["S"] for item in stack.tables.scan(TableName=table)["Items"]]
-    assert any("shop/checkout" in item for item in items)
-    assert not any("sandbox" in item for item in items)
+    assert any("shop/checkout" in id for id in ids(stack, table))
+    assert not any("sandbox" in id for id in ids(stack, table))
     assert {name: stack.waiting(f"{name}-dead-letters") for name in FUNCTIONS} == dict.fromkeys(FUNCTIONS, 0)
 
 
@@ -188,3 +212,30 @@ def test_a_deletion_leaves_the_ledger_and_nothing_else(stack: Account) -> None:
     }
     assert left == {kind: [] for kind in left}
     assert stack.tables.describe_table(TableName=table)["Table"]["TableStatus"] == "ACTIVE"
+
+
+def test_a_restored_ledger_still_knows_every_verdict(account: Account, tmp_path: pathlib.Path) -> None:
+    """The way back in docs/runbook.md, with the template for those who cannot use SAM."""
+    [ledger] = [name for name in account.tables.list_tables()["TableNames"] if STACK in name]
+    account.tables.restore_table_to_point_in_time(
+        SourceTableName=ledger, TargetTableName="restored", UseLatestRestorableTime=True
+    )
+    account.tables.get_waiter("table_exists").wait(TableName="restored")
+    known = verdicts(account, "restored")
+    assert known[CHECKOUT] == "quarantine"
+
+    deploy_packages(account, tmp_path, {"ExistingLedger": "restored", "LedgerDeletionProtection": "true"})
+    make_ready(account, tmp_path)
+    assert account.outputs()["LedgerName"] == "restored"
+    assert [name for name in account.tables.list_tables()["TableNames"] if STACK in name] == [ledger]
+    heard = listen(account, "heard-again", account.outputs()["AnnouncementsName"], {"detail-type": ["Image Assessed"]})
+    account.put(*story("3-again"))
+    account.settle()
+    assert account.take(heard) == []
+    assert verdicts(account, "restored") == known
+    # What is new is written to it, and no longer to the old one.
+    push = copy.deepcopy(next(event for event in story("1-push") if event["detail-type"] == "ECR Image Action"))
+    push["detail"]["repository-name"] = "shop/new"
+    account.put(push)
+    eventually("the push is recorded", lambda: any("shop/new" in id for id in ids(account, "restored")), 90)
+    assert not any("shop/new" in id for id in ids(account, ledger))
