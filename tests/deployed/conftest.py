@@ -286,12 +286,17 @@ def parameters() -> dict[str, str]:
     }
 
 
+def deploy(more: dict[str, str]) -> None:
+    """Deploys with SAM, or changes the parameters of what is deployed."""
+    overrides = [f"{name}={value}" for name, value in (parameters() | more).items()]
+    sam("deploy", "--no-confirm-changeset", "--no-progressbar", "--parameter-overrides", *overrides)
+
+
 @pytest.fixture(scope="session")
 def stack(account: Account, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     """The stack, deployed by `sam deploy` as a person would."""
     os.environ["AWS_ENDPOINT_URL"] = account.emulator
-    overrides = [f"{name}={value}" for name, value in parameters().items()]
-    sam("deploy", "--no-confirm-changeset", "--no-progressbar", "--parameter-overrides", *overrides)
+    deploy({})
     make_ready(account, tmp_path_factory.mktemp("layer"))
     yield account
 
