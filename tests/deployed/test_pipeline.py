@@ -232,12 +232,15 @@ def switch(stack: Account, functions: list[str], on: bool) -> None:
 
 
 def assert_that_it_remembers(stack: Account, known: dict[str, str], repository: str) -> None:
-    """What was said before is not said again, and what is new is written to the restored ledger."""
+    """What was known before is no news, and what is new is written to the restored ledger."""
     name = repository.replace("/", "-")
     heard = listen(stack, name, stack.outputs()["AnnouncementsName"], {"detail-type": ["Image Assessed"]})
     stack.put(*story("3-again"))
     stack.settle()
-    assert stack.take(heard) == []
+    # The emulator gives the scans the time of now, so they are new; what they found is not.
+    said = [json.loads(message["Body"])["detail"] for message in stack.take(heard)]
+    assert {one["image"]["digest"]: one["previous"] for one in said} == known
+    assert all(one["verdict"] == one["previous"] and one["changes"]["opened"] == {} for one in said)
     assert verdicts(stack, RESTORED) == known
     push = copy.deepcopy(next(event for event in story("1-push") if event["detail-type"] == "ECR Image Action"))
     push["detail"]["repository-name"] = repository
