@@ -1,7 +1,7 @@
 # The one list of developer commands. `.ci/run` is `make check` from a clean clone.
 
 .DEFAULT_GOAL := help
-.PHONY: help fmt lint test story deny deployed check serve watch invoke build
+.PHONY: help fmt lint test story deny deployed check serve watch invoke build alarms package
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -12,6 +12,10 @@ fmt: ## Format the code
 lint: ## Check formatting and lints
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	infra/pipeline/generate.py --check
+
+alarms: ## Write the alarms and the dashboard into template.yaml
+	infra/pipeline/generate.py
 
 test: ## Run all tests
 	cargo test --workspace
@@ -41,3 +45,11 @@ invoke: ## Send a function its event.json: make invoke FUNCTION=record-push
 
 build: ## Build the packages that a deployment uploads
 	sam build
+
+# Where to look for rustup targets: docs/deployment.md.
+package: ## Make what is deployed without SAM: a plain template, and zips for both processors
+	for target in aarch64 x86_64; do \
+	  cargo lambda build --release --locked --target $$target-unknown-linux-gnu --output-format zip \
+	    --lambda-dir target/zips/$$target $$(printf -- '-p %s ' $$(ls functions)) || exit 1; \
+	done
+	infra/package.py target/package arm64=target/zips/aarch64 x86_64=target/zips/x86_64

@@ -142,6 +142,17 @@ fn bad_lines_are_counted_and_stop_nothing() {
 }
 
 #[test]
+fn a_stream_is_played_in_the_account_and_region_that_received_most_of_it() {
+    let mut elsewhere = event("1-push", "ECR Image Action");
+    elsewhere["account"] = "999999999999".into();
+    let stream = format!("{elsewhere}\n{}", std::fs::read_to_string(story("1-push.jsonl")).unwrap());
+    let own = outcome(&["-", "--json"], Some(&stream));
+    assert_eq!(own["events"], json!({ "handled": 8, "skipped": 1, "dead": 0 }));
+    let other = outcome(&["-", "--json", "--account", "999999999999"], Some(&stream));
+    assert_eq!(other["events"], json!({ "handled": 1, "skipped": 8, "dead": 0 }));
+}
+
+#[test]
 fn a_policy_with_a_typing_error_is_refused_with_its_place() {
     let folder = folder();
     let policy = write(

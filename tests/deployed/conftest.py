@@ -13,10 +13,9 @@ What the emulator cannot do, and what is done about it here:
 * It evaluates roles and queue policies (AUTH), but not for ECR and Inspector, which are not in it. There a test of
   the workspace holds each call against the grants.
 * It measures neither queues nor functions, so no alarm goes off; that they are there is all that is seen.
-* It knows no alarms on several metrics, no `Fn::ForEach` in nested templates and no conditions on the items of a
-  table; `emulator.py` teaches it all three.
-* `sam delete` cannot read the addresses of nested templates that lie in the emulator's S3, so the stack is deleted
-  with CloudFormation, which is what `sam delete` does but for the uploaded files.
+* It knows no alarms on several metrics and no conditions on the items of a table; `emulator.py` teaches it both.
+* It lets two stacks export the same name, and checks no AllowedPattern of a parameter in Parameter Store. So neither a
+  second stack in mode `tag` nor a name that is too long is refused here.
 * It runs the functions' own processor only, so Architecture is this machine's.
 """
 
@@ -274,30 +273,75 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
         simulated_aws.stop()
 
 
-@pytest.fixture(scope="session")
-def stack(account: Account, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
-    """The stack, deployed by `sam deploy` as a person would."""
-    os.environ["AWS_ENDPOINT_URL"] = account.emulator
-    parameters = {
+def parameters() -> dict[str, str]:
+    """What the stack is deployed with."""
+    return {
         "Architecture": os.environ["ARCHITECTURE"],
         "QuarantineMode": "tag",
         "RepositoriesExcluded": "sandbox/*",
         "AlertEmail": "team@example.com",
+        "AlarmHttpsEndpoint": "https://alarms.example.com/sns",
         "EventSourceEcr": SOURCES["aws.ecr"],
         "EventSourceInspector": SOURCES["aws.inspector2"],
     }
-    overrides = [f"{name}={value}" for name, value in parameters.items()]
+
+
+def deploy(more: dict[str, str]) -> None:
+    """Deploys with SAM, or changes the parameters of what is deployed."""
+    overrides = [f"{name}={value}" for name, value in (parameters() | more).items()]
     sam("deploy", "--no-confirm-changeset", "--no-progressbar", "--parameter-overrides", *overrides)
-    policy = tmp_path_factory.mktemp("layer") / "policy.yaml"
+
+
+@pytest.fixture(scope="session")
+def stack(account: Account, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    """The stack, deployed by `sam deploy` as a person would."""
+    os.environ["AWS_ENDPOINT_URL"] = account.emulator
+    deploy({})
+    make_ready(account, tmp_path_factory.mktemp("layer"))
+    yield account
+
+
+def deploy_packages(account: Account, folder: pathlib.Path, more: dict[str, str]) -> None:
+    """The stack, deployed without SAM, from what infra/package.py makes of the functions that were built."""
+    architecture, bucket, prefix = os.environ["ARCHITECTURE"], "packages", "ecr-warden/test/"
+    for logical_id, resource in TEMPLATE["Resources"].items():
+        if resource["Type"] == "AWS::Serverless::Function":
+            built = folder / "built" / resource["Properties"]["CodeUri"].removeprefix("functions/")
+            built.mkdir(parents=True)
+            with zipfile.ZipFile(built / "bootstrap.zip", "w") as package:
+                package.write(ROOT / ".aws-sam/build" / logical_id / "bootstrap", "bootstrap")
+    packages = folder / "packages"
+    command = [sys.executable, ROOT / "infra/package.py", packages, f"{architecture}={folder / 'built'}"]
+    subprocess.run(command, check=True)
+    template = packages / "ecr-warden.yaml"
+    subprocess.run(["cfn-lint", template], check=True)
+    subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=packages, check=True)
+
+    storage = account.client("s3")
+    regional = f"{bucket}-{REGION}"
+    storage.create_bucket(Bucket=regional, CreateBucketConfiguration={"LocationConstraint": REGION})
+    for file in packages.iterdir():
+        storage.upload_file(str(file), regional, prefix + file.name)
+    given = parameters() | {"ArtifactBucket": bucket, "ArtifactPrefix": prefix} | more
+    account.stacks.create_stack(
+        StackName=STACK,
+        TemplateURL=f"{account.emulator}/{regional}/{prefix}{template.name}",
+        Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()],
+        Capabilities=["CAPABILITY_IAM"],
+    )
+    account.stacks.get_waiter("stack_create_complete").wait(StackName=STACK, WaiterConfig={"Delay": 1})
+
+
+def make_ready(account: Account, folder: pathlib.Path) -> None:
+    """What the emulator leaves to be done after a deployment: the policy, and shorter waits."""
+    policy = folder / "policy.yaml"
     policy.write_bytes(layer_file(account, "policy.yaml"))
     environment = account.functions.get_function_configuration(FunctionName=f"{STACK}-assess-image")["Environment"]
     environment["Variables"]["POLICY_FILE"] = str(policy)
     account.functions.update_function_configuration(FunctionName=f"{STACK}-assess-image", Environment=environment)
     for name in FUNCTIONS:
-        account.sqs.set_queue_attributes(
-            QueueUrl=account.queue(name), Attributes={"VisibilityTimeout": str(VISIBILITY)}
-        )
-    yield account
+        url = account.queue(name)
+        account.sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(VISIBILITY)})
 
 
 def layer_file(account: Account, name: str) -> bytes:

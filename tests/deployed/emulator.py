@@ -1,7 +1,6 @@
-"""The emulator (ministack), taught three things that the stack needs.
+"""The emulator (ministack), taught two things that the stack needs.
 
 * It refuses alarms on several metrics. Here it takes them, as it takes the others: they are there and never go off.
-* It expands no transform in a nested template. Here it expands `Fn::ForEach`, once the capability for it is checked.
 * It does not say which items of a table a request is about, so that a role's condition on them would hold for all.
 """
 
@@ -9,11 +8,9 @@ import json
 
 from ministack.app import main
 from ministack.core import iam_actions
-from ministack.services.cloudformation import language_extensions, provisioners
-from ministack.services.cloudformation.engine import declared_transforms
+from ministack.services.cloudformation import provisioners
 
 alarm_on_one_metric = provisioners._cw_metric_alarm_record
-check_capabilities = provisioners._check_nested_stack_capabilities
 context_without_items = iam_actions.dynamodb_service_context
 
 
@@ -23,16 +20,6 @@ def alarm(name: str, properties: dict) -> dict:
         return alarm_on_one_metric(name, properties)
     rest = {key: value for key, value in properties.items() if key != "Metrics"}
     return alarm_on_one_metric(name, rest | {"Namespace": "several", "MetricName": "several"})
-
-
-def check_and_expand(stack: str, template: dict) -> None:
-    """Checks the capabilities of a nested template and expands its loops in place."""
-    check_capabilities(stack, template)
-    if language_extensions.TRANSFORM in declared_transforms(template):
-        lists = {name: one["Default"] for name, one in template["Parameters"].items() if "Default" in one}
-        expanded = language_extensions.apply(template, lists)
-        template.clear()
-        template.update(expanded)
 
 
 def context(body: bytes) -> dict:
@@ -46,7 +33,6 @@ def context(body: bytes) -> dict:
 
 
 provisioners._cw_metric_alarm_record = alarm
-provisioners._check_nested_stack_capabilities = check_and_expand
 iam_actions.dynamodb_service_context = context
 
 if __name__ == "__main__":

@@ -2,12 +2,15 @@
 
 import copy
 import json
+import pathlib
 import time
 
 import pytest
-from conftest import ACCOUNT, FUNCTIONS, SOURCES, STACK, Account, eventually, story
+from conftest import ACCOUNT, FUNCTIONS, REGION, SOURCES, STACK, Account, deploy, deploy_packages, eventually
+from conftest import make_ready, sam, story
 
 CHECKOUT = "sha256:7e6c2638cb94af251e0dca51224a5f4a58d3f1ae03c72c385c0101c62197cda7"
+RESTORED = "restored"
 QUARANTINED = ["1.4.0", "latest", "quarantine-7e6c2638cb94"]
 
 
@@ -31,6 +34,17 @@ def listen(stack: Account, name: str, bus: str, pattern: dict) -> str:
     stack.events.put_rule(Name=name, EventBusName=bus, EventPattern=json.dumps(pattern))
     stack.events.put_targets(Rule=name, EventBusName=bus, Targets=[{"Id": name, "Arn": arn}])
     return url
+
+
+def ids(account: Account, table: str) -> list[str]:
+    """The keys of all items."""
+    return [item["id"]["S"] for item in account.tables.scan(TableName=table)["Items"]]
+
+
+def verdicts(account: Account, table: str) -> dict[str, str]:
+    """The verdict that was announced of each image, by its digest."""
+    items = account.tables.scan(TableName=table)["Items"]
+    return {one["id"]["S"].split("@")[1]: one["verdict"]["S"] for one in items if "verdict" in one}
 
 
 @pytest.fixture(scope="session")
@@ -63,15 +77,28 @@ def test_what_a_person_needs_next_is_in_the_outputs(stack: Account) -> None:
         "LogsCommand",
         "OperationsArn",
         "Quarantine",
+        "QuarantineOwner",
+        "SubscriptionsCommand",
     }
 
 
 def test_alarms_and_dashboard_are_there(stack: Account) -> None:
     alarms = stack.metrics.describe_alarms(AlarmNamePrefix=f"{STACK}-")["MetricAlarms"]
     topic = stack.outputs()["OperationsArn"]
-    assert len(alarms) == 23
+    assert len(alarms) == 29
     assert all(alarm["AlarmActions"] == [topic] for alarm in alarms)
     assert json.loads(stack.metrics.get_dashboard(DashboardName=STACK)["DashboardBody"])["widgets"]
+
+
+def test_alarms_reach_people_in_two_ways(stack: Account) -> None:
+    subscribed = stack.sns.list_subscriptions_by_topic(TopicArn=stack.outputs()["OperationsArn"])["Subscriptions"]
+    endpoints = {one["Protocol"]: one["Endpoint"] for one in subscribed}
+    assert endpoints == {"email": "team@example.com", "https": "https://alarms.example.com/sns"}
+
+
+def test_the_first_stack_that_tags_has_the_scope(stack: Account) -> None:
+    exports = stack.stacks.list_exports()["Exports"]
+    assert [(one["Name"], one["Value"]) for one in exports] == [("ecr-warden-quarantine-all", STACK)]
 
 
 def test_pushes_and_scans_become_an_alert_metrics_and_a_tag(
@@ -157,9 +184,8 @@ def test_a_repository_that_is_left_alone_leaves_no_trace(stack: Account) -> None
     stack.put(push)
     stack.settle()
     table = stack.outputs()["LedgerName"]
-    items = [item["id"]["S"] for item in stack.tables.scan(TableName=table)["Items"]]
-    assert any("shop/checkout" in item for item in items)
-    assert not any("sandbox" in item for item in items)
+    assert any("shop/checkout" in id for id in ids(stack, table))
+    assert not any("sandbox" in id for id in ids(stack, table))
     assert {name: stack.waiting(f"{name}-dead-letters") for name in FUNCTIONS} == dict.fromkeys(FUNCTIONS, 0)
 
 
@@ -172,10 +198,64 @@ def test_a_reactor_writes_its_own_notes_and_nothing_else(stack: Account) -> None
             tables.put_item(TableName=table, Item={"id": {"S": others}})
 
 
+def test_a_restored_ledger_takes_the_place_of_the_ledger(stack: Account, tmp_path: pathlib.Path) -> None:
+    """The steps of docs/runbook.md#restoring-the-ledger."""
+    ledger = stack.outputs()["LedgerName"]
+    switch(stack, ["assess-image", "record-push"], on=False)
+    stack.tables.restore_table_to_point_in_time(
+        SourceTableName=ledger, TargetTableName=RESTORED, UseLatestRestorableTime=True
+    )
+    stack.tables.get_waiter("table_exists").wait(TableName=RESTORED)
+    stack.tables.update_time_to_live(
+        TableName=RESTORED, TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires"}
+    )
+    stack.tables.update_continuous_backups(
+        TableName=RESTORED, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
+    )
+    stack.tables.update_table(TableName=RESTORED, DeletionProtectionEnabled=True)
+    known = verdicts(stack, RESTORED)
+    assert known[CHECKOUT] == "quarantine"
+
+    deploy({"ExistingLedger": RESTORED})
+    make_ready(stack, tmp_path)
+    switch(stack, ["assess-image", "record-push"], on=True)
+    assert stack.outputs()["LedgerName"] == RESTORED
+    assert_that_it_remembers(stack, known, "shop/after")
+    assert not any("shop/after" in id for id in ids(stack, ledger))
+
+
+def switch(stack: Account, functions: list[str], on: bool) -> None:
+    """Switches the mappings of functions on or off."""
+    for name in functions:
+        [mapping] = stack.functions.list_event_source_mappings(FunctionName=f"{STACK}-{name}")["EventSourceMappings"]
+        stack.functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=on)
+
+
+def assert_that_it_remembers(stack: Account, known: dict[str, str], repository: str) -> None:
+    """What was known before is no news, and what is new is written to the restored ledger."""
+    name = repository.replace("/", "-")
+    heard = listen(stack, name, stack.outputs()["AnnouncementsName"], {"detail-type": ["Image Assessed"]})
+    stack.put(*story("3-again"))
+    stack.settle()
+    # The emulator gives the scans the time of now, so they are new; what they found is not.
+    said = [json.loads(message["Body"])["detail"] for message in stack.take(heard)]
+    assert {one["image"]["digest"]: one["previous"] for one in said} == known
+    assert all(one["verdict"] == one["previous"] and one["changes"]["opened"] == {} for one in said)
+    assert verdicts(stack, RESTORED) == known
+    push = copy.deepcopy(next(event for event in story("1-push") if event["detail-type"] == "ECR Image Action"))
+    push["detail"]["repository-name"] = repository
+    stack.put(push)
+    eventually("the push is recorded", lambda: any(repository in id for id in ids(stack, RESTORED)), 90)
+
+
 def test_a_deletion_leaves_the_ledger_and_nothing_else(stack: Account) -> None:
-    table = stack.outputs()["LedgerName"]
-    stack.stacks.delete_stack(StackName=STACK)
-    stack.stacks.get_waiter("stack_delete_complete").wait(StackName=STACK, WaiterConfig={"Delay": 1})
+    # EventBridge deletes no bus that somebody else has rules on.
+    bus = stack.outputs()["AnnouncementsName"]
+    for rule in stack.events.list_rules(EventBusName=bus)["Rules"]:
+        if not rule["Name"].startswith(STACK):
+            stack.events.remove_targets(Rule=rule["Name"], EventBusName=bus, Ids=[rule["Name"]])
+            stack.events.delete_rule(Name=rule["Name"], EventBusName=bus)
+    sam("delete", "--no-prompts", "--region", REGION)
     named = lambda names: sorted(name for name in names if STACK in name)  # noqa: E731
     left = {
         "functions": named(one["FunctionName"] for one in stack.functions.list_functions()["Functions"]),
@@ -187,4 +267,13 @@ def test_a_deletion_leaves_the_ledger_and_nothing_else(stack: Account) -> None:
         "layers": named(one["LayerName"] for one in stack.functions.list_layers()["Layers"]),
     }
     assert left == {kind: [] for kind in left}
-    assert stack.tables.describe_table(TableName=table)["Table"]["TableStatus"] == "ACTIVE"
+    tables = stack.tables.list_tables()["TableNames"]
+    assert RESTORED in tables and len(named(tables)) == 1
+
+
+def test_the_template_without_sam_makes_the_same_pipeline(account: Account, tmp_path: pathlib.Path) -> None:
+    known = verdicts(account, RESTORED)
+    assert known[CHECKOUT] == "quarantine"
+    deploy_packages(account, tmp_path, {"ExistingLedger": RESTORED})
+    make_ready(account, tmp_path)
+    assert_that_it_remembers(account, known, "shop/packaged")

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
-use sim_pipeline::{Delivery, Outcome, Pipeline, Setting, know_exploited, read_file};
+use sim_pipeline::{Delivery, Outcome, Pipeline, Setting, know_exploited, read_file, receiver};
 
 use super::root;
 use crate::report;
@@ -33,12 +33,12 @@ pub(crate) struct Arguments {
     /// A parameter of template.yaml, such as `QuarantineMode=observe`; that one defaults to `tag` here.
     #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parameter)]
     parameters: Vec<(String, String)>,
-    /// The account that the pipeline runs in.
-    #[arg(long, default_value = "123456789012")]
-    account: String,
-    /// The region that the pipeline runs in.
-    #[arg(long, default_value = "eu-central-1")]
-    region: String,
+    /// The account that the pipeline runs in; default is the one that received most of the events.
+    #[arg(long, value_name = "ID")]
+    account: Option<String>,
+    /// The region that the pipeline runs in; default is the one that received most of the events.
+    #[arg(long, value_name = "NAME")]
+    region: Option<String>,
 }
 
 fn parameter(text: &str) -> Result<(String, String), String> {
@@ -65,7 +65,11 @@ pub(crate) async fn run(arguments: &Arguments, out: &mut impl Write) -> Result<(
     let policy = arguments.policy.clone().unwrap_or_else(|| root().join("policy/policy.yaml"));
     // The stream's own end is "now", so that a stream has the same outcome whenever it is played.
     let now = deliveries.iter().filter_map(Delivery::time).max().unwrap_or_else(Timestamp::now);
-    let (account, region) = (arguments.account.clone(), arguments.region.clone());
+    // The rules take events about their own account and region alone.
+    let (account, region) =
+        receiver(&deliveries).unwrap_or_else(|| ("123456789012".to_owned(), "eu-central-1".to_owned()));
+    let account = arguments.account.clone().unwrap_or(account);
+    let region = arguments.region.clone().unwrap_or(region);
     let mut pipeline =
         Pipeline::start(Setting { template, parameters, policy, account, region, now }).await?;
     if let Some(file) = &arguments.known_exploited {

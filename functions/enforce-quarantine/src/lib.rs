@@ -193,7 +193,7 @@ fn announced_image(body: &str) -> Result<Subject<ImageId, ()>, AnnouncementError
 mod tests {
     #[test]
     fn the_alarm_searches_for_the_logged_text() {
-        let alarms = include_str!("../../../infra/pipeline/alarms.yaml");
+        let alarms = include_str!("../../../template.yaml");
         assert!(alarms.contains(&format!("'\"{}\"'", super::DELETED)));
     }
 }

@@ -425,8 +425,8 @@ mod tests {
 
     #[test]
     fn the_quarantine_alarm_searches_for_the_logged_texts() {
-        let alarms = include_str!("../../../infra/pipeline/alarms.yaml");
-        assert!(alarms.contains(&format!("?\"{TO_BE_RETRIED}\" ?\"{FOR_GOOD}\"")));
+        let template = include_str!("../../../template.yaml");
+        assert!(template.contains(&format!("?\"{TO_BE_RETRIED}\" ?\"{FOR_GOOD}\"")));
     }
 
     #[test]

@@ -36,8 +36,8 @@ pub struct Claimed {
 struct Older;
 
 impl Retryable for Older {
-    fn is_retryable(&self) -> bool {
-        true
+    fn retry(&self) -> Retry {
+        Retry::ByTheQueue
     }
 }
 

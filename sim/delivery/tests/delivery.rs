@@ -201,3 +201,24 @@ fn the_event_of_a_function_looks_like_that_of_sqs() {
         }]})
     );
 }
+
+#[test]
+fn what_a_rule_tells_people_is_in_no_queue() {
+    let people = "  People: { Type: AWS::SNS::Topic }\n  SaleEvents:\n";
+    let told = small::changed("  SaleEvents:\n", people).replace(
+        "Arn: !GetAtt Sales.Arn }]",
+        "Arn: !GetAtt Sales.Arn }, { Id: People, Arn: !Ref People, InputPath: $.id }]",
+    );
+    let mut stack = small::load(&told).unwrap();
+    assert_eq!(stack.route("default", &small::sale(1), 0).queues, ["Sales"]);
+}
+
+#[test]
+fn a_list_may_be_split_from_text() {
+    let split = small::changed("source: [!Ref Source]", "source: !Split [', ', !Sub '${Source}, market']");
+    let mut stack = small::load(&split).unwrap();
+    for (source, rules) in [("shop", 1), ("market", 1), ("shop, market", 0)] {
+        let sale = json!({"source": source, "detail": {"number": 1}});
+        assert_eq!(stack.route("default", &sale, 0).rules.len(), rules, "{source}");
+    }
+}

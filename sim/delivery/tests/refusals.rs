@@ -32,6 +32,8 @@ fn every_refusal_names_the_resource_and_the_reason() {
         ("Arn: !GetAtt Sales.Arn }]", "Arn: !GetAtt Stock.Arn }]", "resource `Sold`", "expected a queue"),
         ("Arn: !GetAtt Sales.Arn }]", "Arn: !GetAtt Sales.Colour }]", "resource `Sold`", "Colour"),
         ("Arn: !GetAtt Sales.Arn }]", "Arn: !GetAtt Sales.Arn, Input: x }]", "resource `Sold`", "Input"),
+        ("source: [!Ref Source]", "source: !Split ['', a]", "resource `Sold`", "Fn::Split"),
+        ("source: [!Ref Source]", "source: !Split [',', [a]]", "resource `Sold`", "expected text"),
         ("Effect: Allow", "Effect: Deny", "resource `Sold`", "QueuePolicy"),
         (
             "aws:SourceArn: !GetAtt Sold.Arn",

@@ -99,7 +99,10 @@ async fn newer_alert_waits_for_an_older_one_that_cannot_be_sent() {
     // The three attempts of the SDK.
     alerting.pipeline.aws.faults().inject("sns:Publish", Fault::ServerError, Nth::Times(3));
     let report = alerting.handle(&[9, 10]).await;
-    assert!(report.handled.is_empty() && report.failed.iter().all(|failure| failure.retry == lambda::batch::Retry::ByTheQueue));
+    assert!(
+        report.handled.is_empty()
+            && report.failed.iter().all(|failure| failure.retry == lambda::batch::Retry::ByTheQueue)
+    );
     assert_eq!((report.failed.len(), alerting.told()), (2, vec![]));
     alerting.later();
     assert_eq!(alerting.handle(&[10, 9]).await.failed, []);

@@ -130,3 +130,39 @@ async fn who_only_observes_may_touch_no_tag() {
     let tags = ["ecr:BatchDeleteImage", "ecr:BatchGetImage", "ecr:PutImage"].map(str::to_owned);
     assert_eq!(tagging.difference(&observing).cloned().collect::<Vec<_>>(), tags);
 }
+
+/// The resources of the statements about ECR: what is allowed, and what is denied.
+fn repositories(function: &sim_delivery::Function) -> (BTreeSet<String>, BTreeSet<String>) {
+    let of = |grants: &[sim_delivery::Grant]| {
+        let about = |action: &String| action.starts_with("ecr:");
+        let grants = grants.iter().filter(|grant| grant.actions.iter().any(about));
+        grants.flat_map(|grant| grant.resources.clone()).collect()
+    };
+    (of(&function.grants), of(&function.denials))
+}
+
+#[tokio::test]
+async fn roles_reach_the_repositories_that_are_judged_and_no_other() {
+    let mut setting = setting();
+    for (name, value) in [("Included", "prod/*,shared/base"), ("Excluded", "prod/sandbox/*")] {
+        setting.parameters.insert(format!("Repositories{name}"), value.to_owned());
+    }
+    let arns = |globs: &[&str]| -> BTreeSet<String> {
+        globs.iter().map(|glob| format!("arn:*:ecr:*:*:repository/{glob}")).collect()
+    };
+    let (narrow, wide) = (pipeline_with(setting).await, pipeline().await);
+    for name in ["assess-image", "enforce-quarantine"] {
+        let of = |pipeline: &Pipeline| {
+            repositories(pipeline.functions().find(|function| function.name == name).unwrap())
+        };
+        assert_eq!(of(&narrow), (arns(&["prod/*", "shared/base"]), arns(&["prod/sandbox/*"])), "{name}");
+        assert_eq!(of(&wide), (arns(&["*"]), arns(&[])), "{name}");
+    }
+    // The ARNs leave account and region open, and a condition does not.
+    for grant in wide.functions().flat_map(|function| &function.grants) {
+        assert!(
+            grant.conditional || !grant.actions.iter().any(|action| action.starts_with("ecr:")),
+            "{grant:?}"
+        );
+    }
+}

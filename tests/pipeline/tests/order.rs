@@ -70,6 +70,7 @@ async fn real_scans_end_the_same_in_any_order() {
     };
     let mut setting = setting();
     "123456789012".clone_into(&mut setting.account);
+    "eu-central-1".clone_into(&mut setting.region);
     setting.policy = pipeline_tests::file("tests/pipeline/strict-policy.yaml");
     let whole =
         play(&mut pipeline_tests::pipeline_with(setting.clone()).await, read_text("stream", &stream)).await;

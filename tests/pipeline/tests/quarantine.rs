@@ -282,7 +282,11 @@ async fn image_that_goes_with_our_tag_is_put_back_and_that_is_said() {
         }
         let report = enforcing.enforce().await;
         let [failure] = report.failed.as_slice() else { panic!("nobody is told: {report:?}") };
-        assert!(failure.retry == Retry::ByTheQueue && failure.reason.contains("and was put back"), "{}", failure.reason);
+        assert!(
+            failure.retry == Retry::ByTheQueue && failure.reason.contains("and was put back"),
+            "{}",
+            failure.reason
+        );
         let after = image(&enforcing.pipeline);
         assert_eq!(after.tags, [TAG], "{fault:?}");
         assert_eq!((after.manifest, after.media_type), (before.manifest, before.media_type));

@@ -7,19 +7,42 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use sim_delivery::{Failed, Pseudo, Stack};
 
+const ACCOUNT: &str = "123456789012";
+const REGION: &str = "eu-central-1";
+const MEMBER: &str = "210987654321";
+
 fn stack() -> Stack {
-    let path = pipeline_tests::file("template.yaml");
-    let text = std::fs::read_to_string(path).unwrap();
+    stack_in(ACCOUNT, REGION)
+}
+
+fn stack_in(account: &str, region: &str) -> Stack {
     let pseudo = Pseudo {
-        account: "123456789012".to_owned(),
-        region: "eu-central-1".to_owned(),
+        account: account.to_owned(),
+        region: region.to_owned(),
         stack_name: "ecr-warden".to_owned(),
     };
-    Stack::load(&text, &BTreeMap::new(), &pseudo).unwrap()
+    Stack::load(&pipeline_tests::template(), &BTreeMap::new(), &pseudo).unwrap()
 }
 
 fn event(source: &str, kind: &str, detail: &Value) -> Value {
-    json!({"version": "0", "source": source, "detail-type": kind, "resources": [], "detail": detail})
+    json!({
+        "version": "0", "source": source, "detail-type": kind, "account": ACCOUNT, "region": REGION,
+        "resources": [], "detail": detail,
+    })
+}
+
+fn repository(account: &str, region: &str) -> String {
+    format!("arn:aws:ecr:{region}:{account}:repository/api")
+}
+
+fn finding_in(id: &str) -> Value {
+    let resource = json!({"type": "AWS_ECR_CONTAINER_IMAGE", "id": id, "partition": "N/A", "region": "N/A"});
+    event("aws.inspector2", "Inspector2 Finding", &json!({"resources": [resource]}))
+}
+
+fn scan_in(repository: &str) -> Value {
+    let detail = json!({"scan-status": "INITIAL_SCAN_COMPLETE", "repository-name": repository});
+    event("aws.inspector2", "Inspector2 Scan", &detail)
 }
 
 fn image_action(action: &str, result: &str, tag: Option<&str>) -> Value {
@@ -49,8 +72,6 @@ fn finding(resource: &str) -> Value {
 fn each_event_goes_to_the_function_that_wants_it() {
     let record_push = Some("RecordPushQueue");
     let assess_image = Some("AssessImageQueue");
-    let scan =
-        json!({"scan-status": "INITIAL_SCAN_COMPLETE", "repository-name": "arn:aws:ecr:::repository/api"});
     let cases = [
         (image_action("PUSH", "SUCCESS", Some("latest")), record_push),
         (image_action("PUSH", "SUCCESS", None), record_push),
@@ -65,7 +86,7 @@ fn each_event_goes_to_the_function_that_wants_it() {
         (put_image(Some("latest"), Some("AccessDenied")), None),
         (finding("AWS_ECR_CONTAINER_IMAGE"), assess_image),
         (finding("AWS_EC2_INSTANCE"), None),
-        (event("aws.inspector2", "Inspector2 Scan", &scan), assess_image),
+        (scan_in(&repository(ACCOUNT, REGION)), assess_image),
         (event("aws.inspector2", "Inspector2 Scan", &json!({"instance-id": "i-1"})), None),
         (event("aws.inspector2", "Inspector2 Coverage", &json!({})), None),
         (event("aws.ecr", "ECR Image Scan", &json!({"scan-status": "FAILED"})), assess_image),
@@ -77,6 +98,101 @@ fn each_event_goes_to_the_function_that_wants_it() {
         let routed = stack.route("default", &event, 0);
         assert_eq!(routed.queues, expected.into_iter().collect::<Vec<_>>(), "{event}");
         assert_eq!(routed.rules.len(), routed.queues.len(), "{event}");
+    }
+}
+
+#[test]
+fn findings_and_scans_in_other_registries_stay_outside() {
+    let image = |account, region| format!("{}/sha256:1", repository(account, region));
+    let mut stack = stack();
+    // What an administrator of Inspector receives of a member has the administrator's envelope.
+    for theirs in [
+        finding_in(&image(MEMBER, REGION)),
+        finding_in(&image(ACCOUNT, "us-east-1")),
+        scan_in(&repository(MEMBER, REGION)),
+        scan_in(&repository(ACCOUNT, "us-east-1")),
+    ] {
+        assert_eq!(stack.route("default", &theirs, 0).rules, Vec::<String>::new(), "{theirs}");
+    }
+    // What does not say whose it is may be ours.
+    for ours in [finding_in(&image(ACCOUNT, REGION)), finding_in("api"), scan_in("api")] {
+        assert_eq!(stack.route("default", &ours, 0).queues, ["AssessImageQueue"], "{ours}");
+    }
+}
+
+#[test]
+fn events_that_another_account_or_region_has_passed_on_stay_outside() {
+    let mut stack = stack();
+    for ours in [
+        image_action("PUSH", "SUCCESS", Some("latest")),
+        put_image(Some("latest"), None),
+        event("aws.ecr", "ECR Image Scan", &json!({"scan-status": "COMPLETE"})),
+    ] {
+        assert_eq!(stack.route("default", &ours, 0).queues.len(), 1, "{ours}");
+        for (field, other) in [("account", MEMBER), ("region", "us-east-1")] {
+            let mut theirs = ours.clone();
+            theirs[field] = json!(other);
+            assert_eq!(stack.route("default", &theirs, 0).rules, Vec::<String>::new(), "{theirs}");
+        }
+    }
+}
+
+fn call(source: &str, name: &str, request: &Value, response: &Value) -> Value {
+    let detail = json!({
+        "eventName": name, "sourceIPAddress": "192.0.2.1", "requestParameters": request,
+        "responseElements": response,
+    });
+    event(source, "AWS API Call via CloudTrail", &detail)
+}
+
+#[test]
+fn people_are_told_who_changes_a_rule_or_switches_a_function_off() {
+    let function = format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:ecr-warden-assess-image");
+    let other_function = format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:checkout");
+    let (rule, mapping) = (json!({"name": "ecr-warden-basic-scans"}), json!({"functionArn": function}));
+    let ours = [
+        call("aws.events", "DisableRule", &rule, &json!(null)),
+        call("aws.events", "PutRule", &rule, &json!(null)),
+        call("aws.events", "DeleteRule", &rule, &json!(null)),
+        call("aws.events", "RemoveTargets", &json!({"rule": "ecr-warden-basic-scans"}), &json!(null)),
+        call("aws.lambda", "UpdateEventSourceMapping20150331", &json!({"enabled": false}), &mapping),
+        call("aws.lambda", "DeleteEventSourceMapping20150331", &json!({}), &mapping),
+        call(
+            "aws.lambda",
+            "PutFunctionConcurrency20171031",
+            &json!({"functionName": function}),
+            &json!(null),
+        ),
+        call(
+            "aws.lambda",
+            "PutFunctionConcurrency20171031",
+            &json!({"functionName": "ecr-warden-assess-image"}),
+            &json!(null),
+        ),
+    ];
+    let mut stack = stack();
+    for told in ours {
+        let routed = stack.route("default", &told, 0);
+        assert_eq!((routed.rules, routed.queues), (vec!["PipelineChanges".to_owned()], vec![]), "{told}");
+        for (field, value) in
+            [("sourceIPAddress", "cloudformation.amazonaws.com"), ("errorCode", "AccessDenied")]
+        {
+            let mut quiet = told.clone();
+            quiet["detail"][field] = json!(value);
+            assert_eq!(stack.route("default", &quiet, 0).rules, Vec::<String>::new(), "{quiet}");
+        }
+    }
+    for others in [
+        call("aws.events", "DisableRule", &json!({"name": "nightly"}), &json!(null)),
+        call("aws.events", "EnableRule", &rule, &json!(null)),
+        call(
+            "aws.lambda",
+            "UpdateEventSourceMapping20150331",
+            &json!({}),
+            &json!({"functionArn": other_function}),
+        ),
+    ] {
+        assert_eq!(stack.route("default", &others, 0).rules, Vec::<String>::new(), "{others}");
     }
 }
 
@@ -191,13 +307,15 @@ fn documented_events_go_where_their_names_say() {
         println!("skipped: no documented events in {}", folder.display());
         return;
     }
-    let mut stack = stack();
     let mut seen = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
         let Some(stem) = name.strip_suffix(".json") else { continue };
         let event: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        // Each is an event of another account, whose own stack it reaches.
+        let text = |field: &str| event.get(field).and_then(Value::as_str).unwrap_or_default();
+        let mut stack = stack_in(text("account"), text("region"));
         let expected: &[&str] = match stem {
             "ecr_image_action_delete"
             | "ecr_image_action_push"

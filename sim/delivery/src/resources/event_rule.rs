@@ -15,11 +15,15 @@ pub struct Rule {
     pub bus: String,
     /// `None` for a rule that only has a schedule.
     pub pattern: Option<Pattern>,
-    /// The logical ids of the queues.
+    /// The logical ids of the queues. What a rule sends to a topic is for people, and is not delivered here.
     pub queues: Vec<String>,
 }
 
-pub(super) fn read(template: &Template, queues: &[Queue]) -> Result<Vec<Rule>, TemplateError> {
+pub(super) fn read(
+    template: &Template,
+    queues: &[Queue],
+    topics: &[String],
+) -> Result<Vec<Rule>, TemplateError> {
     let mut rules = Vec::new();
     for logical_id in template.of_kind("AWS::Events::Rule") {
         let refuse = |reason: String| TemplateError::resource(logical_id, reason);
@@ -46,11 +50,16 @@ pub(super) fn read(template: &Template, queues: &[Queue]) -> Result<Vec<Rule>, T
         let targets = if pattern.is_some() { targets } else { Vec::new() };
         let queues = targets
             .iter()
+            .filter(|target| !is_one_of(target, topics))
             .map(|target| target_queue(target, queues).map_err(|reason| refuse(format!("Targets: {reason}"))))
             .collect::<Result<Vec<_>, _>>()?;
         rules.push(Rule { logical_id: logical_id.to_owned(), bus, pattern, queues });
     }
     Ok(rules)
+}
+
+fn is_one_of(target: &Value, topics: &[String]) -> bool {
+    target.get("Arn").and_then(Value::as_str).is_some_and(|arn| topics.iter().any(|topic| topic == arn))
 }
 
 /// The logical id of the queue that a target names.
@@ -64,5 +73,5 @@ fn target_queue(target: &Value, queues: &[Queue]) -> Result<String, String> {
     let queue = queues.iter().find(|queue| queue.arn == arn);
     queue
         .map(|queue| queue.logical_id.clone())
-        .ok_or_else(|| format!("expected a queue of this template, found `{arn}`"))
+        .ok_or_else(|| format!("expected a queue or a topic of this template, found `{arn}`"))
 }

@@ -19,6 +19,8 @@ pub struct Function {
     pub timeout_seconds: u32,
     /// What the function's role allows.
     pub grants: Vec<Grant>,
+    /// What the function's role denies, whatever it allows.
+    pub denials: Vec<Grant>,
 }
 
 pub(super) fn read(template: &Template) -> Result<Vec<Function>, TemplateError> {
@@ -36,12 +38,14 @@ pub(super) fn read(template: &Template) -> Result<Vec<Function>, TemplateError> 
         if let Some(twin) = functions.iter().find(|function| function.name == name) {
             return Err(refuse(format!("CodeUri: `{name}` is the package of `{}` as well", twin.logical_id)));
         }
+        let role::Statements { allowed, denied } = role::statements(template, logical_id)?;
         functions.push(Function {
             logical_id: logical_id.to_owned(),
             name,
             environment: environment(template, logical_id)?,
             timeout_seconds: template.number(logical_id, "Timeout")?.unwrap_or(DEFAULT_TIMEOUT),
-            grants: role::grants(template, logical_id)?,
+            grants: allowed,
+            denials: denied,
         });
     }
     Ok(functions)

@@ -40,10 +40,10 @@ impl Resources {
         let functions = function::read(template)?;
         let queues = queue::read(template)?;
         let mappings = event_source_mapping::read(template, &functions, &queues)?;
-        let rules = event_rule::read(template, &queues)?;
+        let topics = topic::arns(template)?;
+        let rules = event_rule::read(template, &queues, &topics)?;
         queue_policy::check(template, &rules)?;
         let tables = table::read(template)?;
-        let topics = topic::arns(template)?;
         let buses = event_bus::names(template)?;
         Ok(Self { functions, queues, mappings, rules, tables, topics, buses })
     }

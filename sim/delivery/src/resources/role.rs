@@ -1,5 +1,5 @@
-//! What the role of a function allows: the statements of its own policies and of managed policies that
-//! name it.
+//! What the role of a function allows and denies: the statements of its own policies and of managed policies
+//! that name it.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::template::{Template, TemplateError};
 
-/// A statement that allows something.
+/// A statement that allows something, or denies it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
     /// IAM actions, such as `ecr:PutImage`.
@@ -18,9 +18,17 @@ pub struct Grant {
     pub conditional: bool,
 }
 
-/// The grants of a function; none where the template leaves the role to SAM.
-pub(super) fn grants(template: &Template, function: &str) -> Result<Vec<Grant>, TemplateError> {
-    let Some(arn) = template.text(function, "Role")? else { return Ok(Vec::new()) };
+/// What a role says, by the effect of the statement.
+#[derive(Debug, Default)]
+pub(super) struct Statements {
+    pub(super) allowed: Vec<Grant>,
+    pub(super) denied: Vec<Grant>,
+}
+
+/// The statements about a function; none where the template leaves the role to SAM.
+pub(super) fn statements(template: &Template, function: &str) -> Result<Statements, TemplateError> {
+    let mut found = Statements::default();
+    let Some(arn) = template.text(function, "Role")? else { return Ok(found) };
     let role = template
         .of_kind("AWS::IAM::Role")
         .find(|logical_id| template.arn(logical_id).as_ref() == Ok(&arn))
@@ -34,33 +42,41 @@ pub(super) fn grants(template: &Template, function: &str) -> Result<Vec<Grant>, 
         let reason = "ManagedPolicyArns: what these policies allow is not in the template";
         return Err(TemplateError::resource(role, reason));
     }
-    let mut grants = Vec::new();
     let policies = template.property(role, "Policies")?;
     for policy in policies.as_ref().and_then(Value::as_array).into_iter().flatten() {
-        grants.extend(allowed(role, policy.get("PolicyDocument"))?);
+        found.read(role, policy.get("PolicyDocument"))?;
     }
     let name = template.physical_name(role)?;
     for policy in template.of_kind("AWS::IAM::ManagedPolicy") {
         let roles = template.property(policy, "Roles")?;
         if texts(roles.as_ref()).contains(&name) {
-            grants.extend(allowed(policy, template.property(policy, "PolicyDocument")?.as_ref())?);
+            found.read(policy, template.property(policy, "PolicyDocument")?.as_ref())?;
         }
     }
-    Ok(grants)
+    Ok(found)
 }
 
-fn allowed(logical_id: &str, document: Option<&Value>) -> Result<Vec<Grant>, TemplateError> {
-    let statements =
-        document.and_then(|document| document.get("Statement")).and_then(Value::as_array).ok_or_else(
-            || TemplateError::resource(logical_id, "PolicyDocument: expected a list of statements"),
-        )?;
-    let allow = |statement: &&Value| statement.get("Effect").and_then(Value::as_str) == Some("Allow");
-    let grant = |statement: &Value| Grant {
-        actions: texts(statement.get("Action")),
-        resources: texts(statement.get("Resource")),
-        conditional: statement.get("Condition").is_some(),
-    };
-    Ok(statements.iter().filter(allow).map(grant).collect())
+impl Statements {
+    fn read(&mut self, logical_id: &str, document: Option<&Value>) -> Result<(), TemplateError> {
+        let refuse = |reason: &str| TemplateError::resource(logical_id, format!("PolicyDocument: {reason}"));
+        let statements = document
+            .and_then(|document| document.get("Statement"))
+            .and_then(Value::as_array)
+            .ok_or_else(|| refuse("expected a list of statements"))?;
+        for statement in statements {
+            let grant = Grant {
+                actions: texts(statement.get("Action")),
+                resources: texts(statement.get("Resource")),
+                conditional: statement.get("Condition").is_some(),
+            };
+            match statement.get("Effect").and_then(Value::as_str) {
+                Some("Allow") => self.allowed.push(grant),
+                Some("Deny") => self.denied.push(grant),
+                _ => return Err(refuse("expected the `Effect` Allow or Deny")),
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A text or a list of texts.

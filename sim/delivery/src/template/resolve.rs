@@ -1,5 +1,5 @@
-//! What the properties of resources resolve to: `Ref`, `Fn::GetAtt`, `Fn::Sub`, `Fn::Join` and `Fn::If`,
-//! and the names of resources, which may be made with them.
+//! What the properties of resources resolve to: `Ref`, `Fn::GetAtt`, `Fn::Sub`, `Fn::Join`, `Fn::Split` and
+//! `Fn::If`, and the names of resources, which may be made with them.
 //!
 //! Source: <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference.html>.
 
@@ -140,6 +140,13 @@ impl Template {
                     Ok(Some(Value::from(texts.collect::<Result<Vec<_>, _>>()?.join(delimiter))))
                 }
                 _ => Err(format!("`Fn::Join` takes a delimiter and a list, not `{argument}`")),
+            },
+            ("Fn::Split", Value::Array(parts)) => match parts.as_slice() {
+                [Value::String(delimiter), text] if !delimiter.is_empty() => {
+                    let text = self.resolve_text(text)?;
+                    Ok(Some(text.split(delimiter).map(Value::from).collect()))
+                }
+                _ => Err(format!("`Fn::Split` takes a delimiter and text, not `{argument}`")),
             },
             ("Fn::If", Value::Array(parts)) => match parts.as_slice() {
                 [Value::String(name), then, otherwise] => {

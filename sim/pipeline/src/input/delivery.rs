@@ -1,5 +1,7 @@
 //! One event on its way in.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -22,4 +24,17 @@ impl Delivery {
         let event = self.event.as_ref().ok()?;
         event.get("time")?.as_str().and_then(|text| domain::time::parse(text).ok())
     }
+}
+
+/// The account and the region that received a stream: those in most of its envelopes.
+pub fn receiver(deliveries: &[Delivery]) -> Option<(String, String)> {
+    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for event in deliveries.iter().filter_map(|delivery| delivery.event.as_ref().ok()) {
+        let text = |name: &str| event.get(name).and_then(Value::as_str);
+        if let (Some(account), Some(region)) = (text("account"), text("region")) {
+            *counts.entry((account, region)).or_default() += 1;
+        }
+    }
+    let ((account, region), _) = counts.into_iter().max_by_key(|(_, count)| *count)?;
+    Some((account.to_owned(), region.to_owned()))
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use serde_json::Value;
 use thiserror::Error;
 
-pub use delivery::{Delivery, Unreadable};
+pub use delivery::{Delivery, Unreadable, receiver};
 
 /// EventBridge takes less than 1 MB in an event, and SQS 1 MiB in a message.
 /// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html>
