@@ -314,6 +314,11 @@ impl Pipeline {
         }
     }
 
+    /// What time it is: as late as the newest event, or as what the functions waited for.
+    pub fn time(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.now()).unwrap_or_default()
+    }
+
     /// What time it is, in epoch milliseconds.
     pub fn now(&self) -> i64 {
         self.time.load(Ordering::SeqCst)

@@ -81,13 +81,13 @@ fn requests(pipeline: &Pipeline, operation: &str) -> Vec<serde_json::Value> {
 async fn listings_are_read_in_the_largest_pages() {
     let pipeline = pipeline().await;
     let config = pipeline.aws.sdk_config().await;
-    let inspector = Inspector::new(aws_sdk_inspector2::Client::new(&config));
+    let inspector = Inspector::new(aws_sdk_inspector2::Client::new(&config), None);
     let registry = Registry::new(aws_sdk_ecr::Client::new(&config));
     let image = pipeline_tests::quarantined();
     pipeline.aws.record_exchanges();
     inspector.findings(&image).await.unwrap();
     assert_eq!(requests(&pipeline, "ListFindings")[0]["maxResults"], 100);
-    inspector.coverage(&image, jiff::Timestamp::UNIX_EPOCH).await.unwrap();
+    inspector.coverage(&image).await.unwrap();
     assert_eq!(requests(&pipeline, "ListCoverage")[0]["maxResults"], 200);
     registry.basic_scan(&image).await.unwrap();
     assert_eq!(requests(&pipeline, "DescribeImageScanFindings")[0]["maxResults"], 1000);

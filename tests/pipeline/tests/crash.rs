@@ -76,6 +76,17 @@ fn repeated(alerts: &[Told]) -> u64 {
     repeated
 }
 
+/// The same events took effect. A message that was sent again, and whose original came back all the same, is handled
+/// twice.
+fn assert_same_end(outcome: &Outcome, whole: &Outcome, when: &str) {
+    assert_eq!(
+        (outcome.events.skipped, outcome.events.dead),
+        (whole.events.skipped, whole.events.dead),
+        "{when}"
+    );
+    assert!(outcome.events.handled >= whole.events.handled, "{when}");
+}
+
 #[tokio::test]
 async fn a_crash_after_any_call_changes_nothing_in_the_end() {
     let (whole, whole_told, _) = killed_after(None).await;
@@ -86,7 +97,7 @@ async fn a_crash_after_any_call_changes_nothing_in_the_end() {
         let (healed, told, crashed) = killed_after(Some(call)).await;
         assert!(crashed, "call {call} never came");
         assert_eq!(healed.images, whole.images, "crash after call {call}");
-        assert_eq!(healed.events, whole.events, "crash after call {call}");
+        assert_same_end(&healed, &whole, &format!("crash after call {call}"));
         assert_eq!(facts(&told), facts(&whole_told), "crash after call {call}");
         // No effect of SNS or CloudWatch can be looked up afterwards, so a process that dies between such an
         // effect and the word that it is done has it repeated, once, and marked as a repetition.
@@ -120,7 +131,7 @@ async fn passing_faults_of_any_service_change_nothing_in_the_end() {
                 }
                 let outcome = Outcome::of(&pipeline).await.unwrap();
                 assert_eq!(outcome.images, whole.images, "{fault:?} of {action} {times} times");
-                assert_eq!(outcome.events, whole.events, "{fault:?} of {action} {times} times");
+                assert_same_end(&outcome, &whole, &format!("{fault:?} of {action} {times} times"));
                 // What is optional to know holds no verdict back, so people may hear first of the rest.
                 if action != "inspector2:BatchGetFindingDetails" {
                     assert_eq!(

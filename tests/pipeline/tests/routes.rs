@@ -248,6 +248,7 @@ fn functions_find_in_their_environment_what_they_need() {
             "assess-image",
             vec![
                 "EVENT_BUS_NAME",
+                "PARTITION",
                 "POLICY_FILE",
                 "QUEUE_URL",
                 "REGISTRY_ACCOUNT",
