@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use account::{RecordedAccount, account};
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
+use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry, SendMessageBatchResultEntry};
 use sim_aws::{Fault, MessageAttribute, Nth, SentMessage};
 
 const URL: &str = "https://sqs.eu-central-1.amazonaws.com/123456789012/work";
@@ -94,7 +94,7 @@ async fn messages_fail_one_by_one() {
         ("crowded", "InvalidParameterValue", true),
     ];
     assert_eq!(failed, expected);
-    assert_eq!(answer.successful().iter().map(|entry| entry.id()).collect::<Vec<_>>(), ["good"]);
+    assert_eq!(answer.successful().iter().map(SendMessageBatchResultEntry::id).collect::<Vec<_>>(), ["good"]);
     assert_eq!(aws.sqs().take_sent().len(), 1);
 }
 

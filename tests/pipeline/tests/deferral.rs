@@ -72,7 +72,7 @@ async fn what_one_invocation_has_no_time_for_is_neither_lost_nor_received_twice(
     let (mut pipeline, scans, digests) = first_scans(1_000).await;
     let slow = Fault::Slow(Duration::from_millis(3_500));
     pipeline.aws.faults().inject("inspector2:ListFindings", slow, Nth::Always);
-    pipeline.limit("assess-image", usize::MAX, Duration::from_secs(60));
+    pipeline.limit("assess-image", usize::MAX, Duration::from_mins(1));
     let begin = pipeline.now();
     let outcome = run(&mut pipeline, scans).await;
     assert_all_judged(&outcome, &digests);
@@ -86,9 +86,9 @@ async fn what_one_invocation_has_no_time_for_is_neither_lost_nor_received_twice(
 #[tokio::test(start_paused = true)]
 async fn work_that_is_cut_off_is_deferred_too() {
     let (mut pipeline, scans, digests) = first_scans(20).await;
-    let stuck = Fault::Slow(Duration::from_secs(3_600));
+    let stuck = Fault::Slow(Duration::from_hours(1));
     pipeline.aws.faults().inject("inspector2:ListFindings", stuck, Nth::Times(8));
-    pipeline.limit("assess-image", usize::MAX, Duration::from_secs(60));
+    pipeline.limit("assess-image", usize::MAX, Duration::from_mins(1));
     let outcome = run(&mut pipeline, scans).await;
     assert_all_judged(&outcome, &digests);
     assert_eq!(pipeline.most_receives(), 1);
@@ -97,9 +97,9 @@ async fn work_that_is_cut_off_is_deferred_too() {
 #[tokio::test(start_paused = true)]
 async fn what_never_fits_into_an_invocation_is_a_dead_letter_in_the_end() {
     let (mut pipeline, scans, _) = first_scans(1).await;
-    let stuck = Fault::Slow(Duration::from_secs(3_600));
+    let stuck = Fault::Slow(Duration::from_hours(1));
     pipeline.aws.faults().inject("inspector2:ListFindings", stuck, Nth::Always);
-    pipeline.limit("assess-image", usize::MAX, Duration::from_secs(60));
+    pipeline.limit("assess-image", usize::MAX, Duration::from_mins(1));
     let outcome = run(&mut pipeline, scans).await;
     assert_eq!((outcome.events.dead, pipeline.most_receives()), (1, 5));
     let (_, reason) = &pipeline.dead()[0];
