@@ -5,14 +5,11 @@ use domain::event::{Event, FindingReport, ScanOutcome, ScanReport};
 use domain::finding::Source;
 use domain::image::ImageId;
 use domain::ledger::{Evidence, LISTING_LAG};
-use jiff::{Timestamp, ToSpan};
+use jiff::Timestamp;
 
 use crate::adoption::{Adoption, adoption, is_alive};
 use crate::draft::Draft;
 use crate::{AssessError, AssessImage, scan};
-
-/// How long to wait for a scan that Inspector says is under way.
-const SCAN_MINUTES: i64 = 15;
 
 impl AssessImage {
     /// Merges the evidence. Returns whether it changed anything that was known. What cannot be had besides keeps nothing
@@ -105,11 +102,8 @@ impl AssessImage {
         let promised = answer.promises_a_scan();
         let asked = draft.learn(Evidence::Coverage { at: now, answer });
         if promised {
-            let until = now.checked_add(SCAN_MINUTES.minutes()).unwrap_or(now);
-            return Err(AssessError::TooEarly {
-                reason: "Amazon Inspector is about to scan the image",
-                until,
-            });
+            // Its end will be announced.
+            return Ok(described | asked);
         }
         let listed = self.inspector.findings(&draft.ledger.image).await?;
         if !is_alive(findings(events), &listed) {
