@@ -58,8 +58,9 @@ impl AssessImage {
             }
             ScanResult::Pending(status) => return Err(AssessError::ScanPending(status)),
         };
-        let reported = scan::reported(draft.ledger, report, &findings);
-        let problem = if scan::agrees(counts, at, findings.iter().chain(reported)) {
+        let mut found = scan::reported(draft.ledger, report, &findings);
+        found.extend(&findings);
+        let problem = if scan::agrees(counts, at, &found) {
             self.too_early(at).filter(|_| counts.total.is_none())
         } else {
             Some(AssessError::Incomplete { from: source, counts: counts.clone(), listed: findings.len() })

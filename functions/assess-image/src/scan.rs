@@ -29,15 +29,11 @@ pub(crate) fn newest(events: &[Event]) -> BTreeMap<(Source, bool), &ScanReport> 
 /// What has not changed since the scan ended was counted then, if it was active. Whether Inspector counts suppressed
 /// findings is not documented: it counts all of them or none. What has changed since may have been counted, and with
 /// any severity.
-pub(crate) fn agrees<'a>(
-    counts: &Counts,
-    ended: Timestamp,
-    found: impl Iterator<Item = &'a Finding> + Clone,
-) -> bool {
-    let changed = found.clone().filter(|finding| finding.updated_at > ended).count() as u64;
+pub(crate) fn agrees(counts: &Counts, ended: Timestamp, found: &[&Finding]) -> bool {
+    let changed = found.iter().filter(|finding| finding.updated_at > ended).count() as u64;
     [false, true].into_iter().any(|suppressed_count| {
         let mut counted: BTreeMap<&Severity, u64> = BTreeMap::new();
-        for finding in found.clone().filter(|finding| finding.updated_at <= ended) {
+        for finding in found.iter().filter(|finding| finding.updated_at <= ended) {
             let counts = match finding.status {
                 Status::Active => true,
                 Status::Suppressed => suppressed_count,

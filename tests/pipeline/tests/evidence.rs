@@ -45,8 +45,8 @@ fn scan(at: &str, counts: Option<Value>) -> Value {
     event
 }
 
-fn one_critical() -> Option<Value> {
-    Some(json!({ "CRITICAL": 1, "HIGH": 0, "MEDIUM": 0, "TOTAL": 1 }))
+fn one_critical() -> Value {
+    json!({ "CRITICAL": 1, "HIGH": 0, "MEDIUM": 0, "TOTAL": 1 })
 }
 
 /// The scan of basic scanning, and its event.
@@ -103,7 +103,7 @@ async fn pushed() -> Pipeline {
 /// An image with one critical finding, scanned and in quarantine.
 async fn quarantined_by_one() -> Pipeline {
     let mut pipeline = pushed().await;
-    let events = vec![finding(1, "CRITICAL", "ACTIVE", SCANNED), scan(SCANNED, one_critical())];
+    let events = vec![finding(1, "CRITICAL", "ACTIVE", SCANNED), scan(SCANNED, Some(one_critical()))];
     let outcome = play(&mut pipeline, stream(events)).await;
     assert_eq!(verdict(&outcome), Verdict::Quarantine);
     pipeline
@@ -114,8 +114,8 @@ async fn a_list_of_suppressed_findings_does_not_stand_for_the_critical_one_that_
     let suppressed: Vec<Value> = (2..5).map(|n| finding(n, "CRITICAL", "SUPPRESSED", SCANNED)).collect();
     let critical = finding(1, "CRITICAL", "ACTIVE", SCANNED);
     for order in [
-        vec![critical.clone(), scan(SCANNED, one_critical())],
-        vec![scan(SCANNED, one_critical()), critical.clone()],
+        vec![critical.clone(), scan(SCANNED, Some(one_critical()))],
+        vec![scan(SCANNED, Some(one_critical())), critical.clone()],
     ] {
         let mut pipeline = pushed().await;
         tell_inspector(&pipeline, &suppressed);
@@ -129,7 +129,7 @@ async fn a_list_of_suppressed_findings_does_not_stand_for_the_critical_one_that_
 async fn a_critical_finding_that_comes_long_after_its_scan_is_not_gone() {
     let mut pipeline = pushed().await;
     tell_inspector(&pipeline, &(2..5).map(|n| finding(n, "LOW", "SUPPRESSED", SCANNED)).collect::<Vec<_>>());
-    let outcome = deliver(&mut pipeline, vec![scan(SCANNED, one_critical())]).await;
+    let outcome = deliver(&mut pipeline, vec![scan(SCANNED, Some(one_critical()))]).await;
     assert_ne!(verdict(&outcome), Verdict::Clear, "a critical one is missing, whatever the total");
     let outcome = deliver(&mut pipeline, vec![finding(1, "CRITICAL", "ACTIVE", SCANNED)]).await;
     assert_ne!(verdict(&outcome), Verdict::Clear);
@@ -214,7 +214,8 @@ async fn what_is_optional_to_know_holds_no_verdict_back() {
         let mut asked_about = finding(1, "CRITICAL", "ACTIVE", SCANNED);
         asked_about["detail"]["exploitAvailable"] = json!("YES");
         let closed = finding(2, "CRITICAL", "CLOSED", SCANNED);
-        let outcome = play(&mut pipeline, stream([asked_about, closed, scan(SCANNED, one_critical())])).await;
+        let outcome =
+            play(&mut pipeline, stream([asked_about, closed, scan(SCANNED, Some(one_critical()))])).await;
         assert_eq!(verdict(&outcome), Verdict::Quarantine, "{action}");
         assert!(outcome.calls.get(action).is_some_and(|calls| *calls > 10), "{action} was not asked again");
     }

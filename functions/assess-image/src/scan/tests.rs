@@ -24,9 +24,13 @@ fn counts(by_severity: &[(&str, u64)], total: impl Into<Option<u64>>) -> Counts 
     Counts { by_severity, total: total.into() }
 }
 
+fn agrees_with(counts: &Counts, found: &[Finding]) -> bool {
+    agrees(counts, second(END), &found.iter().collect::<Vec<_>>())
+}
+
 /// Whether findings, critical ones if nothing else is said, can be all of a scan that states only a total.
 fn exactly(total: u64, found: &[Finding]) -> bool {
-    agrees(&counts(&[], total), second(END), found.iter())
+    agrees_with(&counts(&[], total), found)
 }
 
 #[test]
@@ -43,9 +47,7 @@ fn findings_agree_with_the_total_that_the_scan_stated() {
 fn each_severity_is_compared() {
     let found = [rated("CRITICAL", listed(1, Status::Active, 1)), rated("LOW", listed(2, Status::Active, 2))]
         .concat();
-    let agree = |stated: &[(&str, u64)], total: Option<u64>| {
-        agrees(&counts(stated, total), second(END), found.iter())
-    };
+    let agree = |stated: &[(&str, u64)], total: Option<u64>| agrees_with(&counts(stated, total), &found);
     assert!(agree(&[("CRITICAL", 1), ("HIGH", 0)], Some(3)));
     assert!(agree(&[("CRITICAL", 1)], None), "what is not stated is not compared");
     assert!(agree(&[], None));
@@ -61,7 +63,7 @@ fn suppressed_findings_are_all_counted_or_none() {
     assert!(exactly(1, &found) && exactly(4, &found));
     assert!(!exactly(2, &found) && !exactly(3, &found), "one of three suppressed ones is none of ours");
     let lagging = listed(3, Status::Suppressed, 1);
-    assert!(!agrees(&counts(&[("CRITICAL", 1)], 1), second(END), lagging.iter()));
+    assert!(!agrees_with(&counts(&[("CRITICAL", 1)], 1), &lagging));
 }
 
 #[test]
@@ -72,7 +74,7 @@ fn finding_that_changed_since_the_scan_may_or_may_not_have_been_counted() {
         assert!(exactly(3, &found), "{status:?} may have been open");
         assert!(!exactly(1, &found));
         assert!(!exactly(4, &found));
-        let agree = |stated: &[(&str, u64)], total| agrees(&counts(stated, total), second(END), found.iter());
+        let agree = |stated: &[(&str, u64)], total| agrees_with(&counts(stated, total), &found);
         assert!(agree(&[("CRITICAL", 2), ("HIGH", 1)], 3), "its severity may have changed, too");
         assert!(!agree(&[("CRITICAL", 3), ("HIGH", 1)], 4), "but it is one");
         assert!(!agree(&[("CRITICAL", 3)], 2));
@@ -89,7 +91,7 @@ fn finding_that_closed_before_the_scan_ended_was_not_counted() {
 #[test]
 fn counts_without_bounds_agree_with_nothing() {
     let largest = counts(&[("CRITICAL", u64::MAX), ("HIGH", u64::MAX)], u64::MAX);
-    assert!(!agrees(&largest, second(END), listed(3, Status::Active, END + 1).iter()));
+    assert!(!agrees_with(&largest, &listed(3, Status::Active, END + 1)));
 }
 
 fn complete(source: Source) -> ScanReport {
