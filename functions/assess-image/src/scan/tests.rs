@@ -9,7 +9,7 @@ fn finding(id: &str, status: Status, updated: i64) -> Finding {
 }
 
 /// When the scan ended: long enough after second 0 for a list to be behind.
-const END: i64 = 10_000;
+const END: i64 = 300_000;
 
 fn listed(count: usize, status: Status, updated: i64) -> Vec<Finding> {
     (0..count).map(|n| finding(&format!("{status:?}-{updated}-{n}"), status, updated)).collect()
@@ -99,17 +99,17 @@ fn complete(source: Source) -> ScanReport {
 }
 
 #[test]
-fn what_was_reported_within_the_lag_and_is_not_listed_is_found_all_the_same() {
-    const LAG: i64 = domain::ledger::LISTING_LAG.as_secs();
+fn what_was_reported_and_would_be_listed_if_it_had_closed_is_found_all_the_same() {
+    const LISTED: i64 = domain::ledger::CLOSED_ARE_LISTED.as_secs();
     let mut ledger = Ledger::new(image());
     let basic = Finding { source: Source::Basic, ..finding("basic", Status::Active, END) };
     ledger.merge(Evidence::Findings(vec![
-        finding("recent", Status::Active, END - LAG),
+        finding("recent", Status::Active, END - LISTED),
         finding("suppressed", Status::Suppressed, END),
         finding("later", Status::Active, END + 1),
         finding("listed", Status::Active, END),
         finding("closed", Status::Closed, END),
-        finding("old", Status::Active, END - LAG - 1),
+        finding("old", Status::Active, END - LISTED - 1),
         basic,
     ]));
     let listed = [finding("listed", Status::Active, END)];

@@ -185,9 +185,9 @@ fn closed_findings_are_counted_by_the_minutes_that_they_took() {
     assert_eq!(said.open, [(Severity::Critical, 1)].into());
     assert_eq!(said.verdict, Verdict::Quarantine);
 
-    ledger.merge(listing(6_000, vec![]));
-    let released = announce(&mut ledger, &strict(), 6_001).unwrap();
-    assert_eq!(released.changes.closed, [(Severity::Critical, [(100, 1)].into())].into());
+    ledger.merge(listing(300_000, vec![]));
+    let released = announce(&mut ledger, &strict(), 300_001).unwrap();
+    assert_eq!(released.changes.closed, [(Severity::Critical, [(5_000, 1)].into())].into());
     assert!(released.is_released());
     assert!(released.open.is_empty() && released.reasons.is_empty());
 }
@@ -375,8 +375,8 @@ fn ten_thousand_reasons_fit_into_an_event_the_worst_first_and_the_rest_counted()
     assert_eq!(many.finding.more_packages, (number % 300 - 5) as u64);
 
     // All of them closed, each after another number of minutes, is the largest list of changes.
-    ledger.merge(listing(6_000, vec![]));
-    let released = announce(&mut ledger, &policy, 6_001).unwrap();
+    ledger.merge(listing(300_000, vec![]));
+    let released = announce(&mut ledger, &policy, 300_001).unwrap();
     let closed: u64 = released.changes.closed.values().flat_map(BTreeMap::values).sum();
     assert_eq!(closed, 10_000);
     assert!(serde_json::to_vec(&released).unwrap().len() < 256 * 1024);
@@ -627,10 +627,10 @@ fn what_is_found_anew_before_the_old_ids_are_resolved_is_counted_once() {
 fn vulnerability_that_is_fixed_after_the_second_push_took_its_whole_time() {
     let mut ledger = pushed_again(vec![under("new", 5 * DAY)]);
     announce(&mut ledger, &graced(), 5 * DAY + 1).unwrap();
-    ledger.merge(listing(6 * DAY, vec![]));
-    let said = announce(&mut ledger, &graced(), 6 * DAY + 1).unwrap();
+    ledger.merge(listing(9 * DAY, vec![]));
+    let said = announce(&mut ledger, &graced(), 9 * DAY + 1).unwrap();
     assert!(said.is_released());
-    let minutes = (6 * DAY - 1) / 60;
+    let minutes = (9 * DAY - 1) / 60;
     assert_eq!(said.changes.closed, [(Severity::Critical, [(minutes, 1)].into())].into());
 }
 

@@ -20,7 +20,7 @@ pub use coverage::{COVERAGE_MARGIN, Coverage, CoverageAnswer};
 pub use encoding::{EncodingError, decode, encode};
 pub use evidence::Evidence;
 pub use facts::{Entry, Exploitation, Facts, Scans, TagMark};
-pub use standing::{LISTING_LAG, Standing, is_outdated};
+pub use standing::{CLOSED_ARE_LISTED, LISTING_LAG, Standing, is_outdated};
 
 /// All that is known of one image, and what was said of it.
 #[derive(Debug, Clone, PartialEq, Eq)]

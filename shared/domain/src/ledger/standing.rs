@@ -7,10 +7,14 @@ use super::coverage::COVERAGE_MARGIN;
 use super::facts::{Entry, Facts, Scans};
 use crate::finding::{Finding, Source, Status};
 
-/// By how much the list of an image's Inspector findings may be behind the events about them. Amazon names no figure;
-/// events come within seconds. What Inspector closes it goes on listing for 3 days at least, so a finding that is
-/// missing is first of all one that is not listed yet.
+/// How long to wait before the list of an image's Inspector findings is taken to be all there is, where no counts say
+/// what it must have. Amazon names no figure for how far it is behind the events; they come within seconds.
 pub const LISTING_LAG: SignedDuration = SignedDuration::from_mins(30);
+
+/// For how long Inspector goes on listing what it has closed, at least: 3 days where the resource is gone, else 30
+/// (Inspector user guide, "Understanding findings"). So of a finding that was reported later than that, a list that does
+/// not have it at all says nothing but that it lags.
+pub const CLOSED_ARE_LISTED: SignedDuration = SignedDuration::from_hours(3 * 24);
 
 /// After how many hours coverage is asked again that could not resolve what has gone: an image can be taken out of the
 /// archive.
@@ -106,8 +110,8 @@ impl Facts {
         self.scans.get(&source).copied().unwrap_or_default()
     }
 
-    /// How a finding went, if it did. What a list lacks is gone only if the newest report of it is older than the list
-    /// can be behind.
+    /// How a finding went, if it did. What a list lacks is gone only if the newest report of it is older than what the
+    /// list must have.
     fn gone(&self, entry: &Entry) -> Option<Gone> {
         let finding = &entry.finding;
         if finding.status == Status::Closed {
@@ -140,11 +144,11 @@ impl Facts {
 }
 
 /// Whether a report of a finding is so much older than a complete list that its absence from the list means that it is
-/// gone. Basic scanning's list is the result of the scan itself, and never behind.
+/// gone: had it closed later, it would be listed as closed. Basic scanning's list is the result of the scan itself, and never behind.
 pub fn is_outdated(finding: &Finding, listed_at: Timestamp) -> bool {
-    let lag = match finding.source {
-        Source::Inspector => LISTING_LAG,
+    let listed_for = match finding.source {
+        Source::Inspector => CLOSED_ARE_LISTED,
         Source::Basic => SignedDuration::ZERO,
     };
-    finding.updated_at.checked_add(lag).is_ok_and(|listed_by| listed_by < listed_at)
+    finding.updated_at.checked_add(listed_for).is_ok_and(|until| until < listed_at)
 }

@@ -18,8 +18,9 @@ use crate::verdict::Verdict;
 // Evidence of one image: few ids, few moments, few values, so that they collide often.
 
 fn moment() -> impl Strategy<Value = Timestamp> {
-    // In steps of a quarter of an hour: some are within a margin of each other, and some are not.
-    (0_i64..12).prop_map(|quarter| second(quarter * 900))
+    // Quarters of an hour and days: some are within a margin of each other, and some are not.
+    prop_oneof![4 => (0_i64..12).prop_map(|quarter| quarter * 900), 1 => (0_i64..12).prop_map(|day| day * 86_400)]
+        .prop_map(second)
 }
 
 /// Ids 0 to 2 are Inspector's, 3 and 4 are of basic scanning.
@@ -234,7 +235,7 @@ fn of_two_reports_of_the_same_moment_the_more_open_one_is_believed() {
     }
 }
 
-/// Seconds after which a list is believed, and a "yes" about coverage.
+/// Seconds after which a list without counts is believed, and a "yes" about coverage.
 const LAG: i64 = LISTING_LAG.as_secs();
 const MARGIN: i64 = COVERAGE_MARGIN.as_secs();
 
@@ -310,33 +311,34 @@ fn scan_that_inspector_names_without_announcing_it_is_asked_for_after_a_gap() {
 fn listing_that_was_only_asked_for_is_no_scan() {
     let asked = Evidence::Listing {
         source: Source::Inspector,
-        at: second(9_000),
+        at: second(300_000),
         scanned: false,
         findings: vec![],
         tags: vec![],
     };
     let mut ledger = ledger([report(finding("a", 1)), asked]);
     assert_eq!(standing(&ledger, "a"), Standing::Open, "gone, but nobody knows why");
-    assert_eq!(ledger.facts.coverage_question(), Some(second(9_000 + MARGIN)));
-    ledger.merge(coverage(9_000 + MARGIN, true));
-    assert_eq!(standing(&ledger, "a"), Standing::Resolved(second(9_000)));
+    assert_eq!(ledger.facts.coverage_question(), Some(second(300_000 + MARGIN)));
+    ledger.merge(coverage(300_000 + MARGIN, true));
+    assert_eq!(standing(&ledger, "a"), Standing::Resolved(second(300_000)));
 }
 
 #[test]
 fn finding_that_a_newer_listing_lacks_is_resolved_when_that_scan_ended() {
     let ledger =
-        ledger([listing(1, vec![finding("a", 1), finding("b", 1)]), listing(9_000, vec![finding("b", 1)])]);
-    assert_eq!(standing(&ledger, "a"), Standing::Resolved(second(9_000)));
+        ledger([listing(1, vec![finding("a", 1), finding("b", 1)]), listing(300_000, vec![finding("b", 1)])]);
+    assert_eq!(standing(&ledger, "a"), Standing::Resolved(second(300_000)));
     assert_eq!(standing(&ledger, "b"), Standing::Open);
 }
 
 #[test]
-fn absence_from_a_list_says_nothing_of_what_was_reported_within_its_lag() {
-    let reported = |at: i64| ledger([listing(9_000, vec![]), report(finding("a", at))]);
-    let older = reported(9_000 - LAG - 1);
-    assert_eq!(standing(&older, "a"), Standing::Resolved(second(9_000)));
+fn absence_from_a_list_says_nothing_of_what_it_would_have_as_closed() {
+    const LISTED: i64 = CLOSED_ARE_LISTED.as_secs();
+    let reported = |at: i64| ledger([listing(300_000, vec![]), report(finding("a", at))]);
+    let older = reported(300_000 - LISTED - 1);
+    assert_eq!(standing(&older, "a"), Standing::Resolved(second(300_000)));
     assert_eq!(verdict(&older), Verdict::Clear);
-    for at in [9_000 - LAG, 9_000, 9_001] {
+    for at in [300_000 - LISTED, 300_000, 300_001] {
         assert_eq!(standing(&reported(at), "a"), Standing::Open, "{at}");
         assert_eq!(verdict(&reported(at)), Verdict::Quarantine, "{at}");
     }
@@ -360,7 +362,7 @@ fn basic_scan_is_believed_at_once_for_its_own_findings() {
 fn clean_basic_scan_resolves_nothing_that_inspector_closed() {
     let switched_off = [listing(1, vec![finding("a", 1)]), report(closed("a", 10)), coverage(5_000, false)];
     let mut ledger = ledger(switched_off);
-    ledger.merge(basic_listing(9_000, vec![]));
+    ledger.merge(basic_listing(300_000, vec![]));
     assert_eq!(standing(&ledger, "a"), Standing::Open);
     assert_eq!(verdict(&ledger), Verdict::Quarantine);
 }
@@ -414,14 +416,14 @@ fn image_is_gone_from_its_deletion_until_it_is_pushed_again() {
 
 #[test]
 fn listing_of_one_source_says_nothing_about_findings_of_the_other() {
-    let ledger = ledger([report(finding("a", 1)), basic_listing(9_000, vec![])]);
+    let ledger = ledger([report(finding("a", 1)), basic_listing(300_000, vec![])]);
     assert_eq!(standing(&ledger, "a"), Standing::Open);
 }
 
 #[test]
 fn late_listing_of_an_older_scan_does_not_bring_a_resolved_finding_back() {
-    let ledger = ledger([listing(9_000, vec![]), listing(5, vec![finding("a", 1)])]);
-    assert_eq!(standing(&ledger, "a"), Standing::Resolved(second(9_000)));
+    let ledger = ledger([listing(300_000, vec![]), listing(5, vec![finding("a", 1)])]);
+    assert_eq!(standing(&ledger, "a"), Standing::Resolved(second(300_000)));
 }
 
 #[test]
@@ -476,8 +478,8 @@ fn suppressed_finding_that_a_listing_lacks_is_resolved_and_else_suppressed() {
     let mut ledger = ledger([listing(5, vec![suppressed])]);
     assert_eq!(standing(&ledger, "a"), Standing::Suppressed);
     assert_eq!(judge(&ledger, &strict(), second(6)).verdict, Verdict::Clear);
-    ledger.merge(listing(9_000, vec![]));
-    assert_eq!(standing(&ledger, "a"), Standing::Resolved(second(9_000)));
+    ledger.merge(listing(300_000, vec![]));
+    assert_eq!(standing(&ledger, "a"), Standing::Resolved(second(300_000)));
 }
 
 fn act(action: ActionType, tag: Option<&str>, at: i64) -> Evidence {
