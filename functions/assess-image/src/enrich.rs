@@ -75,7 +75,7 @@ impl AssessImage {
         match draft.ledger.facts.coverage_question().filter(|due| is_near(*due, now)) {
             Some(until) => {
                 let reason = "closed findings may be fixed, or no longer scanned for";
-                draft.unfinished.ask_again(AssessError::TooEarly { reason, until });
+                draft.unfinished.ask_again(AssessError::too_early(reason, until, now));
                 Ok(changed)
             }
             None => Ok(changed),

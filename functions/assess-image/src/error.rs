@@ -28,7 +28,19 @@ pub enum AssessError {
     Unanswered(#[source] Box<Self>),
     /// The evidence is stored, but the next step must wait.
     #[error("{reason}; that can be told from {until}")]
-    TooEarly { reason: &'static str, until: Timestamp },
+    TooEarly {
+        reason: &'static str,
+        until: Timestamp,
+        /// How many seconds from now that is.
+        seconds: u16,
+    },
+}
+
+impl AssessError {
+    pub(crate) fn too_early(reason: &'static str, until: Timestamp, now: Timestamp) -> Self {
+        let seconds = until.duration_since(now).as_secs().clamp(0, i64::from(u16::MAX - 1)) + 1;
+        Self::TooEarly { reason, until, seconds: u16::try_from(seconds).unwrap_or(u16::MAX) }
+    }
 }
 
 impl Retryable for AssessError {
@@ -41,9 +53,8 @@ impl Retryable for AssessError {
             Self::Findings(error) => Retry::if_it_may_help(error.is_retryable()),
             Self::Aws(error) => error.retry(),
             Self::Unanswered(error) if error.retry() == Retry::Never => Retry::Never,
-            Self::Unanswered(_) | Self::Incomplete { .. } | Self::ScanPending(_) | Self::TooEarly { .. } => {
-                Retry::Later
-            }
+            Self::TooEarly { seconds, .. } => Retry::After(*seconds),
+            Self::Unanswered(_) | Self::Incomplete { .. } | Self::ScanPending(_) => Retry::Later,
         }
     }
 }

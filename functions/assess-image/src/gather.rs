@@ -75,8 +75,9 @@ impl AssessImage {
 
     /// Why the list of a scan that does not say how many findings it has cannot be believed yet.
     fn too_early(&self, ended: Timestamp) -> Option<AssessError> {
-        let until = ended.checked_add(LISTING_LAG).ok().filter(|until| *until > self.clock.now())?;
-        Some(AssessError::TooEarly { reason: "the scan does not say how many findings it has", until })
+        let now = self.clock.now();
+        let until = ended.checked_add(LISTING_LAG).ok().filter(|until| *until > now)?;
+        Some(AssessError::too_early("the scan does not say how many findings it has", until, now))
     }
 
     /// Asks for all findings of an image that was scanned before the ledger knew of it. Returns whether that changed
@@ -87,7 +88,7 @@ impl AssessImage {
         let at = match adoption(draft.ledger, overdue, now) {
             Adoption::No => return Ok(false),
             Adoption::WaitUntil(until) => {
-                return Err(AssessError::TooEarly { reason: "the first scan may be under way", until });
+                return Err(AssessError::too_early("the first scan may be under way", until, now));
             }
             Adoption::AsOf(at) => at,
         };

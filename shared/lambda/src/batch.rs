@@ -36,6 +36,8 @@ pub enum Retry {
     ByTheQueue,
     /// Later, because what it needs is not there yet. Nothing is wrong, so the queue need not count it.
     Later,
+    /// After so many seconds, because it is known that it has to wait so long. Nothing is wrong here either.
+    After(u16),
     /// In the next invocation that has time for it.
     WhenThereIsTime,
     /// Never: no attempt can succeed.
@@ -52,6 +54,7 @@ impl Retry {
     fn deferral(self) -> Option<Cause> {
         match self {
             Self::Later => Some(Cause::NotThereYet),
+            Self::After(seconds) => Some(Cause::TooEarly(seconds)),
             Self::WhenThereIsTime => Some(Cause::NoTimeLeft),
             Self::ByTheQueue | Self::Never => None,
         }

@@ -19,6 +19,9 @@ const LAST_ATTEMPT: u32 = 100;
 /// The wait before the second attempt, in seconds. Each further wait is twice as long, up to the longest delay of SQS.
 const FIRST_WAIT: u16 = 30;
 
+/// By how many seconds messages are spread that wait for the same moment.
+const SPREAD: u16 = 15;
+
 /// How often a message may be postponed. Where every batch is full and an invocation has time for a tenth of it, as in
 /// template.yaml, a message is postponed about ten times. One that never fits into an invocation reaches this after two
 /// to four hours.
@@ -32,6 +35,8 @@ const POSTPONED_FOR: (u16, u16) = (5, 60);
 pub(crate) enum Cause {
     /// What it needs is not there yet.
     NotThereYet,
+    /// What it needs is there in so many seconds.
+    TooEarly(u16),
     /// No time was left in the invocation.
     NoTimeLeft,
 }
@@ -68,7 +73,7 @@ impl Deferrals {
     /// The numbers of the message that is sent next; `None` if it was deferred often enough.
     pub(crate) fn next(self, cause: Cause) -> Option<Self> {
         match cause {
-            Cause::NotThereYet => {
+            Cause::NotThereYet | Cause::TooEarly(_) => {
                 (self.attempt < LAST_ATTEMPT).then(|| Self { attempt: self.attempt + 1, ..self })
             }
             Cause::NoTimeLeft => {
@@ -87,6 +92,10 @@ impl Deferrals {
                 let wait = u32::from(FIRST_WAIT) << doublings;
                 let wait = u16::try_from(wait).unwrap_or(u16::MAX).min(Queue::LONGEST_DELAY);
                 (wait - wait / 4, wait)
+            }
+            Cause::TooEarly(seconds) => {
+                let until = |seconds: u16| seconds.min(Queue::LONGEST_DELAY);
+                (until(seconds), until(seconds.saturating_add(SPREAD)))
             }
             Cause::NoTimeLeft => POSTPONED_FOR,
         };
@@ -127,6 +136,16 @@ mod tests {
             assert!((most - most / 4..=most).contains(wait), "{wait} of {most}");
         }
         assert!(waits.iter().all(|(_, wait)| *wait <= 900));
+    }
+
+    #[test]
+    fn what_is_too_early_comes_back_when_it_is_time_and_in_portions_of_what_sqs_allows() {
+        let second = Deferrals { attempt: 2, postponed: 0 };
+        for (wait, range) in [(0, 0..=15), (600, 600..=615), (890, 890..=900), (5_000, 900..=900)] {
+            let delay = second.delay_seconds(Cause::TooEarly(wait), "a");
+            assert!(range.contains(&delay), "{delay} for {wait}");
+        }
+        assert_eq!(all(Cause::TooEarly(1), "a").len(), LAST_ATTEMPT as usize - 1, "bounded, too");
     }
 
     #[test]
