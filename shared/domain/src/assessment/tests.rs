@@ -643,6 +643,29 @@ fn vulnerability_that_the_second_push_does_not_have_is_closed() {
 }
 
 #[test]
+fn all_that_was_said_of_a_predecessor_was_said_of_its_successor() {
+    let policy = policy(
+        "
+rules: [{ id: r, match: { known_exploited: true }, then: [alert, quarantine], overrides_waivers: true }]
+waivers: [{ vulnerability: CVE-1, reason: r, owner: o, expires: 2031-06-01 }]
+",
+    );
+    let successor = || listing(5 * DAY, vec![under("new", 5 * DAY)]);
+    let gone = || report(Finding { status: Status::Closed, ..under("old", 4 * DAY) });
+    let mut waived = ledger([listing(1, vec![under("old", 1)])]);
+    assert_eq!(announce(&mut waived, &policy, 2).unwrap().changes.waived.len(), 1);
+    waived.merge(gone());
+    waived.merge(successor());
+    assert_eq!(announce(&mut waived, &policy, 5 * DAY + 1).unwrap().changes, Changes::default());
+    let mut told = ledger([listing(1, vec![under("old", 1)]), exploited("CVE-1")]);
+    assert_eq!(announce(&mut told, &policy, 5).unwrap().changes.reasons, 1);
+    told.merge(gone());
+    told.merge(successor());
+    let said = announce(&mut told, &policy, 5 * DAY + 1).unwrap();
+    assert_eq!((said.changes.reasons, &said.reasons[0].change), (0, &None), "known to be exploited before");
+}
+
+#[test]
 fn nothing_is_said_of_an_image_that_is_gone() {
     let mut ledger = ledger([Evidence::Gone { at: second(5) }, listing(1, vec![finding("a", 1)])]);
     assert_eq!(announce(&mut ledger, &strict(), 6), None);

@@ -140,3 +140,12 @@ fn years_of_yes_lose_no_closing() {
     assert!(kept.vouches_for(second(-5), None), "the oldest closing");
     assert_eq!(kept.newest().unwrap().0, second(999 * 86_400));
 }
+
+#[test]
+fn ledger_that_never_asked_stores_nothing_of_it() {
+    let mut facts = crate::ledger::Facts::default();
+    let stored = |facts: &crate::ledger::Facts| serde_json::to_value(facts).unwrap();
+    assert_eq!(stored(&facts).get("inspector_coverage"), None);
+    facts.coverage.merge(second(1), answer(true));
+    assert!(stored(&facts).get("inspector_coverage").is_some());
+}
