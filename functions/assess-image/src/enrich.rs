@@ -44,13 +44,15 @@ impl AssessImage {
         changed
     }
 
-    /// Asks the registry for the image: its tags and its push, or that it is gone. Returns whether that was news.
+    /// Asks the registry for the image: its tags and its push, or that it is gone. An image in the archive has neither
+    /// and is not gone. Returns whether that was news.
     pub(crate) async fn describe(&self, draft: &mut Draft<'_>) -> Result<bool, AssessError> {
         let at = self.clock.now();
         let Some(ImageDescription { tags, pushed_at, media_type }) =
             self.registry.describe(&draft.ledger.image).await?
         else {
-            return Ok(draft.learn(Evidence::Gone { at }));
+            let archived = self.registry.exists(&draft.ledger.image).await?;
+            return Ok(!archived && draft.learn(Evidence::Gone { at }));
         };
         let tagged = draft.learn(Evidence::Tagged { at, tags });
         let described =

@@ -5,7 +5,7 @@
 use domain::verdict::Verdict;
 use pipeline_tests::{QUARANTINED, act, event, pipeline, pipeline_with, play, setting, stream};
 use serde_json::{Value, json};
-use sim_aws::{Fault, Nth, ScanStatus, SeedScan, SeedScanFinding};
+use sim_aws::{Fault, ImageStatus, Nth, ScanStatus, SeedScan, SeedScanFinding};
 use sim_pipeline::{Delivery, Outcome, Pipeline};
 
 const ARN: &str = "arn:aws:ecr:eu-west-1:210987654321:repository/shop/checkout/\
@@ -243,6 +243,20 @@ async fn a_suppressed_finding_that_closes_with_its_image_is_no_news() {
     let closed = finding(1, "CRITICAL", "CLOSED", "2026-03-05T09:00:00Z");
     let outcome = deliver(&mut pipeline, vec![closed]).await;
     assert_eq!((outcome.alerts.len(), outcome.events.dead), (0, 0));
+}
+
+#[tokio::test]
+async fn an_archived_image_is_not_taken_for_a_deleted_one() {
+    let mut pipeline = pushed().await;
+    let none = Some(json!({ "CRITICAL": 0, "HIGH": 0, "MEDIUM": 0, "TOTAL": 0 }));
+    play(&mut pipeline, stream([scan(SCANNED, none)])).await;
+    for status in [ImageStatus::Archived, ImageStatus::Activating] {
+        pipeline.aws.ecr().set_image_status("210987654321", "shop/checkout", QUARANTINED, status);
+    }
+    let outcome =
+        play(&mut pipeline, stream([finding(1, "CRITICAL", "ACTIVE", "2026-03-05T09:00:00Z")])).await;
+    assert_eq!(verdict(&outcome), Verdict::Quarantine);
+    assert_eq!(outcome.alerts.len(), 1);
 }
 
 #[tokio::test]
