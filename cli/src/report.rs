@@ -200,6 +200,7 @@ mod tests {
         let image = |tag: &str| ImageOutcome {
             repository: format!("shop/{tag}cart"),
             digest: "sha256:ab12".to_owned(),
+            platforms: Vec::new(),
             verdict: Verdict::Clear,
             tags: vec![format!("1.{tag}0"), "2.0".to_owned()],
             findings: BTreeMap::new(),

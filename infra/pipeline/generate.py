@@ -28,6 +28,10 @@ FUNCTIONS = {
     "enforce-quarantine": "Quarantine tags do not match the verdicts: images that break the policy carry none, or"
     " fixed images keep theirs.",
 }
+#: The queues that feed a function besides its own, and what people notice while their messages wait.
+QUEUES = {
+    "assess-roots": "Verdicts on multi-platform images are out of date, though those on their platforms are not.",
+}
 #: The rules whose events go to functions, each with a dead-letter queue. The last is on the pipeline's own bus.
 RULES = ["image-actions", "put-image-calls", "inspector-findings", "inspector-scans", "basic-scans", "image-assessed"]
 ON_OUR_BUS = ["image-assessed"]
@@ -195,6 +199,10 @@ OF_EACH_FUNCTION = {
 }
 
 
+#: Those that every queue has.
+OF_EACH_QUEUE = [dead_letters, waiting]
+
+
 def of_the_whole() -> str:
     """The alarms that no function has for itself."""
     undelivered = alarm(
@@ -311,14 +319,14 @@ DASHBOARD = """
 def dashboard(alarms: list[str]) -> str:
     """The dashboard, with every alarm on it."""
 
-    def any_of(suffix: str) -> str:
-        return " OR ".join(rf"\"${{AWS::StackName}}-{name}{suffix}\"" for name in FUNCTIONS)
+    def any_of(suffix: str, names: dict[str, str] = FUNCTIONS) -> str:
+        return " OR ".join(rf"\"${{AWS::StackName}}-{name}{suffix}\"" for name in names)
 
     arn = "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:${AWS::StackName}"
     body = (HERE / "dashboard.json").read_text()
     for name, value in {
         "${Names}": any_of(""),
-        "${DeadLetters}": any_of("-dead-letters"),
+        "${DeadLetters}": any_of("-dead-letters", FUNCTIONS | QUEUES),
         "${Alarms}": ",\n        ".join(f'"{arn}-{name}"' for name in alarms),
     }.items():
         body = body.replace(name, value)
@@ -336,7 +344,8 @@ def generated() -> str:
     """All that stands between the markers."""
     parts = [comment(ALARMS) + "  #\n" + comment(MISSING_DATA)]
     for kind, why in OF_EACH_FUNCTION.items():
-        first, *rest = [kind(name, consequence) for name, consequence in FUNCTIONS.items()]
+        watched = FUNCTIONS | (QUEUES if kind in OF_EACH_QUEUE else {})
+        first, *rest = [kind(name, consequence) for name, consequence in watched.items()]
         parts += [comment(why) + first, *rest]
     parts.append(of_the_whole())
     alarms = "\n".join(parts)

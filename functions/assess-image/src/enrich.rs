@@ -2,12 +2,13 @@
 //! is asked again later.
 
 use aws::ecr::ImageDescription;
+use domain::event::Event;
 use domain::finding::Source;
 use domain::ledger::Evidence;
 use jiff::{Timestamp, ToSpan};
 
 use crate::draft::Draft;
-use crate::{AssessError, AssessImage, question};
+use crate::{AssessError, AssessImage, question, root};
 
 /// How far ahead a question is waited for. One that is further away is asked with the next evidence.
 const HORIZON_MINUTES: i64 = 60;
@@ -15,10 +16,13 @@ const HORIZON_MINUTES: i64 = 60;
 impl AssessImage {
     /// Asks for what is missing. Of an image whose first scan is running nothing is said yet, so nothing is asked.
     /// Returns whether that changed anything that was known.
-    pub(crate) async fn enrich(&self, draft: &mut Draft<'_>) -> bool {
+    pub(crate) async fn enrich(&self, draft: &mut Draft<'_>, events: &[Event]) -> bool {
         let facts = &draft.ledger.facts;
-        if facts.is_gone() || !facts.is_scanned() && !facts.has_failed_scan() {
+        if facts.is_gone() {
             return false;
+        }
+        if !facts.is_index() && !facts.is_scanned() && !facts.has_failed_scan() {
+            return self.ask_for_the_scan(draft, events).await;
         }
         let mut changed = false;
         // The event of its push was lost, or is late.
@@ -58,6 +62,22 @@ impl AssessImage {
         let described =
             pushed_at.is_some_and(|pushed_at| draft.learn(Evidence::Described { pushed_at, media_type }));
         Ok(tagged | described)
+    }
+
+    /// Asks whether Inspector scans an image at all, where an index waits for its scan.
+    async fn ask_for_the_scan(&self, draft: &mut Draft<'_>, events: &[Event]) -> bool {
+        let now = self.clock.now();
+        let is_due = events.iter().any(|event| matches!(event, Event::Due(_)));
+        if !is_due || !root::is_to_be_asked(draft.ledger, now) {
+            return false;
+        }
+        match self.inspector.coverage(&draft.ledger.image).await {
+            Ok(answer) => draft.learn(Evidence::Coverage { at: now, answer }),
+            Err(problem) => {
+                draft.unfinished.ask_again(problem.into());
+                false
+            }
+        }
     }
 
     /// Asks whether Inspector scans the image, where findings have gone of which that decides whether they are fixed.

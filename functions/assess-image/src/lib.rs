@@ -6,6 +6,7 @@ mod enrich;
 mod error;
 mod gather;
 mod question;
+mod root;
 mod scan;
 mod update;
 
@@ -23,6 +24,7 @@ use lambda::batch::{self, Report, Subject};
 use lambda::clock::Clock;
 use lambda::deadline::Deadline;
 use lambda::environment::{Environment, EnvironmentError};
+use lambda::outbox::Outbox;
 use lambda::scope::Scope;
 
 pub use error::AssessError;
@@ -31,6 +33,7 @@ pub use error::AssessError;
 #[derive(Debug)]
 pub struct AssessImage {
     pub(crate) ledgers: Ledgers,
+    pub(crate) outbox: Outbox,
     pub(crate) inspector: Inspector,
     pub(crate) registry: Registry,
     pub(crate) announcements: Announcements,
@@ -41,7 +44,7 @@ pub struct AssessImage {
 }
 
 impl AssessImage {
-    /// Reads `TABLE_NAME`, `EVENT_BUS_NAME`, `POLICY_FILE`, `QUEUE_URL`, `PARTITION` (optional: where ARNs are, such as `aws-cn`) and
+    /// Reads `TABLE_NAME`, `EVENT_BUS_NAME`, `POLICY_FILE`, `QUEUE_URL`, `ROOTS_QUEUE_URL`, `PARTITION` (optional: where ARNs are, such as `aws-cn`) and
     /// what [`Scope::new`] reads.
     pub fn new(
         config: &SdkConfig,
@@ -52,8 +55,13 @@ impl AssessImage {
         let refuse = |reason: String| EnvironmentError { name: "POLICY_FILE", reason };
         let text = std::fs::read_to_string(&file).map_err(|error| refuse(format!("{file}: {error}")))?;
         let policy = Policy::read_deployed(&text, &file).map_err(|error| refuse(error.to_string()))?;
+        let ledgers =
+            Ledgers::new(aws_sdk_dynamodb::Client::new(config), environment.required("TABLE_NAME")?);
+        let sqs = aws_sdk_sqs::Client::new(config);
+        let roots = Queue::new(sqs.clone(), environment.required("ROOTS_QUEUE_URL")?);
         Ok(Self {
-            ledgers: Ledgers::new(aws_sdk_dynamodb::Client::new(config), environment.required("TABLE_NAME")?),
+            outbox: Outbox::new(ledgers.clone(), roots),
+            ledgers,
             inspector: Inspector::new(
                 aws_sdk_inspector2::Client::new(config),
                 environment.optional("PARTITION"),
@@ -65,7 +73,7 @@ impl AssessImage {
             ),
             policy,
             clock,
-            queue: Queue::new(aws_sdk_sqs::Client::new(config), environment.required("QUEUE_URL")?),
+            queue: Queue::new(sqs, environment.required("QUEUE_URL")?),
             scope: Scope::new(environment)?,
         })
     }
@@ -90,6 +98,7 @@ impl AssessImage {
         let image = match &event {
             Event::Finding(report) => &report.image,
             Event::Scan(report) => &report.image,
+            Event::Due(due) => &due.image,
             Event::ImageAction(_) | Event::PutImage(_) => {
                 return Ok(Subject::NotOurs("a push is not evidence of findings".to_owned()));
             }

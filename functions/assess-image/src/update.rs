@@ -2,7 +2,8 @@
 //!
 //! The order is the outbox of the pipeline: the ledger is stored with its assessment still unpublished in it,
 //! then the assessment is announced, then that is noted. Whoever loads a ledger with an unpublished assessment
-//! announces it first, so a crash between any two steps is healed by the retry.
+//! announces it first, so a crash between any two steps is healed by the retry. The images that have to be judged
+//! because of it, the indexes of a platform, are stored and sent likewise.
 
 use aws::dynamodb::{Change, StoredLedger};
 use domain::assessment::{Assessed, Assessment, assess};
@@ -12,6 +13,7 @@ use domain::ledger::Evidence;
 use domain::text::with_causes;
 
 use crate::draft::{Draft, Unfinished};
+use crate::root::{self, Wait};
 use crate::{AssessError, AssessImage};
 
 impl AssessImage {
@@ -25,6 +27,7 @@ impl AssessImage {
         };
         if let Some(mut stored) = self.ledgers.update(image, change).await? {
             self.publish(&mut stored).await?;
+            self.outbox.empty(&mut stored).await?;
         }
         Ok(unfinished)
     }
@@ -36,25 +39,48 @@ impl AssessImage {
         answers: &mut Vec<Evidence>,
         unfinished: &mut Unfinished,
     ) -> Result<Change, AssessError> {
-        if !self.publish(stored).await? {
+        if !self.publish(stored).await? || !self.outbox.empty(stored).await? {
             return Ok(Change::Reload);
         }
         let mut draft = Draft { ledger: &mut stored.ledger, answers, unfinished };
         let recalled = draft.recall();
         let gathered = self.gather(&mut draft, events).await;
-        let enriched = self.enrich(&mut draft).await;
-        if !recalled && !gathered && !enriched {
+        let enriched = self.enrich(&mut draft, events).await;
+        let learnt = recalled || gathered || enriched;
+        let is_due = events.iter().any(|event| matches!(event, Event::Due(_)));
+        if !learnt && !is_due && draft.ledger.announced.waiting_since.is_none() {
             return Ok(Change::Nothing);
         }
+        let now = self.clock.now();
+        if let Some(Wait { since, until }) = root::wait(draft.ledger, now) {
+            let reason = "an untagged image may be a part of an index that is still to come";
+            draft.unfinished.ask_again(AssessError::too_early(reason, until, now));
+            let begins = draft.ledger.announced.waiting_since.replace(since).is_none();
+            return Ok(if learnt || begins { Change::Store } else { Change::Nothing });
+        }
+        let platforms = self.platforms(&mut draft).await?;
+        let subject = platforms.of(draft.ledger);
         let next = stored.version + 1;
+        let mut announces = false;
         if let Some(Assessed { mut assessment, announced }) =
-            assess(draft.ledger, next, &self.policy, self.clock.now())
+            assess(subject, next, &self.policy, self.clock.now())
             && self.is_to_be_told(&mut draft, &mut assessment).await
         {
             draft.ledger.announced = announced;
             stored.unpublished = Some(assessment);
+            announces = true;
         }
-        Ok(Change::Store)
+        if is_due && stored.ledger.facts.is_index() {
+            // An index in another one passes on what its platforms say.
+            self.outbox
+                .send(&stored.ledger.image, stored.ledger.facts.parents())
+                .await
+                .map_err(AssessError::from)?;
+        }
+        if learnt {
+            stored.due = stored.ledger.facts.parents().cloned().collect();
+        }
+        Ok(if learnt || announces { Change::Store } else { Change::Nothing })
     }
 
     /// Announces what is unpublished, if anything is. Returns whether the ledger is still the one that is stored.

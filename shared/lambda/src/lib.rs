@@ -6,6 +6,7 @@ pub mod deadline;
 mod deferral;
 pub mod environment;
 pub mod inbox;
+pub mod outbox;
 pub mod scope;
 
 use aws_lambda_events::event::sqs::SqsEvent;

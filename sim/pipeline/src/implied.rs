@@ -62,7 +62,7 @@ pub(crate) fn establish(aws: &SimulatedAws, deliveries: &[Delivery]) -> BTreeSet
                 witness(report.image, report.tags, at);
             }
             Event::Scan(report) => witness(report.image, report.tags, report.at),
-            Event::Foreign(_) => {}
+            Event::Due(_) | Event::Foreign(_) => {}
         }
     }
     // An image that only findings and scans speak of was pushed before the stream began.

@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws::dynamodb::{LedgerError, Ledgers};
-use domain::assessment::judge;
+use domain::assessment::{Subject, judge};
 use domain::finding::Severity;
-use domain::ledger::Ledger;
 use domain::verdict::Verdict;
 use serde::Serialize;
 use serde_json::Value;
@@ -16,7 +15,7 @@ use crate::pipeline::Pipeline;
 /// What a run came to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Outcome {
-    /// The images of the registry and of the ledger, by repository and digest.
+    /// The roots of the registry and of the ledger, by repository and digest.
     pub images: Vec<ImageOutcome>,
     /// The alerts, in the order in which they were sent.
     pub alerts: Vec<AlertSent>,
@@ -28,15 +27,18 @@ pub struct Outcome {
     pub calls: BTreeMap<String, u64>,
 }
 
-/// An image at the end.
+/// A root at the end: an image or an index, but none that is only deployed as a part of another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ImageOutcome {
     pub repository: String,
     pub digest: String,
+    /// The platforms of an index; none of an image manifest.
+    pub platforms: Vec<String>,
     pub verdict: Verdict,
     /// The tags in the registry, the quarantine tag included.
     pub tags: Vec<String>,
-    /// The open findings by severity; waived ones are among them.
+    /// The open findings by severity; waived ones are among them. Of an index each vulnerability in the same packages
+    /// counts once, however many platforms have it.
     pub findings: BTreeMap<Severity, u64>,
     /// How many of them are excused.
     pub waived: usize,
@@ -106,23 +108,28 @@ async fn images(pipeline: &Pipeline) -> Result<Vec<ImageOutcome>, LedgerError> {
     let mut images = Vec::new();
     for (id, tags) in pipeline.tags() {
         let ledger = ledgers.load(&id).await?.ledger;
-        images.push(outcome_of(pipeline, &ledger, tags));
+        if ledger.facts.is_root() {
+            let platforms = ledgers.platforms(&ledger).await?;
+            images.push(outcome_of(pipeline, platforms.of(&ledger), tags));
+        }
     }
     images.sort_by(|a, b| (&a.repository, &a.digest).cmp(&(&b.repository, &b.digest)));
     Ok(images)
 }
 
-fn outcome_of(pipeline: &Pipeline, ledger: &Ledger, tags: Vec<String>) -> ImageOutcome {
+fn outcome_of(pipeline: &Pipeline, root: Subject<'_>, tags: Vec<String>) -> ImageOutcome {
+    let ledger = root.ledger;
     let mut outcome = ImageOutcome {
         repository: ledger.image.repository.clone(),
         digest: ledger.image.digest.to_string(),
+        platforms: root.platforms.iter().map(|platform| platform.name.clone()).collect(),
         verdict: ledger.announced.verdict,
         tags,
         findings: BTreeMap::new(),
         waived: 0,
         reasons: BTreeSet::new(),
     };
-    for row in judge(ledger, &pipeline.policy, pipeline.clock.now()).rows {
+    for row in judge(root, &pipeline.policy, pipeline.clock.now()).rows {
         let Some(ruling) = row.ruling else { continue };
         let finding = &row.entry.finding;
         *outcome.findings.entry(finding.severity.clone()).or_default() += 1;

@@ -305,6 +305,10 @@ impl Pipeline {
             return;
         }
         for record in finished.deleted {
+            // What the functions send one another is no event that came in.
+            if record.body.contains(r#""detail-type":"Image Due""#) {
+                continue;
+            }
             match skipped.get(&record.message_id) {
                 Some(reason) => *self.tally.skipped.entry(reason.clone()).or_default() += 1,
                 // It comes again.

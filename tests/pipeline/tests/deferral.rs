@@ -19,6 +19,8 @@ async fn first_scans(images: usize) -> (Pipeline, Vec<Value>, Vec<String>) {
     };
     let (finding, mut scan) = (event("2-scan", "Inspector2 Finding"), event("2-scan", "Inspector2 Scan"));
     scan["detail"]["finding-severity-counts"] = json!({ "TOTAL": 1 });
+    // Tagged, or each would wait for an index that it may be a part of.
+    scan["detail"]["image-tags"] = json!(["1.0"]);
     let findings = digests.iter().enumerate().map(|(number, digest)| {
         let mut finding = of(&finding, digest);
         finding["detail"]["severity"] = json!("LOW");

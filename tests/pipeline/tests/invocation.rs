@@ -26,6 +26,7 @@ async fn function(pipeline: &Pipeline) -> AssessImage {
         "EVENT_BUS_NAME" => Some("announcements".to_owned()),
         "POLICY_FILE" => Some(sim_pipeline::story::policy().to_string_lossy().into_owned()),
         "QUEUE_URL" => Some(QUEUE.to_owned()),
+        "ROOTS_QUEUE_URL" => Some("https://sqs.eu-west-1.amazonaws.com/210987654321/roots".to_owned()),
         "REGISTRY_ACCOUNT" => Some("210987654321".to_owned()),
         "REPOSITORIES_INCLUDED" => Some("*".to_owned()),
         _ => None,
@@ -147,6 +148,7 @@ async fn what_was_asked_is_not_asked_again_when_somebody_else_stores_meanwhile()
             action: ActionType::Push,
             tag,
             media_type,
+            artifact_media_type: None,
             at,
         }));
         assert!(ledgers.store(&mut stored).await.unwrap());

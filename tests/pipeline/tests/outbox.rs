@@ -36,7 +36,14 @@ async fn stored() -> (Ledgers, StoredLedger) {
 fn tagged(image: &ImageId) -> Evidence {
     let at: Timestamp = "2026-03-02T09:00:00Z".parse().unwrap();
     let (tag, media_type) = (Some("again".to_owned()), None);
-    Evidence::Action(ImageAction { image: image.clone(), action: ActionType::Push, tag, media_type, at })
+    Evidence::Action(ImageAction {
+        image: image.clone(),
+        action: ActionType::Push,
+        tag,
+        media_type,
+        artifact_media_type: None,
+        at,
+    })
 }
 
 #[tokio::test]

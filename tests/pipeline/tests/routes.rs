@@ -254,6 +254,7 @@ fn functions_find_in_their_environment_what_they_need() {
                 "REGISTRY_ACCOUNT",
                 "REPOSITORIES_EXCLUDED",
                 "REPOSITORIES_INCLUDED",
+                "ROOTS_QUEUE_URL",
                 "TABLE_NAME",
             ],
         ),
@@ -267,6 +268,7 @@ fn functions_find_in_their_environment_what_they_need() {
                 "REGISTRY_ACCOUNT",
                 "REPOSITORIES_EXCLUDED",
                 "REPOSITORIES_INCLUDED",
+                "ROOTS_QUEUE_URL",
                 "TABLE_NAME",
             ],
         ),
@@ -282,6 +284,10 @@ fn functions_find_in_their_environment_what_they_need() {
         }
     }
     assert_eq!(functions["assess-image"].environment["EVENT_BUS_NAME"], stack.buses()[0]);
+    for name in ["assess-image", "record-push"] {
+        let url = &functions[name].environment["ROOTS_QUEUE_URL"];
+        assert!(url.ends_with("/ecr-warden-assess-roots"), "{name} sends what is due to {url}");
+    }
     assert_eq!(functions["raise-alerts"].environment["TOPIC_ARN"], stack.topics()[0]);
     assert_eq!(functions["enforce-quarantine"].environment["QUARANTINE_MODE"], "observe");
 }
@@ -291,7 +297,8 @@ fn every_mapping_reports_failures_and_waits_as_long_as_aws_advises() {
     let stack = stack();
     let timeouts: BTreeMap<&str, u32> =
         stack.functions().map(|one| (one.name.as_str(), one.timeout_seconds)).collect();
-    assert_eq!(stack.mappings().len(), timeouts.len());
+    // One queue a function, and assess-image has a second one.
+    assert_eq!(stack.mappings().len(), timeouts.len() + 1);
     for mapping in stack.mappings() {
         assert!(mapping.reports_failures, "{}", mapping.logical_id);
         let advised = 6 * timeouts[mapping.function.as_str()] + mapping.batching_window_seconds;

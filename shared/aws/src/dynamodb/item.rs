@@ -1,12 +1,12 @@
 //! The item that stores a ledger. `facts` is JSON, readable in the console; `findings` is packed; `unpublished` and
-//! `unpublished_id` exist only while an assessment waits to be announced.
+//! `unpublished_id` exist only while an assessment waits to be announced, `due_images` while images wait to be judged.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::assessment::Assessment;
-use domain::image::ImageId;
+use domain::image::{Digest, ImageId};
 use domain::ledger::{Announced, EncodingError, Facts, Ledger, decode, encode};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -21,6 +21,8 @@ pub struct StoredLedger {
     pub version: u64,
     /// The assessment that is stored but not marked as announced.
     pub unpublished: Option<Assessment>,
+    /// The images of the same repository that have to be judged because of this version, and may not have been told.
+    pub due: BTreeSet<Digest>,
 }
 
 /// Why a ledger cannot be loaded or stored.
@@ -58,6 +60,9 @@ pub(super) type Item = HashMap<String, AttributeValue>;
 const LARGEST_ITEM: usize = 400 * 1024 - 4 * 1024;
 const LARGEST_UNPACKED: usize = 1 << 20;
 
+/// The attribute with the images that have to be judged.
+pub(super) const DUE: &str = "due_images";
+
 /// The attribute `facts`: everything but the findings, merged with what was announced.
 #[derive(Serialize, Deserialize)]
 struct Written<A, F> {
@@ -78,7 +83,7 @@ pub(super) fn number(number: u64) -> AttributeValue {
 
 /// The item for the next version.
 pub(super) fn write(stored: &StoredLedger) -> Result<Item, LedgerError> {
-    let StoredLedger { ledger, version, unpublished } = stored;
+    let StoredLedger { ledger, version, unpublished, due } = stored;
     let Ledger { image, facts, announced } = ledger;
     let encoding = |source| LedgerError::Encoding { image: Box::new(image.clone()), source };
     let json = |attribute, error: serde_json::Error| wrong(image, attribute, error.to_string());
@@ -100,6 +105,11 @@ pub(super) fn write(stored: &StoredLedger) -> Result<Item, LedgerError> {
         bytes += packed.len();
         item.insert("unpublished".to_owned(), AttributeValue::B(Blob::new(packed)));
         item.insert("unpublished_id".to_owned(), AttributeValue::S(assessment.id.clone()));
+    }
+    if !due.is_empty() {
+        let digests: Vec<String> = due.iter().map(Digest::to_string).collect();
+        bytes += digests.iter().map(String::len).sum::<usize>();
+        item.insert(DUE.to_owned(), AttributeValue::Ss(digests));
     }
     if bytes > LARGEST_ITEM {
         let image = Box::new(image.clone());
@@ -128,7 +138,13 @@ pub(super) fn read(image: &ImageId, item: &Item) -> Result<StoredLedger, LedgerE
     let mut ledger = Ledger { image: image.clone(), facts, announced };
     decode(findings.as_ref(), &mut ledger).map_err(encoding)?;
     let version = version.parse().map_err(|_| missing("version"))?;
-    Ok(StoredLedger { ledger, version, unpublished })
+    let due = match item.get(DUE) {
+        Some(value) => value.as_ss().map_err(|_| missing(DUE))?.clone(),
+        None => Vec::new(),
+    };
+    let due = due.into_iter().map(Digest::try_from).collect::<Result<_, _>>();
+    let due = due.map_err(|error| wrong(image, DUE, error.to_string()))?;
+    Ok(StoredLedger { ledger, version, unpublished, due })
 }
 
 fn wrong(image: &ImageId, attribute: &'static str, reason: impl Into<String>) -> LedgerError {
@@ -155,7 +171,7 @@ mod tests {
             let id = format!("arn:aws:inspector2:eu-west-1:111122223333:finding/{:032x}", random(n));
             samples::report(Finding { vulnerability: "CVE-2031-1".to_owned(), ..samples::finding(&id, 1) })
         }));
-        StoredLedger { ledger, version: 0, unpublished: None }
+        StoredLedger { ledger, version: 0, unpublished: None, due: BTreeSet::new() }
     }
 
     #[test]
@@ -167,6 +183,7 @@ mod tests {
             assess(&stored.ledger, 1, &samples::strict(), samples::second(9)).unwrap();
         stored.ledger.announced = announced;
         stored.unpublished = Some(assessment);
+        stored.due = [stored.ledger.image.digest.clone()].into();
         let item = write(&stored).unwrap();
         assert_eq!(item["verdict"].as_s().unwrap(), "quarantine");
         let read = read(&stored.ledger.image, &item).unwrap();

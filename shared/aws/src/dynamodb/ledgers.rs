@@ -1,5 +1,6 @@
 //! Ledgers in DynamoDB: one item per image, with optimistic locking.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -48,7 +49,12 @@ impl Ledgers {
             .map_err(|error| AwsError::of("dynamodb:GetItem", error))?;
         match answer.item {
             Some(item) => item::read(image, &item),
-            None => Ok(StoredLedger { ledger: Ledger::new(image.clone()), version: 0, unpublished: None }),
+            None => Ok(StoredLedger {
+                ledger: Ledger::new(image.clone()),
+                version: 0,
+                unpublished: None,
+                due: BTreeSet::new(),
+            }),
         }
     }
 
@@ -85,6 +91,33 @@ impl Ledgers {
         };
         match request.send().await.map_err(|error| AwsError::of("dynamodb:PutItem", error)) {
             Ok(_) => {
+                stored.version += 1;
+                Ok(true)
+            }
+            Err(error) if error.is("ConditionalCheckFailed") => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Marks the images that are due as told. Returns false, and marks nothing, if another version was stored since the
+    /// ledger was loaded: its images may be others.
+    pub async fn mark_told(&self, stored: &mut StoredLedger) -> Result<bool, LedgerError> {
+        let marked = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("id", AttributeValue::S(item::key(&stored.ledger.image)))
+            .update_expression("REMOVE #due ADD version :one")
+            .condition_expression("version = :loaded")
+            .expression_attribute_names("#due", item::DUE)
+            .expression_attribute_values(":loaded", item::number(stored.version))
+            .expression_attribute_values(":one", item::number(1))
+            .send()
+            .await
+            .map_err(|error| AwsError::of("dynamodb:UpdateItem", error));
+        match marked {
+            Ok(_) => {
+                stored.due.clear();
                 stored.version += 1;
                 Ok(true)
             }

@@ -6,9 +6,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::judge::{Judgement, Row, judge};
+use super::platform::{Platform, Subject};
 use super::succession::Succession;
 use super::{
-    AssessedFinding, AssessedImage, Assessment, Change, Changes, Excused, Reason, SCHEMA, Scan, Worst,
+    AssessedFinding, AssessedImage, AssessedPlatform, Assessment, Change, Changes, Excused, Reason, SCHEMA, Scan, Worst,
 };
 use crate::finding::Severity;
 use crate::ledger::{Announced, AnnouncedFinding, Ledger, Standing};
@@ -31,19 +32,30 @@ pub struct Assessed {
     pub announced: Announced,
 }
 
-/// Judges a ledger that is about to be stored as `version`, and draws up what is to be announced of it. `None` where
-/// there is nothing to say: the image is gone or not scanned yet, or nothing has changed that was announced before.
-pub fn assess(ledger: &Ledger, version: u64, policy: &Policy, now: Timestamp) -> Option<Assessed> {
+/// Judges an image whose ledger is about to be stored as `version`, and draws up what is to be announced of it. `None`
+/// where there is nothing to say: the image is gone, not scanned yet or no root, or nothing has changed that was
+/// announced before.
+pub fn assess<'a>(
+    subject: impl Into<Subject<'a>>,
+    version: u64,
+    policy: &Policy,
+    now: Timestamp,
+) -> Option<Assessed> {
+    let subject = subject.into();
+    let ledger = subject.ledger;
+    let before = &ledger.announced;
     if ledger.facts.is_gone() {
         return None;
     }
-    let Judgement { verdict, rows } = judge(ledger, policy, now);
+    if !ledger.facts.is_root() {
+        return (before.verdict != Verdict::Pending).then(|| superseded(ledger, version, policy, now));
+    }
+    let Judgement { verdict, rows, platforms } = judge(subject, policy, now);
     if verdict == Verdict::Pending {
         return None;
     }
-    let summary = Summary::of(&rows, &ledger.announced);
-    let before = &ledger.announced;
-    let newest_scan = ledger.facts.newest_scan();
+    let summary = Summary::of(&rows, before);
+    let newest_scan = subject.evidence().filter_map(|ledger| ledger.facts.newest_scan()).max();
     let scan = newest_scan.filter(|(at, _)| before.scan.is_none_or(|known| known < *at));
     if scan.is_none() && summary.changes == Changes::default() && before.verdict == verdict {
         return None;
@@ -55,8 +67,9 @@ pub fn assess(ledger: &Ledger, version: u64, policy: &Policy, now: Timestamp) ->
             Verdict::Clear => false,
             Verdict::Pending | Verdict::Unscannable => before.quarantined,
         },
+        waiting_since: None,
         scan: newest_scan.map(|(at, _)| at),
-        findings: summary.announced.into_iter().map(|(id, announced)| (id.to_owned(), announced)).collect(),
+        findings: summary.announced.into_iter().collect(),
     };
     // What puts the image under quarantine now comes before all else that is new, so that it is not left out.
     let quarantined = verdict == Verdict::Quarantine && !before.quarantined && before.verdict != verdict;
@@ -68,9 +81,10 @@ pub fn assess(ledger: &Ledger, version: u64, policy: &Policy, now: Timestamp) ->
         schema: SCHEMA,
         id: format!("{}#{version}", ledger.image),
         at: now,
-        image: assessed_image(ledger, policy),
+        image: assessed_image(subject, &platforms, policy),
         verdict,
         previous: before.verdict,
+        superseded: false,
         was_quarantined: before.quarantined,
         scan: scan.map(|(completed_at, source)| Scan {
             source,
@@ -89,6 +103,30 @@ pub fn assess(ledger: &Ledger, version: u64, policy: &Policy, now: Timestamp) ->
     Some(Assessed { assessment, announced })
 }
 
+/// Takes back what was said of an image that was taken for a root: its index came later.
+fn superseded(ledger: &Ledger, version: u64, policy: &Policy, now: Timestamp) -> Assessed {
+    let assessment = Assessment {
+        schema: SCHEMA,
+        id: format!("{}#{version}", ledger.image),
+        at: now,
+        image: assessed_image(ledger.into(), &[], policy),
+        verdict: Verdict::Pending,
+        previous: ledger.announced.verdict,
+        superseded: true,
+        was_quarantined: ledger.announced.quarantined,
+        scan: None,
+        open: BTreeMap::new(),
+        waived: 0,
+        changes: Changes::default(),
+        reasons: Vec::new(),
+        more_reasons: 0,
+        worst: Worst::default(),
+        excused: Vec::new(),
+        more_excused: 0,
+    };
+    Assessed { assessment, announced: Announced::default() }
+}
+
 /// What the rows come to, held against what was announced of each.
 #[derive(Default)]
 struct Summary<'a> {
@@ -97,8 +135,8 @@ struct Summary<'a> {
     /// The findings that rules match, with what is new about each.
     matched: Vec<(&'a Row<'a>, Option<Change>)>,
     waived: Vec<(&'a Row<'a>, Excuse<'a>)>,
-    /// As what each finding is announced now, by id. Nothing is said of a resolved one.
-    announced: Vec<(&'a str, AnnouncedFinding)>,
+    /// As what each row is announced now, by its key. Nothing is said of a resolved one.
+    announced: Vec<(String, AnnouncedFinding)>,
 }
 
 impl<'a> Summary<'a> {
@@ -143,7 +181,7 @@ impl<'a> Summary<'a> {
             }
         }
         if now != AnnouncedFinding::default() {
-            self.announced.push((&finding.id, now));
+            self.announced.push((row.key.clone().into_owned(), now));
         }
     }
 }
@@ -198,6 +236,7 @@ fn reason(row: &Row, change: Option<Change>) -> Option<Reason> {
         change,
         overrides: ruling.overridden().map(|excuse| excused_finding(row, excuse)),
         finding: assessed_finding(row),
+        platforms: row.platforms.iter().map(|platform| (*platform).to_owned()).collect(),
     })
 }
 
@@ -255,9 +294,20 @@ fn assessed_finding(row: &Row) -> AssessedFinding {
     }
 }
 
-fn assessed_image(ledger: &Ledger, policy: &Policy) -> AssessedImage {
+fn assessed_image(subject: Subject, verdicts: &[Verdict], policy: &Policy) -> AssessedImage {
+    let ledger = subject.ledger;
     let (environment, owner) = policy.ownership(&ledger.image.repository);
     let facts = &ledger.facts;
+    let platforms = subject.platforms.iter().zip(verdicts).map(|(Platform { name, ledger }, verdict)| {
+        let left_unscanned = ledger.facts.is_left_unscanned();
+        let answer = ledger.facts.coverage.newest().filter(|_| left_unscanned);
+        AssessedPlatform {
+            platform: name.clone(),
+            digest: ledger.image.digest.clone(),
+            verdict: *verdict,
+            unscanned: answer.map(|(_, answer)| answer.reason.clone()),
+        }
+    });
     let mut image = AssessedImage {
         id: ledger.image.clone(),
         more_tags: 0,
@@ -265,6 +315,7 @@ fn assessed_image(ledger: &Ledger, policy: &Policy) -> AssessedImage {
         pushed_at: facts.pushed_at,
         pusher: facts.pusher.as_ref().map(|(_, pusher)| pusher.clone()),
         media_type: facts.media_type.clone(),
+        platforms: platforms.collect(),
         environment: environment.map(str::to_owned),
         owner: owner.map(str::to_owned),
     };

@@ -1,25 +1,39 @@
-//! Judging a ledger by the policy. Pure.
+//! Judging an image by the policy: an image manifest by its own ledger, an index by those of its platforms. Pure.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::platform::{Platform, Subject, merged};
 use super::succession::Present;
 use crate::finding::KnownExploited;
+use crate::image::Digest;
 use crate::ledger::{Entry, Ledger, Standing};
-use crate::policy::{Policy, Ruling};
+use crate::policy::{Place, Policy, Ruling};
 use crate::verdict::Verdict;
 
 /// A verdict and what led to it.
 #[derive(Debug, Clone)]
 pub struct Judgement<'a> {
     pub verdict: Verdict,
-    /// One for each finding of the ledger, in the order of their ids.
+    /// One for each finding of an image, in the order of their ids; of an index one for each vulnerability and the
+    /// packages that have it, over all platforms.
     pub rows: Vec<Row<'a>>,
+    /// The verdicts on an index's platforms.
+    pub platforms: Vec<Verdict>,
 }
 
 /// A finding and what the policy says of it.
 #[derive(Debug, Clone)]
 pub struct Row<'a> {
+    /// By what the ledger remembers that it was announced: the finding's id, or in an index the vulnerability and its
+    /// packages, because each platform and each rebuild has ids of its own.
+    pub key: Cow<'a, str>,
+    /// The finding; of several alike in an index the worst.
     pub entry: &'a Entry,
+    /// The platforms that have it, where others do not.
+    pub platforms: Vec<&'a str>,
     /// Since when its vulnerability is known in the image, under whichever id. An image that is deleted and pushed
     /// again has new ids for what it always had.
     pub known_since: Timestamp,
@@ -31,11 +45,55 @@ pub struct Row<'a> {
 
 /// Judges an image. Nothing is said of it before its first scan has ended, whatever was found until then:
 /// half of a scan is no verdict. After that a failed scan is never "clear".
-pub fn judge<'a>(ledger: &'a Ledger, policy: &'a Policy, now: Timestamp) -> Judgement<'a> {
+pub fn judge<'a>(subject: impl Into<Subject<'a>>, policy: &'a Policy, now: Timestamp) -> Judgement<'a> {
+    let subject = subject.into();
+    if subject.ledger.facts.is_index() {
+        index(subject, policy, now)
+    } else {
+        let rows = rows(subject.ledger, None, policy, now);
+        let verdict = verdict(subject.ledger, &rows, now);
+        Judgement { verdict, rows, platforms: Vec::new() }
+    }
+}
+
+/// An index is as bad as the worst of its platforms. It is pending while one of them is not scanned and none is
+/// quarantined; where it is not known what it contains, too, for what is not known is never clear.
+fn index<'a>(subject: Subject<'a>, policy: &'a Policy, now: Timestamp) -> Judgement<'a> {
+    let index = Some(&subject.ledger.image.digest);
+    let mut verdicts = Vec::new();
+    let mut known: BTreeMap<&'a str, Vec<Row<'a>>> = BTreeMap::new();
+    for Platform { name, ledger } in subject.platforms {
+        let rows = rows(ledger, index, policy, now);
+        let verdict = match verdict(ledger, &rows, now) {
+            Verdict::Pending if ledger.facts.is_left_unscanned() => Verdict::Unscannable,
+            verdict => verdict,
+        };
+        verdicts.push(verdict);
+        // Half of a scan is told of no platform.
+        if verdict != Verdict::Pending {
+            known.entry(name).or_default().extend(rows);
+        }
+    }
+    let pending = !subject.is_complete || verdicts.is_empty() || verdicts.contains(&Verdict::Pending);
+    let verdict = match verdicts.iter().max() {
+        Some(Verdict::Quarantine) => Verdict::Quarantine,
+        _ if pending => Verdict::Pending,
+        worst => worst.copied().unwrap_or_default(),
+    };
+    Judgement { verdict, rows: merged(known), platforms: verdicts }
+}
+
+fn rows<'a>(
+    ledger: &'a Ledger,
+    index: Option<&'a Digest>,
+    policy: &'a Policy,
+    now: Timestamp,
+) -> Vec<Row<'a>> {
     let facts = &ledger.facts;
+    let place = Place { image: &ledger.image, index };
     let known_since = facts.known_since();
     let present = Present::of(facts.findings.values().map(|entry| &entry.finding));
-    let rows: Vec<Row> = facts
+    facts
         .findings
         .values()
         .map(|entry| {
@@ -51,20 +109,24 @@ pub fn judge<'a>(ledger: &'a Ledger, policy: &'a Policy, now: Timestamp) -> Judg
                 .unwrap_or(entry.finding.first_seen);
             let ruling = standing.is_open().then(|| {
                 let suppressed = standing == Standing::Suppressed;
-                policy.rule_on(&ledger.image, &entry.finding, known_since, known_exploited, suppressed, now)
+                policy.rule_on(place, &entry.finding, known_since, known_exploited, suppressed, now)
             });
-            Row { entry, known_since, standing, known_exploited, ruling }
+            let key = Cow::Borrowed(entry.finding.id.as_str());
+            Row { key, entry, platforms: Vec::new(), known_since, standing, known_exploited, ruling }
         })
-        .collect();
+        .collect()
+}
+
+fn verdict(ledger: &Ledger, rows: &[Row<'_>], now: Timestamp) -> Verdict {
+    let facts = &ledger.facts;
     let quarantined = rows
         .iter()
         .filter_map(|row| row.ruling.as_ref()?.quarantine_from())
         .any(|quarantine_from| quarantine_from <= now);
-    let verdict = match (facts.is_scanned(), facts.has_failed_scan()) {
+    match (facts.is_scanned(), facts.has_failed_scan()) {
         (false, false) => Verdict::Pending,
         _ if quarantined => Verdict::Quarantine,
         (_, true) => Verdict::Unscannable,
         (true, false) => Verdict::Clear,
-    };
-    Judgement { verdict, rows }
+    }
 }

@@ -5,6 +5,7 @@
 
 mod assess;
 mod judge;
+mod platform;
 mod succession;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,13 +14,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::finding::{Epss, Fix, KnownExploited, Package, Score, Severity, Source};
-use crate::image::ImageId;
+use crate::image::{Digest, ImageId};
 use crate::policy::Action;
 use crate::provenance::Pusher;
 use crate::verdict::Verdict;
 
 pub use assess::{Assessed, assess};
 pub use judge::{Judgement, Row, judge};
+pub use platform::{Platform, Subject};
 
 /// The version of the JSON form.
 pub const SCHEMA: u32 = 1;
@@ -41,6 +43,11 @@ pub struct Assessment {
     pub verdict: Verdict,
     /// The verdict that was announced before; `pending` the first time.
     pub previous: Verdict,
+    /// Whether this takes back all that was said of the image: it is only deployed as a part of the indexes that contain
+    /// it, and judged as a part of them. The verdict is `pending` then, and nothing but `previous` and
+    /// `was_quarantined` says what it was.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub superseded: bool,
     /// Whether the image is under quarantine from before; a scan that failed since does not end that.
     #[serde(default)]
     pub was_quarantined: bool,
@@ -85,12 +92,27 @@ pub struct AssessedImage {
     pub pusher: Option<Pusher>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_type: Option<String>,
+    /// The images that it contains, if it is an index, by platform.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub platforms: Vec<AssessedPlatform>,
     /// Where it runs, by the policy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
     /// Who is responsible for it, by the policy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
+}
+
+/// An image in an index.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssessedPlatform {
+    /// Such as `linux/amd64`; the start of the digest where the index names none.
+    pub platform: String,
+    pub digest: Digest,
+    pub verdict: Verdict,
+    /// Inspector's reason, where nothing scans it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unscanned: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,6 +162,9 @@ pub struct Reason {
     pub change: Option<Change>,
     #[serde(flatten)]
     pub finding: AssessedFinding,
+    /// The platforms of an index that have it, where others do not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub platforms: Vec<String>,
     /// The excuse that a rule overrides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overrides: Option<Excused>,
@@ -288,7 +313,7 @@ impl Assessment {
     /// Whether it may be worth an alert.
     pub fn is_news(&self) -> bool {
         let worse = self.verdict != self.previous && self.verdict != Verdict::Clear;
-        self.changes.reasons > 0 || worse || self.is_released()
+        !self.superseded && (self.changes.reasons > 0 || worse || self.is_released())
     }
 
     fn stood_in_quarantine(&self) -> bool {

@@ -40,7 +40,7 @@ impl<'a> Succession<'a> {
             let finding = &row.entry.finding;
             if row.standing.is_open() {
                 open.extend(keys(finding));
-            } else if let Some(said) = before.findings.get(&finding.id) {
+            } else if let Some(said) = before.findings.get(&*row.key) {
                 for key in keys(finding) {
                     let known = predecessors.entry(key).or_default();
                     *known = std::mem::take(known).or(said);
@@ -53,7 +53,7 @@ impl<'a> Succession<'a> {
     /// As what a finding was announced: itself, or those in whose place it stands.
     pub(super) fn announced(&self, row: &'a Row<'a>) -> AnnouncedFinding {
         let finding = &row.entry.finding;
-        match self.before.findings.get(&finding.id) {
+        match self.before.findings.get(&*row.key) {
             Some(said) => said.clone(),
             None if row.standing.is_open() => keys(finding)
                 .filter_map(|key| self.predecessors.get(&key))

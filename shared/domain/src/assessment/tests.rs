@@ -14,7 +14,7 @@ use crate::samples::{closed, coverage, finding, image, ledger, listing, policy, 
 
 /// Assesses as the function does, and keeps what was announced. The id has no say in anything.
 fn announce(ledger: &mut Ledger, policy: &Policy, now: i64) -> Option<Assessment> {
-    let Assessed { assessment, announced } = assess(ledger, 1, policy, second(now))?;
+    let Assessed { assessment, announced } = assess(&*ledger, 1, policy, second(now))?;
     ledger.announced = announced;
     Some(assessment)
 }
@@ -51,6 +51,7 @@ fn first_assessment_counts_what_is_open_and_says_why() {
         action: ActionType::Push,
         tag: Some("1.0".to_owned()),
         media_type: Some("type/a".to_owned()),
+        artifact_media_type: None,
         at: second(0),
     });
     let put = Evidence::Put(PutImage {

@@ -5,6 +5,7 @@
 //! [`EventError`] that names the event and the field.
 
 mod cloudtrail;
+mod due;
 mod ecr;
 mod inspector;
 
@@ -21,6 +22,8 @@ use crate::finding::{Finding, Severity, Source};
 use crate::image::ImageId;
 use crate::provenance::Pusher;
 use crate::text::sanitize;
+
+pub use due::ImageDue;
 
 /// An event that can never be understood: no retry can help.
 #[derive(Debug, Error)]
@@ -53,6 +56,8 @@ pub struct ImageAction {
     pub tag: Option<String>,
     /// The manifest's media type, where the event states it.
     pub media_type: Option<String>,
+    /// The media type of the config, or the type of the artifact, where the event states it; never of an index.
+    pub artifact_media_type: Option<String>,
     /// When, in whole seconds.
     pub at: Timestamp,
 }
@@ -138,6 +143,8 @@ pub enum Event {
     Finding(Box<FindingReport>),
     /// `Inspector2 Scan` of an ECR image, or `ECR Image Scan`.
     Scan(ScanReport),
+    /// Our own `Image Due`.
+    Due(ImageDue),
     /// Not about an ECR image, or not something that changes a fact.
     Foreign(Foreign),
 }
@@ -175,6 +182,7 @@ impl Event {
             "Inspector2 Finding" => inspector::finding(&envelope),
             "Inspector2 Scan" => inspector::scan(&envelope),
             "AWS API Call via CloudTrail" => cloudtrail::api_call(&envelope),
+            due::DETAIL_TYPE => due::image_due(&envelope),
             other => Ok(foreign(format!("{} says nothing of findings or pushes", sanitize(other)))),
         }?;
         // A name is an identity: one that would have to be cleaned is refused, or it would be another image's.
@@ -193,6 +201,7 @@ impl Event {
             Self::PutImage(put) => Some(&put.image),
             Self::Finding(report) => Some(&report.image),
             Self::Scan(report) => Some(&report.image),
+            Self::Due(due) => Some(&due.image),
             Self::Foreign(_) => None,
         }
     }

@@ -420,6 +420,7 @@ fn push_is_read_with_tag_and_time() {
             action: ActionType::Push,
             tag: Some("2.7".to_owned()),
             media_type: None,
+            artifact_media_type: None,
             at: at("2031-03-03T07:00:00Z"),
         }
     );

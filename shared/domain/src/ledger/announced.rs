@@ -14,6 +14,9 @@ pub struct Announced {
     /// Whether the image was announced as quarantined, and not as clear since.
     #[serde(default)]
     pub quarantined: bool,
+    /// Since when nothing is said of an untagged image, because it may be a part of an index that is still to come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_since: Option<Timestamp>,
     /// When the scan ended whose completion was announced last.
     #[serde(rename = "announced_scan", default, skip_serializing_if = "Option::is_none")]
     pub scan: Option<Timestamp>,

@@ -41,6 +41,11 @@ impl CoverageAnswer {
         Self { covered, reason: crate::text::sanitize(reason), scanned_at }
     }
 
+    /// Whether the image is not scanned, and not going to be. An archived one is scanned when it comes out of the archive.
+    pub fn rules_out_a_scan(&self) -> bool {
+        !self.covered && !self.promises_a_scan() && self.reason != "IMAGE_ARCHIVED"
+    }
+
     /// Whether a scan of the image is announced and has not ended.
     pub fn promises_a_scan(&self) -> bool {
         self.reason.starts_with("PENDING_") && self.reason != "PENDING_DISABLE"

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::coverage::CoverageAnswer;
-use super::facts::Exploitation;
+use super::facts::{Exploitation, Link};
 use crate::event::{FindingReport, ImageAction, PutImage};
 use crate::finding::{Finding, Source};
+use crate::image::Digest;
+use crate::manifest::Contents;
 
 /// Something learnt about an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +56,13 @@ pub enum Evidence {
     /// The registry was asked for the image, and does not have it, not even in the archive.
     Gone {
         at: Timestamp,
+    },
+    /// The manifest of an index was read, and this is what it contains.
+    Contents(Contents),
+    /// An index contains it.
+    ContainedIn {
+        index: Digest,
+        link: Link,
     },
     /// Inspector was asked whether it scans the image.
     Coverage {

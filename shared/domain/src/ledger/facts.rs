@@ -8,11 +8,16 @@ use serde::{Deserialize, Serialize};
 
 use super::coverage::Coverage;
 use crate::finding::{Finding, KnownExploited, Source, Status};
+use crate::image::Digest;
+use crate::manifest::{ChildKind, Contents};
 use crate::provenance::Pusher;
 
 /// How many tags an image's ledger remembers: the newest. An image can have 1,000, and any number that were
 /// removed, each of which must be remembered for a while; its findings must still fit beside them.
 pub(crate) const TAG_MARKS: usize = 200;
+
+/// How many indexes a ledger remembers: the newest. Every rebuild of an unchanged image makes a new one.
+pub(crate) const LINKS: usize = 200;
 
 /// What is known of an image.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +42,15 @@ pub struct Facts {
     pub pusher: Option<(Timestamp, Pusher)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_type: Option<String>,
+    /// The media type of its config, or what kind of artifact it says to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact_media_type: Option<String>,
+    /// What it contains, if it is an index.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contents: Option<Contents>,
+    /// The indexes that contain it, the newest 200 of them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub contained_in: BTreeMap<Digest, Link>,
     #[serde(default)]
     pub scans: BTreeMap<Source, Scans>,
     /// Whether Inspector scans it, as it answered.
@@ -70,6 +84,15 @@ pub struct TagMark {
     pub at: Timestamp,
     /// Whether it was there then. Of a removal and a push in the same second the push is believed.
     pub present: bool,
+}
+
+/// How an index contains a manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Link {
+    /// When the index was pushed.
+    pub at: Timestamp,
+    /// As what the index lists it.
+    pub kind: ChildKind,
 }
 
 /// The newest scans of one source.
@@ -129,6 +152,12 @@ impl Facts {
     /// Whether any scan of the image has ended with a result.
     pub fn is_scanned(&self) -> bool {
         self.scans.values().any(|scans| scans.completed_at.is_some())
+    }
+
+    /// Whether no scan of it has ended, and Inspector says that it scans the image neither now nor soon.
+    pub fn is_left_unscanned(&self) -> bool {
+        let ended = self.is_scanned() || self.has_failed_scan();
+        !ended && self.coverage.newest().is_some_and(|(_, answer)| answer.rules_out_a_scan())
     }
 
     /// Whether a scan failed, and none has been completed since.

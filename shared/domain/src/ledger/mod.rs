@@ -10,6 +10,7 @@ mod coverage;
 mod encoding;
 mod evidence;
 mod facts;
+mod lineage;
 mod merge;
 mod standing;
 
@@ -19,7 +20,7 @@ pub use announced::{Announced, AnnouncedFinding};
 pub use coverage::{COVERAGE_MARGIN, Coverage, CoverageAnswer};
 pub use encoding::{EncodingError, decode, encode};
 pub use evidence::Evidence;
-pub use facts::{Entry, Exploitation, Facts, Scans, TagMark};
+pub use facts::{Entry, Exploitation, Facts, Link, Scans, TagMark};
 pub use standing::{CLOSED_ARE_LISTED, LISTING_LAG, Standing, is_outdated};
 
 /// All that is known of one image, and what was said of it.

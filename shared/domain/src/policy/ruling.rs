@@ -5,10 +5,25 @@ use jiff::{Timestamp, ToSpan};
 
 use super::{Action, Condition, Policy, Rule, Waiver};
 use crate::finding::{Epss, Finding, KnownExploited, Severity, Status};
-use crate::image::ImageId;
+use crate::image::{Digest, ImageId};
 
 /// Below this probability of being exploited within 30 days EPSS expects no exploit: 1 %.
 const UNLIKELY: Epss = Epss::from_millionths(10_000);
+
+/// Where a finding is.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    pub image: &'a ImageId,
+    /// The index by which people deploy the image, where it is judged as a platform of one.
+    pub index: Option<&'a Digest>,
+}
+
+impl<'a> Place<'a> {
+    /// An image that is judged by itself.
+    pub fn alone(image: &'a ImageId) -> Self {
+        Self { image, index: None }
+    }
+}
 
 /// What the policy says of an open finding.
 #[derive(Debug, Clone)]
@@ -36,6 +51,24 @@ pub enum Excuse<'p> {
 }
 
 impl<'p> Ruling<'p> {
+    /// What the policy says of findings that are told as one: each rule that matches any, with its earliest end of the
+    /// grace. They are excused only where all of them are. `None` for none.
+    pub fn all<'r>(rulings: impl Iterator<Item = &'r Self>) -> Option<Self>
+    where
+        'p: 'r,
+    {
+        rulings.cloned().reduce(|mut all, other| {
+            for found in other.matches {
+                match all.matches.iter_mut().find(|known| known.rule.id == found.rule.id) {
+                    Some(known) => known.quarantine_from = known.quarantine_from.min(found.quarantine_from),
+                    None => all.matches.push(found),
+                }
+            }
+            all.excuse = all.excuse.and(other.excuse);
+            all
+        })
+    }
+
     /// The excuse, where no rule overrides it.
     pub fn waived(&self) -> Option<Excuse<'p>> {
         self.excuse.filter(|_| self.matches.is_empty())
@@ -58,11 +91,11 @@ impl<'p> Ruling<'p> {
 }
 
 impl Policy {
-    /// Rules on an open finding of an image. `known_since` says since when its vulnerability is known in the image,
+    /// Rules on an open finding. `known_since` says since when its vulnerability is known in the image,
     /// `suppressed` whether Inspector hides it, `known_exploited` what CISA says of its vulnerability.
     pub fn rule_on(
         &self,
-        image: &ImageId,
+        place: Place<'_>,
         finding: &Finding,
         known_since: Timestamp,
         known_exploited: Option<KnownExploited>,
@@ -72,13 +105,13 @@ impl Policy {
         let excuse = if suppressed {
             Some(Excuse::Suppression)
         } else {
-            self.waivers.iter().find(|waiver| waiver.excuses(image, finding, now)).map(Excuse::Waiver)
+            self.waivers.iter().find(|waiver| waiver.excuses(place, finding, now)).map(Excuse::Waiver)
         };
         let matches = self
             .rules
             .iter()
             .filter(|rule| excuse.is_none() || rule.overrides_waivers)
-            .filter(|rule| rule.condition.holds(image, finding, known_exploited))
+            .filter(|rule| rule.condition.holds(place.image, finding, known_exploited))
             .map(|rule| Match { rule, quarantine_from: rule.quarantine_from(known_since) })
             .collect();
         Ruling { matches, excuse }
@@ -97,7 +130,7 @@ impl Policy {
                     rule.condition.holds(image, finding, supposed)
                 }) && (rule.overrides_waivers
                     || finding.status != Status::Suppressed
-                        && !self.waivers.iter().any(|waiver| waiver.excuses(image, finding, now)))
+                        && !self.waivers.iter().any(|waiver| waiver.excuses(Place::alone(image), finding, now)))
             })
     }
 }
@@ -163,12 +196,12 @@ impl Condition {
 impl Waiver {
     /// Whether it holds and all that it names fits. A waiver for a package excuses a finding only if all of
     /// the finding's packages are that one.
-    fn excuses(&self, image: &ImageId, finding: &Finding, now: Timestamp) -> bool {
+    fn excuses(&self, Place { image, index }: Place<'_>, finding: &Finding, now: Timestamp) -> bool {
         let fits = |named: &Option<String>, actual: &str| named.as_ref().is_none_or(|named| named == actual);
         now.to_zoned(TimeZone::UTC).date() <= self.expires
             && fits(&self.vulnerability, &finding.vulnerability)
             && self.repositories.as_ref().is_none_or(|patterns| patterns.matches(&image.repository))
-            && self.digest.as_ref().is_none_or(|digest| *digest == image.digest)
+            && self.digest.as_ref().is_none_or(|digest| *digest == image.digest || Some(digest) == index)
             && self.package.as_ref().is_none_or(|name| {
                 !finding.packages.is_empty() && finding.packages.iter().all(|package| package.name == *name)
             })

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 use winterbaume_core::{MockRequest, MockResponse, MockService as _};
 use winterbaume_dynamodb::DynamoDbService;
 
@@ -21,12 +22,19 @@ use crate::wire::protocol::{Protocol, json_response};
 pub struct DynamoDb {
     account: Account,
     service: Arc<DynamoDbService>,
+    /// winterbaume checks a condition and then writes, and another call may write in between. In DynamoDB the two are one.
+    one_at_a_time: Arc<Mutex<()>>,
     incomplete_batches: Shared<u64>,
 }
 
 impl DynamoDb {
     pub(crate) fn new(account: Account) -> Self {
-        Self { account, service: Arc::new(DynamoDbService::new()), incomplete_batches: Shared::default() }
+        Self {
+            account,
+            service: Arc::new(DynamoDbService::new()),
+            one_at_a_time: Arc::default(),
+            incomplete_batches: Shared::default(),
+        }
     }
 
     /// Makes the next so many `BatchGetItem` and `BatchWriteItem` calls process only the first half of their
@@ -150,6 +158,7 @@ impl DynamoDb {
             request.headers.insert("authorization", scope);
         }
         request.body = body.to_string().into();
+        let _alone = self.one_at_a_time.lock().await;
         self.service.handle(request).await
     }
 

@@ -1,0 +1,58 @@
+//! Images that have to be judged because a ledger changed: they are stored with it, sent to the queue, and then marked
+//! as told. Whoever loads a ledger with such images sends them first, so a crash between any two steps is healed by the
+//! retry.
+
+use std::collections::BTreeMap;
+
+use aws::AwsError;
+use aws::dynamodb::{LedgerError, Ledgers, StoredLedger};
+use aws::sqs::{DelayedMessage, Queue};
+use domain::event::ImageDue;
+use domain::image::{Digest, ImageId};
+
+/// Where images that have to be judged are sent.
+#[derive(Debug, Clone)]
+pub struct Outbox {
+    ledgers: Ledgers,
+    queue: Queue,
+}
+
+impl Outbox {
+    pub fn new(ledgers: Ledgers, queue: Queue) -> Self {
+        Self { ledgers, queue }
+    }
+
+    /// Sends what a stored ledger makes due, if anything. Returns whether the ledger is still the one that is stored.
+    pub async fn empty(&self, stored: &mut StoredLedger) -> Result<bool, LedgerError> {
+        if stored.due.is_empty() {
+            return Ok(true);
+        }
+        self.send(&stored.ledger.image, &stored.due).await?;
+        self.ledgers.mark_told(stored).await
+    }
+
+    /// Sends images of the same repository. One that is sent twice costs reads only.
+    pub async fn send<'a>(
+        &self,
+        repository: &ImageId,
+        digests: impl IntoIterator<Item = &'a Digest>,
+    ) -> Result<(), AwsError> {
+        let message = |digest: &Digest| {
+            let image = ImageId { digest: digest.clone(), ..repository.clone() };
+            DelayedMessage {
+                body: ImageDue { image }.message(),
+                delay_seconds: 0,
+                attributes: BTreeMap::new(),
+            }
+        };
+        let mut messages: Vec<DelayedMessage> = digests.into_iter().map(message).collect();
+        while !messages.is_empty() {
+            let rest = messages.split_off(Queue::fitting(&messages));
+            for sent in self.queue.send(messages).await? {
+                sent?;
+            }
+            messages = rest;
+        }
+        Ok(())
+    }
+}
