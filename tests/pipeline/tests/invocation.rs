@@ -147,6 +147,7 @@ async fn what_was_asked_is_not_asked_again_when_somebody_else_stores_meanwhile()
             action: ActionType::Push,
             tag,
             media_type,
+            artifact_media_type: None,
             at,
         }));
         assert!(ledgers.store(&mut stored).await.unwrap());

@@ -16,6 +16,7 @@ fn pushed(updated: &[i64]) -> Ledger {
         action: ActionType::Push,
         tag: None,
         media_type: None,
+        artifact_media_type: None,
         at: second(0),
     }));
     ledger

@@ -51,6 +51,7 @@ fn first_assessment_counts_what_is_open_and_says_why() {
         action: ActionType::Push,
         tag: Some("1.0".to_owned()),
         media_type: Some("type/a".to_owned()),
+        artifact_media_type: None,
         at: second(0),
     });
     let put = Evidence::Put(PutImage {

@@ -20,6 +20,7 @@ struct ImageActionDetail {
     action_type: String,
     image_tag: Option<String>,
     manifest_media_type: Option<String>,
+    artifact_media_type: Option<String>,
 }
 
 pub(super) fn image_action(envelope: &Envelope) -> Result<Event, EventError> {
@@ -37,6 +38,7 @@ pub(super) fn image_action(envelope: &Envelope) -> Result<Event, EventError> {
         action,
         tag: tag(detail.image_tag),
         media_type: detail.manifest_media_type.map(|media_type| sanitize(&media_type)),
+        artifact_media_type: detail.artifact_media_type.map(|media_type| sanitize(&media_type)),
         at: envelope.time()?,
     }))
 }
