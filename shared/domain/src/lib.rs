@@ -10,6 +10,7 @@ pub mod event;
 pub mod finding;
 pub mod image;
 pub mod ledger;
+pub mod manifest;
 pub mod policy;
 pub mod provenance;
 pub mod quarantine;
