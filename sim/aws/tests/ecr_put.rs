@@ -162,7 +162,16 @@ async fn push_emits_events_of_the_registry_and_of_the_trail() {
     let pair = ["ECR Image Action", "AWS API Call via CloudTrail"];
     assert_eq!(types, [pair, pair].concat());
 
-    assert!(events[0].event["detail"].get("image-tag").is_none());
+    let expected = serde_json::json!({
+        "result": "SUCCESS",
+        "repository-name": "app",
+        "image-digest": child,
+        "action-type": "PUSH",
+        "image-tag": "",
+        "manifest-media-type": OCI_MANIFEST,
+        "artifact-media-type": "application/vnd.oci.image.config.v1+json",
+    });
+    assert_eq!(events[0].event["detail"], expected);
     let event = &events[2].event;
     assert_eq!((&event["time"], &event["account"]), (&"2026-11-21T11:17:00Z".into(), &ACCOUNT.into()));
     let expected = serde_json::json!({

@@ -35,15 +35,9 @@ async fn stored() -> (Ledgers, StoredLedger) {
 
 fn tagged(image: &ImageId) -> Evidence {
     let at: Timestamp = "2026-03-02T09:00:00Z".parse().unwrap();
-    let (tag, media_type) = (Some("again".to_owned()), None);
-    Evidence::Action(ImageAction {
-        image: image.clone(),
-        action: ActionType::Push,
-        tag,
-        media_type,
-        artifact_media_type: None,
-        at,
-    })
+    let (tag, media_type, artifact_media_type) = (Some("again".to_owned()), None, None);
+    let (image, action) = (image.clone(), ActionType::Push);
+    Evidence::Action(ImageAction { image, action, tag, media_type, artifact_media_type, at })
 }
 
 #[tokio::test]

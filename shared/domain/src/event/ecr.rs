@@ -38,7 +38,7 @@ pub(super) fn image_action(envelope: &Envelope) -> Result<Event, EventError> {
         action,
         tag: tag(detail.image_tag),
         media_type: detail.manifest_media_type.map(|media_type| sanitize(&media_type)),
-        artifact_media_type: detail.artifact_media_type.map(|kind| sanitize(&kind)),
+        artifact_media_type: detail.artifact_media_type.map(|media_type| sanitize(&media_type)),
         at: envelope.time()?,
     }))
 }

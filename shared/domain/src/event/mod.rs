@@ -56,7 +56,8 @@ pub struct ImageAction {
     pub tag: Option<String>,
     /// The manifest's media type, where the event states it.
     pub media_type: Option<String>,
-    /// The media type of the config, or the type of the artifact, where the event states it; never of an index.
+    /// What an image manifest is about, where the event states it: the media type of an image's config, or the type of
+    /// an artifact such as a signature. An index has none.
     pub artifact_media_type: Option<String>,
     /// When, in whole seconds.
     pub at: Timestamp,

@@ -439,6 +439,9 @@ fn absent_tag_and_empty_tag_are_no_tag() {
 fn media_type_of_a_push_is_read_where_it_is_stated() {
     let json = with(ACTION, "/detail/manifest-media-type", json!("application/vnd.oci.image.index.v1+json"));
     assert_eq!(action(&json).media_type.as_deref(), Some("application/vnd.oci.image.index.v1+json"));
+    assert_eq!(action(&json).artifact_media_type, None);
+    let json = with(ACTION, "/detail/artifact-media-type", json!("application/vnd.cncf.notary.signature"));
+    assert_eq!(action(&json).artifact_media_type.as_deref(), Some("application/vnd.cncf.notary.signature"));
 }
 
 #[test]

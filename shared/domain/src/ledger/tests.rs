@@ -83,7 +83,8 @@ fn any_evidence() -> impl Strategy<Value = Evidence> {
     let acted =
         (any::<bool>(), any_tag(), any_media_type(), moment()).prop_map(|(push, tag, media_type, at)| {
             let action = if push { ActionType::Push } else { ActionType::Delete };
-            Evidence::Action(ImageAction { image: image(), action, tag, media_type, artifact_media_type: None, at })
+            let artifact_media_type = None;
+            Evidence::Action(ImageAction { image: image(), action, tag, media_type, artifact_media_type, at })
         });
     let put = (any_tag(), any_media_type(), select(vec!["mary", "ci"]), moment()).prop_map(
         |(tag, media_type, who, at)| {

@@ -15,10 +15,15 @@ impl Ecr {
         repository: &str,
         digest: &str,
         media_type: &str,
+        artifact_media_type: Option<&str>,
         tag: Option<&str>,
     ) {
-        let mut detail = image_action(repository, digest, "PUSH", tag);
+        // A push without a tag states an empty one.
+        let mut detail = image_action(repository, digest, "PUSH", Some(tag.unwrap_or_default()));
         detail["manifest-media-type"] = json!(media_type);
+        if let Some(artifact) = artifact_media_type {
+            detail["artifact-media-type"] = json!(artifact);
+        }
         self.emit(registry, "ECR Image Action", detail);
     }
 

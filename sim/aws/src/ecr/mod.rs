@@ -34,6 +34,15 @@ pub struct Ecr {
 }
 
 impl Ecr {
+    /// Inspector scans images of one platform, and says of an index that it is of a media type that it does not scan.
+    pub(crate) fn show_to_inspector(&self, registry: &str, repository: &str, digest: &str, media_type: &str) {
+        if manifest::is_index(media_type) {
+            let region = &self.account.region;
+            let arn = format!("arn:aws:ecr:{region}:{registry}:repository/{repository}/{digest}");
+            self.inspector.refuse(&arn);
+        }
+    }
+
     pub(crate) fn new(account: Account, events: EventLog, inspector: Inspector) -> Self {
         Self { account, events, inspector, registries: Shared::default() }
     }

@@ -85,6 +85,7 @@ impl Ecr {
                 pushed_at: seed.pushed_at,
                 scan: None,
             };
+            self.show_to_inspector(&seed.registry, &seed.repository, &seed.digest, &fresh.media_type);
             let repository = registries.repository_or_new(&seed.registry, &seed.repository, now);
             insert(repository, &seed.digest, fresh);
             for tag in &seed.tags {

@@ -83,6 +83,14 @@ impl Inspector {
         });
     }
 
+    /// Marks an image as of a media type that Inspector does not scan, unless something is said of it already.
+    pub(crate) fn refuse(&self, image_arn: &str) {
+        let refused = || Coverage::new("INACTIVE", "UNSUPPORTED_MEDIA_TYPE");
+        self.state.with(|state| {
+            state.coverage.entry(image_arn.to_owned()).or_insert_with(refused);
+        });
+    }
+
     /// Makes the next so many `ListFindings` calls for this `ecrImageHash` list only the first half of its
     /// findings, because Inspector announces a completed scan before all findings can be listed.
     /// Each page is one call.

@@ -22,10 +22,12 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// The IAM action that a policy must allow, such as `ecr:PutImage`. Batches of SQS have none of their own.
+    /// The IAM action that a policy must allow, such as `ecr:PutImage`. Batches of SQS have none of their own, and
+    /// neither has the listing of referrers.
     pub(crate) fn action(&self) -> String {
         let operation = match self.service {
             Service::Sqs => self.operation.strip_suffix("Batch").unwrap_or(&self.operation),
+            Service::Ecr if self.operation == "ListImageReferrers" => "BatchGetImage",
             _ => &self.operation,
         };
         format!("{}:{operation}", self.service.action_prefix())

@@ -6,6 +6,7 @@ use super::request::image_names;
 use crate::ecr::Ecr;
 use crate::ecr::error::{EcrError, ImageFailure};
 use crate::ecr::image::ImageName;
+use crate::ecr::manifest::artifact_media_type;
 use crate::ecr::repository::Push;
 use crate::wire::parameters::Parameters;
 
@@ -28,7 +29,10 @@ impl Ecr {
             self.registries.with(|registries| registries.put(registry, repository, push, now))?;
         let name = ImageName { digest: Some(digest.clone()), tag: tag.map(str::to_owned) };
         let response = json!({"image": image_view(registry, repository, &name, manifest, &media_type)});
-        self.emit_push(registry, repository, &digest, &media_type, tag);
+        let parsed = serde_json::from_str(manifest).unwrap_or_default();
+        let artifact = artifact_media_type(&media_type, &parsed);
+        self.show_to_inspector(registry, repository, &digest, &media_type);
+        self.emit_push(registry, repository, &digest, &media_type, artifact.as_deref(), tag);
         self.emit_put_image_call(registry, repository, request.0, &response);
         Ok(response)
     }

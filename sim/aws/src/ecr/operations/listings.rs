@@ -7,6 +7,7 @@ use crate::account::time::epoch_seconds;
 use crate::ecr::Ecr;
 use crate::ecr::error::EcrError;
 use crate::ecr::image::{Image, ImageName};
+use crate::ecr::manifest::{artifact_media_type, subject};
 use crate::wire::pagination::write_page;
 use crate::wire::parameters::Parameters;
 
@@ -110,6 +111,13 @@ fn image_detail(registry: &str, repository: &str, digest: &str, image: &Image) -
     });
     if !image.tags.is_empty() {
         detail["imageTags"] = json!(image.tags);
+    }
+    let manifest = serde_json::from_str(&image.manifest).unwrap_or_default();
+    if let Some(artifact) = artifact_media_type(&image.media_type, &manifest) {
+        detail["artifactMediaType"] = json!(artifact);
+    }
+    if let Some(subject) = subject(&manifest) {
+        detail["subjectManifestDigest"] = json!(subject);
     }
     if let Some(scan) = &image.scan {
         scan.summarize(&mut detail);

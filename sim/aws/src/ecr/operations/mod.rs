@@ -3,6 +3,7 @@
 mod enhanced_finding;
 mod images;
 mod listings;
+mod referrers;
 mod repositories;
 mod request;
 mod scan_findings;
@@ -25,6 +26,7 @@ impl Ecr {
             "BatchDeleteImage" => self.batch_delete_image(request),
             "DescribeImages" => self.describe_images(request),
             "ListImages" => self.list_images(request),
+            "ListImageReferrers" => self.list_image_referrers(request),
             "DescribeImageScanFindings" => self.describe_image_scan_findings(request),
             _ => return Err(ApiError::unknown_operation(&format!("ecr:{operation}"))),
         };

@@ -9,6 +9,8 @@ use crate::wire::parameters::Parameters;
 const IMAGES_PER_BATCH: usize = 100;
 const PAGE: usize = 100;
 const LARGEST_PAGE: usize = 1000;
+const REFERRERS_PAGE: usize = 20;
+const LARGEST_REFERRERS_PAGE: usize = 50;
 
 impl Ecr {
     /// The registry and repository that a request names.
@@ -36,12 +38,29 @@ pub(super) fn requested_page<T>(
     request: Parameters<'_>,
     listing: impl IntoIterator<Item = (String, T)>,
 ) -> Result<Page<T>, EcrError> {
+    page_of(request, listing, PAGE, LARGEST_PAGE)
+}
+
+/// The same for `ListImageReferrers`, whose pages are smaller.
+pub(super) fn page_of_referrers<T>(
+    request: Parameters<'_>,
+    listing: impl IntoIterator<Item = (String, T)>,
+) -> Result<Page<T>, EcrError> {
+    page_of(request, listing, REFERRERS_PAGE, LARGEST_REFERRERS_PAGE)
+}
+
+fn page_of<T>(
+    request: Parameters<'_>,
+    listing: impl IntoIterator<Item = (String, T)>,
+    usual: usize,
+    largest: usize,
+) -> Result<Page<T>, EcrError> {
     let size = match request.integer("maxResults") {
-        None => PAGE,
+        None => usual,
         Some(size) => usize::try_from(size)
             .ok()
-            .filter(|size| (1..=LARGEST_PAGE).contains(size))
-            .ok_or_else(|| EcrError::invalid("maxResults", format!("between 1 and {LARGEST_PAGE}")))?,
+            .filter(|size| (1..=largest).contains(size))
+            .ok_or_else(|| EcrError::invalid("maxResults", format!("between 1 and {largest}")))?,
     };
     page(listing, request.text("nextToken"), size)
         .ok_or_else(|| EcrError::invalid("nextToken", "not a token of this listing"))
