@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use domain::assessment::{Assessment, Reason, Worst};
 use domain::finding::Severity;
-use domain::image::ImageId;
+use domain::image::{Digest, ImageId};
 use domain::policy::Action;
 use domain::verdict::Verdict;
 
@@ -13,12 +13,13 @@ use domain::verdict::Verdict;
 pub struct Alert {
     /// What it is about.
     pub kind: Kind,
-    /// The assessments that it tells of; one, but for vulnerabilities that hit several images.
+    /// The assessments that it tells of; one, but for vulnerabilities that hit several images, and for indexes of the same
+    /// images.
     pub assessments: Vec<Assessment>,
 }
 
 /// What an alert is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// The first scan of an image ended.
     FirstScan,
@@ -32,8 +33,9 @@ pub enum Kind {
     Unscannable,
 }
 
-/// The alerts of a batch, in the order in which to send them: one an image, and one for all images that the same
-/// vulnerabilities have hit. Of one image the older announcement is told first, and an alert tells an image once.
+/// The alerts of a batch, in the order in which to send them: one an image, one for all images that the same
+/// vulnerabilities have hit, and one for all indexes of the same images: a rebuild of unchanged images makes another
+/// index. Of one image the older announcement is told first, and an alert tells an image once.
 pub fn alerts(batch: &[Assessment]) -> Vec<Alert> {
     let mut sorted: Vec<&Assessment> = batch.iter().collect();
     sorted.sort_by_key(|assessment| assessment.version());
@@ -46,15 +48,25 @@ pub fn alerts(batch: &[Assessment]) -> Vec<Alert> {
     let mut alerts = Vec::new();
     while !by_image.is_empty() {
         let mut spreading: BTreeMap<Vec<&str>, Vec<&Assessment>> = BTreeMap::new();
+        let mut alike: BTreeMap<(Kind, Vec<&Digest>), Vec<&Assessment>> = BTreeMap::new();
         for told in by_image.values_mut() {
             while let Some((assessment, kind)) = told.pop_front() {
                 if kind == Kind::Change && all_news_is_listed(assessment) {
                     spreading.entry(vulnerabilities(assessment)).or_default().push(assessment);
                     break;
                 }
+                if !assessment.image.platforms.is_empty() {
+                    let parts = assessment.image.platforms.iter().map(|platform| &platform.digest);
+                    alike.entry((kind, parts.collect())).or_default().push(assessment);
+                    break;
+                }
                 alerts.push(Alert { kind, assessments: vec![assessment.clone()] });
             }
         }
+        alerts.extend(alike.into_iter().map(|((kind, _), assessments)| Alert {
+            kind,
+            assessments: assessments.into_iter().cloned().collect(),
+        }));
         by_image.retain(|_, told| !told.is_empty());
         for (vulnerabilities, assessments) in spreading {
             if vulnerabilities.is_empty() || assessments.len() == 1 {
@@ -75,6 +87,9 @@ pub fn alerts(batch: &[Assessment]) -> Vec<Alert> {
 
 /// Which alert an assessment is worth, if any.
 fn kind(assessment: &Assessment) -> Option<Kind> {
+    if assessment.superseded {
+        return None;
+    }
     if assessment.is_released() {
         return Some(Kind::Released);
     }

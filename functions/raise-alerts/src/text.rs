@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use domain::assessment::{AssessedImage, Assessment, Change, Reason};
+use domain::assessment::{AssessedImage, AssessedPlatform, Assessment, Change, Reason};
 use domain::finding::{Fix, Package};
 use domain::policy::Action;
 use domain::quarantine::{self, Mode};
@@ -18,6 +18,8 @@ pub(crate) const LISTED: usize = 10;
 const EXCUSED: usize = 5;
 /// How many tags of an image it names; an image can have a thousand.
 const TAGS: usize = 10;
+/// How many platforms of an index it names.
+const PLATFORMS: usize = 12;
 /// How many packages of a finding it names.
 const PACKAGES: usize = 2;
 
@@ -91,7 +93,16 @@ fn headline(text: &mut String, alert: &Alert, mode: Mode) {
     let all = alert.assessments.len();
     let _ = match (alert.kind, mode) {
         (Kind::Released, Mode::Observe) => writeln!(text, "{subject} would be released from quarantine."),
-        (Kind::Released, Mode::Tag) => writeln!(text, "{subject} is released from quarantine."),
+        (Kind::Released, Mode::Tag) => {
+            let are = if all == 1 { "is" } else { "are" };
+            writeln!(text, "{subject} {are} released from quarantine.")
+        }
+        (Kind::Unscannable, _) if alert.assessments.iter().any(|one| !one.image.platforms.is_empty()) => {
+            writeln!(
+                text,
+                "{subject} was not scanned on every platform, so not all its vulnerabilities are known."
+            )
+        }
         (Kind::Unscannable, _) => {
             writeln!(text, "{subject} could not be scanned, so its vulnerabilities are not known.")
         }
@@ -115,6 +126,7 @@ fn one_image(text: &mut String, assessment: &Assessment) {
     if !image.tags.is_empty() {
         line(text, "Tags", &tags(image));
     }
+    platforms(text, image);
     line(text, "Pushed", &pushed(image));
     if let Some(owner) = &image.owner {
         line(text, "Owner", owner);
@@ -124,6 +136,44 @@ fn one_image(text: &mut String, assessment: &Assessment) {
     }
     line(text, "Open", &counts(assessment));
     excused(text, assessment);
+}
+
+/// The platforms of an index: all in one line where they stand alike, else one a line.
+fn platforms(text: &mut String, image: &AssessedImage) {
+    let alike = |one: &AssessedPlatform| (one.verdict, one.unscanned.clone());
+    let Some(first) = image.platforms.first().map(alike) else { return };
+    if image.platforms.iter().all(|platform| alike(platform) == first) {
+        let named = image.platforms.iter().take(PLATFORMS).map(|one| one.platform.as_str());
+        line(
+            text,
+            "Platform",
+            &and_more(named.collect::<Vec<_>>().join(", "), image.platforms.len(), PLATFORMS),
+        );
+        return;
+    }
+    let mut sorted: Vec<&AssessedPlatform> = image.platforms.iter().collect();
+    sorted.sort_by_key(|platform| std::cmp::Reverse(platform.verdict));
+    for (number, platform) in sorted.into_iter().take(PLATFORMS).enumerate() {
+        let stands = match (&platform.unscanned, platform.verdict) {
+            (Some(reason), _) => format!("not scanned: Inspector says {reason}"),
+            (None, Verdict::Unscannable) => "could not be scanned".to_owned(),
+            (None, Verdict::Pending) => "not scanned yet".to_owned(),
+            (None, verdict) => verdict.to_string(),
+        };
+        let label = if number == 0 { "Platform" } else { "" };
+        line(text, label, &format!("{}: {stands}", platform.platform));
+    }
+    if image.platforms.len() > PLATFORMS {
+        line(text, "", &format!("and {} more", image.platforms.len() - PLATFORMS));
+    }
+}
+
+/// A list of which only so many were named.
+fn and_more(named: String, all: usize, limit: usize) -> String {
+    match all.saturating_sub(limit) {
+        0 => named,
+        more => format!("{named} and {more} more"),
+    }
 }
 
 /// The reasons, numbered, the worst first.
@@ -206,6 +256,11 @@ fn rules(reason: &Reason, now: Timestamp) -> String {
     if let Some(from) = reason.quarantine_from.filter(|from| *from > now) {
         let _ = write!(text, "; quarantine from {}", minute(from));
     }
+    if !reason.platforms.is_empty() {
+        let named =
+            reason.platforms.iter().take(PLATFORMS).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let _ = write!(text, "; only in {}", and_more(named, reason.platforms.len(), PLATFORMS));
+    }
     if let Some(excuse) = &reason.overrides {
         let _ = write!(text, "; overrides \"{}\"", excuse.reason);
     }
@@ -226,10 +281,7 @@ fn images(text: &mut String, assessments: &[Assessment], listed: usize) {
 
 fn tags(image: &AssessedImage) -> String {
     let named = image.tags.iter().take(TAGS).map(String::as_str).collect::<Vec<_>>().join(", ");
-    match image.tags.len().saturating_sub(TAGS) {
-        0 => named,
-        more => format!("{named} and {more} more"),
-    }
+    and_more(named, image.tags.len(), TAGS)
 }
 
 fn pushed(image: &AssessedImage) -> String {
@@ -315,6 +367,10 @@ fn to_do(alert: &Alert) -> String {
         return "nothing; the image may be deployed again".to_owned();
     }
     if alert.kind == Kind::Unscannable {
+        let named = alert.assessments.iter().flat_map(|one| &one.image.platforms);
+        if named.into_iter().any(|platform| platform.unscanned.is_some()) {
+            return "see what Inspector's reason means in its user guide (\"Scanning Amazon ECR container images\"), or take the platform out of the build".to_owned();
+        }
         return "see in the ECR console why the scan failed; the usual cause is an unsupported base image"
             .to_owned();
     }

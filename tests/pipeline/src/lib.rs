@@ -1,6 +1,8 @@
 //! What the end-to-end tests share: the story's events, a policy, and the real template.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc)] // What is not there fails the test.
 
+pub mod buildx;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -19,8 +19,6 @@ async fn first_scans(images: usize) -> (Pipeline, Vec<Value>, Vec<String>) {
     };
     let (finding, mut scan) = (event("2-scan", "Inspector2 Finding"), event("2-scan", "Inspector2 Scan"));
     scan["detail"]["finding-severity-counts"] = json!({ "TOTAL": 1 });
-    // Tagged, or each would wait for an index that it may be a part of.
-    scan["detail"]["image-tags"] = json!(["1.0"]);
     let findings = digests.iter().enumerate().map(|(number, digest)| {
         let mut finding = of(&finding, digest);
         finding["detail"]["severity"] = json!("LOW");
@@ -31,7 +29,13 @@ async fn first_scans(images: usize) -> (Pipeline, Vec<Value>, Vec<String>) {
             json!(format!("arn:aws:inspector2:eu-west-1:210987654321:finding/{number:032x}"));
         finding
     });
-    let scans: Vec<Value> = digests.iter().map(|digest| of(&scan, digest)).collect();
+    // Tagged, or each would wait for an index that it may be a part of.
+    let tagged = |(number, digest): (usize, &String)| {
+        let mut scan = of(&scan, digest);
+        scan["detail"]["image-tags"] = json!([format!("1.{number}")]);
+        scan
+    };
+    let scans: Vec<Value> = digests.iter().enumerate().map(tagged).collect();
     let mut setting = setting();
     assert_eq!(setting.template.matches("[Image Assessed]").count(), 1);
     setting.template = setting.template.replace("[Image Assessed]", "[Nothing]");

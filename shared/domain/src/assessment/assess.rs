@@ -9,7 +9,8 @@ use super::judge::{Judgement, Row, judge};
 use super::platform::{Platform, Subject};
 use super::succession::Succession;
 use super::{
-    AssessedFinding, AssessedImage, AssessedPlatform, Assessment, Change, Changes, Excused, Reason, SCHEMA, Scan, Worst,
+    AssessedFinding, AssessedImage, AssessedPlatform, Assessment, Change, Changes, Excused, Reason, SCHEMA,
+    Scan, Worst,
 };
 use crate::finding::Severity;
 use crate::ledger::{Announced, AnnouncedFinding, Ledger, Standing};

@@ -117,7 +117,8 @@ impl Facts {
             changed |= earliest(&mut self.pushed_at, action.at);
             changed |= newest(&mut self.present_at, action.at);
             changed |= action.media_type.is_some_and(|media_type| earliest(&mut self.media_type, media_type));
-            changed |= action.artifact_media_type.is_some_and(|kind| earliest(&mut self.artifact_media_type, kind));
+            changed |=
+                action.artifact_media_type.is_some_and(|kind| earliest(&mut self.artifact_media_type, kind));
         }
         let present = action.action == ActionType::Push;
         changed

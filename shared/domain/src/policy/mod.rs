@@ -14,7 +14,7 @@ use crate::image::Digest;
 
 pub use pattern::Patterns;
 pub use reading::PolicyError;
-pub use ruling::{Place, Excuse, Match, Ruling};
+pub use ruling::{Excuse, Match, Place, Ruling};
 
 /// A policy that was read and found to make sense.
 #[derive(Debug, Clone)]

@@ -130,7 +130,10 @@ impl Policy {
                     rule.condition.holds(image, finding, supposed)
                 }) && (rule.overrides_waivers
                     || finding.status != Status::Suppressed
-                        && !self.waivers.iter().any(|waiver| waiver.excuses(Place::alone(image), finding, now)))
+                        && !self
+                            .waivers
+                            .iter()
+                            .any(|waiver| waiver.excuses(Place::alone(image), finding, now)))
             })
     }
 }

@@ -298,7 +298,14 @@ waivers: [{ vulnerability: CVE-a, reason: r, owner: o, expires: 2031-06-01 }]
     let finding = finding("a", 1);
     let before = ruling(&policy, &finding);
     assert_eq!((before.matches.len(), before.waived().is_some()), (0, true));
-    let after = policy.rule_on(Place::alone(&image()), &finding, finding.first_seen, Some(EXPLOITED), false, second(2));
+    let after = policy.rule_on(
+        Place::alone(&image()),
+        &finding,
+        finding.first_seen,
+        Some(EXPLOITED),
+        false,
+        second(2),
+    );
     assert_eq!(ids(&after), ["exploited"], "the rule that does not override still respects the waiver");
     assert_eq!(excuse(after.overridden()).as_deref(), Some("CVE-a"));
     assert!(after.waived().is_none());
