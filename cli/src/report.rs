@@ -70,7 +70,7 @@ pub(crate) fn images(out: &mut impl Write, images: &[ImageOutcome]) -> io::Resul
     let mut table = table(&["image", "verdict", "open findings", "waived", "tags", "why"]);
     for image in sorted.iter().take(IMAGES) {
         let cells = [
-            format!("{}@{}", image.repository, short(&image.digest)),
+            format!("{}@{}{}", image.repository, short(&image.digest), platforms(&image.platforms)),
             image.verdict.to_string(),
             counts(&image.findings),
             image.waived.to_string(),
@@ -84,6 +84,11 @@ pub(crate) fn images(out: &mut impl Write, images: &[ImageOutcome]) -> io::Resul
         writeln!(out, "… and {} more; --json prints them all.", sorted.len() - IMAGES)?;
     }
     Ok(())
+}
+
+/// The platforms of an index, each in a line of its own.
+fn platforms(platforms: &[String]) -> String {
+    platforms.iter().map(|platform| format!("\n  {platform}")).collect()
 }
 
 fn short(digest: &str) -> &str {

@@ -1,4 +1,4 @@
-//! The built-in story: what the pipeline does, in seven acts, on events of its own. `cargo run` tells it, and the
+//! The built-in story: what the pipeline does, in ten acts, on events of its own. `cargo run` tells it, and the
 //! tests play it.
 
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ pub struct Act {
 }
 
 /// The acts, in their order.
-pub const ACTS: [Act; 7] = [
+pub const ACTS: [Act; 10] = [
     Act {
         title: "Three images are pushed",
         meaning: "ECR announces the pushes, CloudTrail says who pushed. Nothing is scanned yet: the verdict is pending.",
@@ -58,6 +58,22 @@ pub const ACTS: [Act; 7] = [
         title: "The finding is withdrawn for one of them",
         meaning: "shop/web is still scanned, so this time closed means gone: the image is released, and its tag says so.",
         events: include_str!("../story/7-released.jsonl"),
+    },
+    Act {
+        title: "An image for two platforms is pushed and scanned",
+        meaning: "The tag 2.0.0 is on an index; the scanner sees the two untagged images in it, and only one of them is\n\
+                  vulnerable. What people deploy is judged, alerted on and tagged: the index.",
+        events: include_str!("../story/8-platforms.jsonl"),
+    },
+    Act {
+        title: "It is rebuilt with the fix for one platform",
+        meaning: "The image for linux/arm64 is the same one in both builds. 2.0.1 is clear, 2.0.0 is not.",
+        events: include_str!("../story/9-rebuilt.jsonl"),
+    },
+    Act {
+        title: "The vulnerability of the first build is withdrawn",
+        meaning: "The index is released as soon as none of its platforms is in quarantine.",
+        events: include_str!("../story/10-withdrawn.jsonl"),
     },
 ];
 

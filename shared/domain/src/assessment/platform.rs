@@ -94,3 +94,6 @@ fn one<'a>(key: String, rows: Vec<(&'a str, Row<'a>)>, platforms: usize) -> Opti
         ruling: Ruling::all(rows.iter().filter_map(|(_, row)| row.ruling.as_ref())),
     })
 }
+
+#[cfg(test)]
+mod tests;
