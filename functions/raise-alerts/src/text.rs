@@ -235,10 +235,7 @@ fn tags(image: &AssessedImage) -> String {
 fn pushed(image: &AssessedImage) -> String {
     let at = image.pushed_at.map_or_else(|| "at an unknown time".to_owned(), minute);
     let by = match &image.pusher {
-        Some(pusher) => match &pusher.provider {
-            Some(provider) => format!("{} via {provider}", pusher.name()),
-            None => pusher.name().to_owned(),
-        },
+        Some(pusher) => pusher.who().to_string(),
         None => "somebody whom CloudTrail has not named yet".to_owned(),
     };
     format!("{at} by {by}")

@@ -35,7 +35,7 @@ pub(crate) fn establish(aws: &SimulatedAws, deliveries: &[Delivery]) -> BTreeSet
         cover(aws, event);
         store(aws, event);
         let Ok(parsed) = Event::parse(&event.to_string()) else { continue };
-        images.extend(parsed.image().cloned());
+        images.extend(parsed.images().cloned());
         match parsed {
             Event::PutImage(put) => {
                 let manifest =
@@ -62,7 +62,8 @@ pub(crate) fn establish(aws: &SimulatedAws, deliveries: &[Delivery]) -> BTreeSet
                 witness(report.image, report.tags, at);
             }
             Event::Scan(report) => witness(report.image, report.tags, report.at),
-            Event::Foreign(_) => {}
+            // The registry's own events say what was deleted, and `store` reads the storage class.
+            Event::Deletion(_) | Event::StorageChange(_) | Event::Foreign(_) => {}
         }
     }
     // An image that only findings and scans speak of was pushed before the stream began.

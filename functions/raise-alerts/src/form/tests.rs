@@ -91,7 +91,7 @@ fn first_scan_that_quarantines_says_what_where_why_who_and_the_cure() {
 
     Image    111122223333.dkr.ecr.eu-west-1.amazonaws.com/prod/cart@sha256:ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12
     Tags     2.7, latest
-    Pushed   2031-03-01 08:00 UTC by shop-ci/run-42 via ci.example.com
+    Pushed   2031-03-01 08:00 UTC by the role shop-ci, session run-42, signed in with ci.example.com
     Owner    team-shop
     Runs in  production
     Open     1 CRITICAL, 3 HIGH, 7 LOW; 1 of these excused
@@ -115,7 +115,7 @@ fn alert_within_a_grace_says_until_when() {
 
     Image    111122223333.dkr.ecr.eu-west-1.amazonaws.com/prod/cart@sha256:ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12
     Tags     2.7
-    Pushed   2031-03-01 08:00 UTC by shop-ci/run-42 via ci.example.com
+    Pushed   2031-03-01 08:00 UTC by the role shop-ci, session run-42, signed in with ci.example.com
     Owner    team-shop
     Runs in  production
     Open     1 CRITICAL, 7 LOW
@@ -191,7 +191,7 @@ fn release_does_not_take_what_still_matches_for_a_cause() {
 
     Image    111122223333.dkr.ecr.eu-west-1.amazonaws.com/prod/cart@sha256:ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12
     Tags     2.7
-    Pushed   2031-03-01 08:00 UTC by shop-ci/run-42 via ci.example.com
+    Pushed   2031-03-01 08:00 UTC by the role shop-ci, session run-42, signed in with ci.example.com
     Owner    team-shop
     Runs in  production
     Open     1 HIGH

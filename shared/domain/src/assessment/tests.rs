@@ -10,6 +10,7 @@ use crate::event::{ActionType, ImageAction, PutImage};
 use crate::finding::{Finding, Fix, KnownExploited, Package, Severity, Source, Status};
 use crate::ledger::{Evidence, Exploitation, Ledger};
 use crate::policy::Policy;
+use crate::provenance::{Origin, Who};
 use crate::samples::{closed, coverage, finding, image, ledger, listing, policy, report, second, strict};
 
 /// Assesses as the function does, and keeps what was announced. The id has no say in anything.
@@ -58,7 +59,12 @@ fn first_assessment_counts_what_is_open_and_says_why() {
         image: image(),
         tag: None,
         media_type: None,
-        pusher: Pusher { arn: "arn:aws:iam::111122223333:user/Mary".to_owned(), provider: None },
+        pusher: Pusher {
+            arn: "arn:aws:iam::111122223333:user/Mary".to_owned(),
+            provider: None,
+            service: None,
+        },
+        from: Origin::default(),
         at: second(0),
     });
     let findings = vec![finding("a", 1), of(Severity::Low, "b", 1), of(Severity::Low, "c", 1)];
@@ -95,7 +101,7 @@ repositories: [{ match: ['prod/*'], environment: production, owner: shop }]
     assert_eq!(said.image.id, image());
     assert_eq!(said.image.tags, ["1.0"]);
     assert_eq!(said.image.pushed_at, Some(second(0)));
-    assert_eq!(said.image.pusher.unwrap().name(), "user/Mary");
+    assert_eq!(said.image.pusher.unwrap().who(), Who::User("Mary"));
     assert_eq!(said.image.media_type.as_deref(), Some("type/a"));
     assert_eq!(said.image.environment.as_deref(), Some("production"));
     assert_eq!(said.image.owner.as_deref(), Some("shop"));

@@ -9,7 +9,7 @@ use crate::assessment::{assess, judge};
 use crate::event::{ActionType, FindingReport, ImageAction, PutImage};
 use crate::finding::{Finding, Fix, KnownExploited, Package, Score, Source, Status};
 use crate::ledger::facts::TAG_MARKS;
-use crate::provenance::Pusher;
+use crate::provenance::{Origin, Pusher};
 use crate::samples::{
     self, closed, coverage, finding, image, ledger, listing, report, second, strict, verdict,
 };
@@ -88,8 +88,9 @@ fn any_evidence() -> impl Strategy<Value = Evidence> {
         });
     let put = (any_tag(), any_media_type(), select(vec!["mary", "ci"]), moment()).prop_map(
         |(tag, media_type, who, at)| {
-            let pusher = Pusher { arn: who.to_owned(), provider: None };
-            Evidence::Put(PutImage { image: image(), tag, media_type, pusher, at })
+            let pusher = Pusher { arn: who.to_owned(), provider: None, service: None };
+            let from = Origin::default();
+            Evidence::Put(PutImage { image: image(), tag, media_type, pusher, from, at })
         },
     );
     let covered = (moment(), any::<bool>(), select(vec!["SUCCESSFUL", "IMAGE_ARCHIVED"])).prop_map(
@@ -532,7 +533,8 @@ fn earliest_push_and_its_pusher_are_kept() {
             image: image(),
             tag: None,
             media_type: None,
-            pusher: Pusher { arn: who.to_owned(), provider: None },
+            pusher: Pusher { arn: who.to_owned(), provider: None, service: None },
+            from: Origin::default(),
             at: second(at),
         })
     };
