@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use domain::assessment::{AssessedImage, Assessment, Change, Reason};
 use domain::finding::{Fix, Package};
+use domain::ledger::InUse;
 use domain::policy::Action;
 use domain::quarantine::{self, Mode};
 use domain::verdict::Verdict;
@@ -121,6 +122,9 @@ fn one_image(text: &mut String, assessment: &Assessment) {
     }
     if let Some(environment) = &image.environment {
         line(text, "Runs in", environment);
+    }
+    if let Some(in_use) = &image.in_use {
+        line(text, "In use", &used(in_use));
     }
     line(text, "Open", &counts(assessment));
     excused(text, assessment);
@@ -239,6 +243,18 @@ fn pushed(image: &AssessedImage) -> String {
         None => "somebody whom CloudTrail has not named yet".to_owned(),
     };
     format!("{at} by {by}")
+}
+
+fn used(in_use: &InUse) -> String {
+    let last = in_use.last_at.map(day);
+    match (in_use.count, last) {
+        (0, None) => format!("no task or pod runs it (as of {})", day(in_use.as_of)),
+        (0, Some(last)) => format!("no task or pod runs it; one last did on {last}"),
+        (count, last) => {
+            let tasks = if count == 1 { "task or pod" } else { "tasks and pods" };
+            format!("by {count} {tasks}, last seen on {}", last.unwrap_or_else(|| day(in_use.as_of)))
+        }
+    }
 }
 
 fn counts(assessment: &Assessment) -> String {

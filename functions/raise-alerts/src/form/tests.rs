@@ -353,3 +353,29 @@ fn untagged_image_has_a_tag_of_ours_alone() {
     let text = untagged("pending", "quarantine", vec![reason("CVE-2031-1")]);
     assert!(text.contains("gets the tag quarantine-ab12ab12ab12 as its only tag"), "{text}");
 }
+
+#[test]
+fn alert_says_what_runs_an_image_where_that_is_known() {
+    let said = |in_use: Value| {
+        let hit =
+            assessment("clear", "quarantine", vec![reason("CVE-1")], &json!({ "/image/in_use": in_use }));
+        let text = written(&only(&[hit]), Mode::Tag, false).text;
+        text.lines().find(|line| line.starts_with("In use")).map(str::to_owned)
+    };
+    let (as_of, last_at) = ("2031-03-01T08:01:00Z", "2031-02-27T23:10:00Z");
+    assert_eq!(said(Value::Null), None);
+    for (in_use, line) in [
+        (
+            json!({ "count": 3, "last_at": last_at, "as_of": as_of }),
+            "by 3 tasks and pods, last seen on 2031-02-27",
+        ),
+        (json!({ "count": 1, "as_of": as_of }), "by 1 task or pod, last seen on 2031-03-01"),
+        (
+            json!({ "count": 0, "last_at": last_at, "as_of": as_of }),
+            "no task or pod runs it; one last did on 2031-02-27",
+        ),
+        (json!({ "count": 0, "as_of": as_of }), "no task or pod runs it (as of 2031-03-01)"),
+    ] {
+        assert_eq!(said(in_use), Some(format!("In use   {line}")));
+    }
+}

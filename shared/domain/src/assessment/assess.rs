@@ -267,6 +267,8 @@ fn assessed_image(ledger: &Ledger, policy: &Policy) -> AssessedImage {
         media_type: facts.media_type.clone(),
         environment: environment.map(str::to_owned),
         owner: owner.map(str::to_owned),
+        in_use: facts.in_use(),
+        pulled_at: facts.pulled_at(),
     };
     image.name_tags(facts.tags());
     image

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::succession::Present;
 use crate::finding::KnownExploited;
 use crate::ledger::{Entry, Ledger, Standing};
-use crate::policy::{Policy, Ruling};
+use crate::policy::{Circumstances, Policy, Ruling};
 use crate::verdict::Verdict;
 
 /// A verdict and what led to it.
@@ -32,6 +32,24 @@ pub struct Row<'a> {
 /// Judges an image. Nothing is said of it before its first scan has ended, whatever was found until then:
 /// half of a scan is no verdict. After that a failed scan is never "clear".
 pub fn judge<'a>(ledger: &'a Ledger, policy: &'a Policy, now: Timestamp) -> Judgement<'a> {
+    judge_where(ledger, policy, ledger.facts.in_use().map(|in_use| in_use.count > 0), now)
+}
+
+/// Whether the policy quarantines an image, by what is known of its use or by what may become known.
+pub fn may_quarantine(ledger: &Ledger, policy: &Policy, now: Timestamp) -> bool {
+    let known = ledger.facts.in_use().map(|in_use| in_use.count > 0);
+    let supposed = [Some(true), Some(false)].into_iter().filter(|_| policy.asks_for_usage());
+    std::iter::once(known)
+        .chain(supposed)
+        .any(|in_use| judge_where(ledger, policy, in_use, now).verdict == Verdict::Quarantine)
+}
+
+fn judge_where<'a>(
+    ledger: &'a Ledger,
+    policy: &'a Policy,
+    in_use: Option<bool>,
+    now: Timestamp,
+) -> Judgement<'a> {
     let facts = &ledger.facts;
     let known_since = facts.known_since();
     let present = Present::of(facts.findings.values().map(|entry| &entry.finding));
@@ -51,7 +69,8 @@ pub fn judge<'a>(ledger: &'a Ledger, policy: &'a Policy, now: Timestamp) -> Judg
                 .unwrap_or(entry.finding.first_seen);
             let ruling = standing.is_open().then(|| {
                 let suppressed = standing == Standing::Suppressed;
-                policy.rule_on(&ledger.image, &entry.finding, known_since, known_exploited, suppressed, now)
+                let circumstances = Circumstances { known_since, known_exploited, suppressed, in_use };
+                policy.rule_on(&ledger.image, &entry.finding, circumstances, now)
             });
             Row { entry, known_since, standing, known_exploited, ruling }
         })

@@ -95,7 +95,8 @@ fn any_evidence() -> impl Strategy<Value = Evidence> {
     );
     let covered = (moment(), any::<bool>(), select(vec!["SUCCESSFUL", "IMAGE_ARCHIVED"])).prop_map(
         |(at, covered, reason)| {
-            let answer = CoverageAnswer { covered, reason: reason.to_owned(), scanned_at: None };
+            let answer =
+                CoverageAnswer { covered, reason: reason.to_owned(), ..CoverageAnswer::not_listed() };
             Evidence::Coverage { at, answer }
         },
     );
@@ -286,7 +287,12 @@ fn scan_that_inspector_names_without_announcing_it_is_asked_for_after_a_gap() {
     let scanned = 5_000;
     let named = |at: i64, covered| Evidence::Coverage {
         at: second(at),
-        answer: CoverageAnswer { covered, reason: String::new(), scanned_at: Some(second(scanned)) },
+        answer: CoverageAnswer {
+            covered,
+            reason: String::new(),
+            scanned_at: Some(second(scanned)),
+            ..CoverageAnswer::not_listed()
+        },
     };
     let archived = || vec![listing(1, vec![finding("a", 1)]), report(closed("a", 10)), coverage(11, false)];
     let unlisted = |evidence: Vec<Evidence>, now| ledger(evidence).facts.unlisted_scan(second(now));
