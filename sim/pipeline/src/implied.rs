@@ -154,9 +154,9 @@ fn note_uses(uses: &mut Uses, event: &Value) {
         let count = detail("inUseCount").and_then(Value::as_i64);
         let last = detail("lastInUseAt").and_then(Value::as_str).and_then(|last| time::parse(last).ok());
         if let (Some(arn), Some(count)) = (resource.get("id").and_then(Value::as_str), count) {
-            let used = (last.map(Timestamp::as_millisecond), count);
-            let known = uses.entry(arn.to_owned()).or_insert(used);
-            *known = used.max(*known);
+            let said = (last.map(Timestamp::as_millisecond), count);
+            let known = uses.entry(arn.to_owned()).or_insert(said);
+            *known = said.max(*known);
         }
     }
 }
