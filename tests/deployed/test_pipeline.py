@@ -116,7 +116,7 @@ def test_pushes_and_scans_become_an_alert_metrics_and_a_tag(
     assert [one["Subject"] for one in said] == [
         "QUARANTINE: shop/checkout:1.4.0 (+1 tag) - CVE-2026-90017 CRITICAL EXPLOITED +3 more"
     ]
-    assert "ci-push/checkout-build-812" in said[0]["Message"]
+    assert "GitHub Actions (role ci-push, session checkout-build-812)" in said[0]["Message"]
     assert said[0]["MessageAttributes"]["severity"]["Value"] == "CRITICAL"
     assert said[0]["MessageAttributes"]["verdict"]["Value"] == "quarantine"
 

@@ -45,6 +45,12 @@ impl AssessImage {
                 draft.unfinished.ask_again(error.into());
             }
         }
+        if question::usage_is_due(draft.ledger, &self.policy, now) {
+            match self.inspector.coverage(&draft.ledger.image).await {
+                Ok(answer) => changed |= draft.learn(Evidence::Coverage { at: now, answer }),
+                Err(error) => draft.unfinished.ask_again(error.into()),
+            }
+        }
         changed
     }
 

@@ -102,6 +102,9 @@ impl AssessImage {
             Event::ImageAction(_) | Event::PutImage(_) => {
                 return Ok(Subject::NotOurs("a push is not evidence of findings".to_owned()));
             }
+            Event::Deletion(_) | Event::StorageChange(_) => {
+                return Ok(Subject::NotOurs("a change in the registry is not a finding".to_owned()));
+            }
             Event::Foreign(Foreign(reason)) => return Ok(Subject::NotOurs(reason.clone())),
         };
         Ok(match self.scope.check(image) {

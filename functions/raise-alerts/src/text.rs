@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use domain::assessment::{AssessedImage, AssessedPlatform, Assessment, Change, Reason};
 use domain::finding::{Fix, Package};
+use domain::ledger::InUse;
 use domain::policy::Action;
 use domain::quarantine::{self, Mode};
 use domain::verdict::Verdict;
@@ -133,6 +134,9 @@ fn one_image(text: &mut String, assessment: &Assessment) {
     }
     if let Some(environment) = &image.environment {
         line(text, "Runs in", environment);
+    }
+    if let Some(in_use) = &image.in_use {
+        line(text, "In use", &used(in_use));
     }
     line(text, "Open", &counts(assessment));
     excused(text, assessment);
@@ -287,13 +291,22 @@ fn tags(image: &AssessedImage) -> String {
 fn pushed(image: &AssessedImage) -> String {
     let at = image.pushed_at.map_or_else(|| "at an unknown time".to_owned(), minute);
     let by = match &image.pusher {
-        Some(pusher) => match &pusher.provider {
-            Some(provider) => format!("{} via {provider}", pusher.name()),
-            None => pusher.name().to_owned(),
-        },
+        Some(pusher) => pusher.who().to_string(),
         None => "somebody whom CloudTrail has not named yet".to_owned(),
     };
     format!("{at} by {by}")
+}
+
+fn used(in_use: &InUse) -> String {
+    let last = in_use.last_at.map(day);
+    match (in_use.count, last) {
+        (0, None) => format!("no task or pod runs it (as of {})", day(in_use.as_of)),
+        (0, Some(last)) => format!("no task or pod runs it; one last did on {last}"),
+        (count, last) => {
+            let tasks = if count == 1 { "task or pod" } else { "tasks and pods" };
+            format!("by {count} {tasks}, last seen on {}", last.unwrap_or_else(|| day(in_use.as_of)))
+        }
+    }
 }
 
 fn counts(assessment: &Assessment) -> String {

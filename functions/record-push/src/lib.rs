@@ -93,6 +93,12 @@ impl RecordPush {
             Event::Finding(_) | Event::Scan(_) | Event::Due(_) => {
                 return Ok(Subject::NotOurs("not a push".to_owned()));
             }
+            Event::Deletion(_) => {
+                return Ok(Subject::NotOurs("ECR's own events say what was deleted".to_owned()));
+            }
+            Event::StorageChange(_) => {
+                return Ok(Subject::NotOurs("a change of the storage class is not a push".to_owned()));
+            }
             Event::Foreign(Foreign(reason)) => return Ok(Subject::NotOurs(reason)),
         };
         if tag.is_some_and(|tag| is_quarantine_tag(&tag)) {

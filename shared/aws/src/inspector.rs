@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use aws_sdk_inspector2::Client;
 use aws_sdk_inspector2::types::{
-    CoverageFilterCriteria, CoverageStringComparison, CoverageStringFilter, EpssDetails, ExploitAvailable,
-    FilterCriteria, Finding as ApiFinding, FindingDetail, FindingDetailsErrorCode, FixAvailable,
-    PackageVulnerabilityDetails, StringComparison, StringFilter,
+    CoverageFilterCriteria, CoverageStringComparison, CoverageStringFilter, CoveredResource, EpssDetails,
+    ExploitAvailable, FilterCriteria, Finding as ApiFinding, FindingDetail, FindingDetailsErrorCode,
+    FixAvailable, PackageVulnerabilityDetails, ResourceScanMetadata, StringComparison, StringFilter,
 };
 use futures::StreamExt;
 use jiff::Timestamp;
@@ -17,7 +17,7 @@ use crate::AwsError;
 use crate::time::timestamp;
 use domain::finding::{Finding, FindingError, InspectorFinding, InspectorPackage, KnownExploited};
 use domain::image::ImageId;
-use domain::ledger::{CoverageAnswer, Exploitation};
+use domain::ledger::{CoverageAnswer, Exploitation, Usage};
 
 /// Why findings could not be listed.
 #[derive(Debug, Error)]
@@ -152,7 +152,7 @@ impl Inspector {
             .collect())
     }
 
-    /// Whether Inspector scans an image. Of several entries about it the one that says yes counts.
+    /// Whether Inspector scans an image, and how it is used. Of several entries about it the one that says yes counts.
     pub async fn coverage(&self, image: &ImageId) -> Result<CoverageAnswer, AwsError> {
         const ACTION: &str = "inspector2:ListCoverage";
         let arn = self.partition.as_ref().map_or_else(|| image.arn(), |partition| image.arn_in(partition));
@@ -176,10 +176,22 @@ impl Inspector {
                 let Some(status) = resource.scan_status() else { continue };
                 let scanned_at = resource.last_scanned_at().and_then(timestamp);
                 let (status, reason) = (status.status_code().as_str(), status.reason().as_str());
-                best = best.max(CoverageAnswer::read(status, reason, scanned_at));
+                let usage = usage(resource);
+                best = best.max(CoverageAnswer { usage, ..CoverageAnswer::read(status, reason, scanned_at) });
             }
         }
         Ok(best)
+    }
+}
+
+fn usage(resource: &CoveredResource) -> Usage {
+    let Some(image) = resource.resource_metadata().and_then(ResourceScanMetadata::ecr_image) else {
+        return Usage::default();
+    };
+    Usage {
+        count: image.in_use_count().and_then(|count| count.try_into().ok()),
+        last_at: image.last_in_use_at().and_then(timestamp),
+        pulled_at: image.image_pulled_at().and_then(timestamp),
     }
 }
 

@@ -5,6 +5,7 @@
 //! that is no image's, and the platform `unknown/unknown`.
 //! <https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md>,
 //! <https://github.com/moby/buildkit/blob/v0.26.0/docs/attestations/attestation-storage.md>
+#![allow(clippy::zero_sized_map_values)] // Serde collects the other fields of an object in maps alone.
 
 use std::collections::BTreeMap;
 

@@ -7,7 +7,7 @@ use crate::assessment::judge;
 use crate::event::FindingReport;
 use crate::finding::{Finding, Fix, Severity, Source, Status};
 use crate::image::ImageId;
-use crate::ledger::{CoverageAnswer, Evidence, Ledger};
+use crate::ledger::{CoverageAnswer, Evidence, Ledger, Usage};
 use crate::policy::Policy;
 use crate::verdict::Verdict;
 
@@ -58,7 +58,14 @@ pub fn listing(at: i64, findings: Vec<Finding>) -> Evidence {
 }
 
 pub fn coverage(at: i64, covered: bool) -> Evidence {
-    let answer = CoverageAnswer { covered, reason: "MADE_UP".to_owned(), scanned_at: None };
+    let answer = CoverageAnswer { covered, reason: "MADE_UP".to_owned(), ..CoverageAnswer::not_listed() };
+    Evidence::Coverage { at: second(at), answer }
+}
+
+/// Covered, with so many tasks and pods that run the image.
+pub fn used(at: i64, count: Option<u64>) -> Evidence {
+    let usage = Usage { count, ..Usage::default() };
+    let answer = CoverageAnswer { usage, ..CoverageAnswer::read("ACTIVE", "SUCCESSFUL", None) };
     Evidence::Coverage { at: second(at), answer }
 }
 

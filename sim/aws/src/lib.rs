@@ -45,7 +45,7 @@ pub use ecr::{
 pub use eventbridge::EventBridge;
 pub use exchanges::{Exchange, RecordedRequest, RecordedResponse};
 pub use faults::{Fault, Faults, Nth};
-pub use inspector::{CisaData, ExploitObserved, FindingDetails, Inspector};
+pub use inspector::{CisaData, ExploitObserved, FindingDetails, Inspector, SeedUsage};
 pub use sns::{PublishedMessage, Sns};
 pub use sqs::{MessageAttribute, SentMessage, Sqs};
 

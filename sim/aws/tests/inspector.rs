@@ -11,7 +11,7 @@ use aws_sdk_inspector2::types::{
     StringFilter,
 };
 use serde_json::json;
-use sim_aws::{CisaData, ExploitObserved, FindingDetails};
+use sim_aws::{CisaData, ExploitObserved, FindingDetails, SeedUsage};
 
 fn text(comparison: StringComparison, value: &str) -> StringFilter {
     StringFilter::builder().comparison(comparison).value(value).build().unwrap()
@@ -231,4 +231,27 @@ async fn coverage_comes_in_pages_of_200() {
         sizes.push(page.unwrap().covered_resources().len());
     }
     assert_eq!(sizes, [200, 50]);
+}
+
+#[tokio::test]
+async fn coverage_says_how_an_image_is_used_and_no_more_than_was_seeded() {
+    let aws = account();
+    let arns = [image_arn("app", &digest_of("a")), image_arn("app", &digest_of("b"))];
+    let usage = SeedUsage { in_use_count: Some(3), last_in_use_at: Some(NOW), pulled_at: None };
+    aws.inspector().seed_usage(&arns[0], usage);
+    for arn in &arns {
+        aws.inspector().seed_coverage(arn, "ACTIVE", "SUCCESSFUL");
+    }
+    let client = Client::new(&aws.sdk_config().await);
+    let resources = client.list_coverage().send().await.unwrap().covered_resources.unwrap();
+    let of = |arn: &str| {
+        let resource = resources.iter().find(|resource| resource.resource_id == arn).unwrap();
+        let image = resource.resource_metadata().unwrap().ecr_image().unwrap();
+        let millis = |time: Option<&aws_sdk_inspector2::primitives::DateTime>| {
+            time.map(|time| time.to_millis().unwrap())
+        };
+        (image.in_use_count(), millis(image.last_in_use_at()), millis(image.image_pulled_at()))
+    };
+    assert_eq!(of(&arns[0]), (Some(3), Some(NOW), None));
+    assert_eq!(of(&arns[1]), (None, None, None));
 }

@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::event::{ActionType, Event};
 use domain::image::ImageId;
 use domain::quarantine::is_quarantine_tag;
+use domain::time;
 use jiff::Timestamp;
 use serde_json::Value;
-use sim_aws::{ImageStatus, SeedImage, SimulatedAws};
+use sim_aws::{ImageStatus, SeedImage, SeedUsage, SimulatedAws};
 
 use crate::input::Delivery;
 
@@ -25,6 +26,7 @@ pub(crate) fn establish(aws: &SimulatedAws, deliveries: &[Delivery]) -> BTreeSet
     let mut history: Vec<(Timestamp, ImageId, Step)> = Vec::new();
     let mut manifests: BTreeMap<ImageId, String> = BTreeMap::new();
     let mut witnessed: BTreeMap<ImageId, (Timestamp, BTreeSet<String>)> = BTreeMap::new();
+    let mut uses = Uses::new();
     let mut witness = |image: ImageId, tags: Vec<String>, at: Timestamp| {
         let (earliest, known) = witnessed.entry(image).or_insert_with(|| (at, BTreeSet::new()));
         *earliest = at.min(*earliest);
@@ -33,9 +35,10 @@ pub(crate) fn establish(aws: &SimulatedAws, deliveries: &[Delivery]) -> BTreeSet
     for delivery in deliveries {
         let Ok(event) = &delivery.event else { continue };
         cover(aws, event);
+        note_uses(&mut uses, event);
         store(aws, event);
         let Ok(parsed) = Event::parse(&event.to_string()) else { continue };
-        images.extend(parsed.image().cloned());
+        images.extend(parsed.images().cloned());
         match parsed {
             Event::PutImage(put) => {
                 let manifest =
@@ -62,8 +65,13 @@ pub(crate) fn establish(aws: &SimulatedAws, deliveries: &[Delivery]) -> BTreeSet
                 witness(report.image, report.tags, at);
             }
             Event::Scan(report) => witness(report.image, report.tags, report.at),
-            Event::Due(_) | Event::Foreign(_) => {}
+            // The registry's own events say what was deleted, and `store` reads the storage class.
+            Event::Due(_) | Event::Deletion(_) | Event::StorageChange(_) | Event::Foreign(_) => {}
         }
+    }
+    for (arn, (last_in_use_at, count)) in uses {
+        let usage = SeedUsage { in_use_count: Some(count), last_in_use_at, pulled_at: None };
+        aws.inspector().seed_usage(&arn, usage);
     }
     // An image that only findings and scans speak of was pushed before the stream began.
     let mut known: BTreeSet<(String, String, String)> = aws
@@ -132,6 +140,24 @@ fn cover(aws: &SimulatedAws, event: &Value) {
     for arn in arns.filter_map(Value::as_str) {
         let status = text("/detail/scanStatus/statusCodeValue").unwrap_or("INACTIVE");
         aws.inspector().seed_coverage(arn, status, text("/detail/scanStatus/reason").unwrap_or("UNKNOWN"));
+    }
+}
+
+/// What findings say of the tasks and pods that run their images: by ARN, when one last did, and how many do. Of several
+/// that differ the greatest counts, in whatever order they come.
+type Uses = BTreeMap<String, (Option<i64>, i64)>;
+
+fn note_uses(uses: &mut Uses, event: &Value) {
+    let resources = event.pointer("/detail/resources").and_then(Value::as_array).into_iter().flatten();
+    for resource in resources {
+        let detail = |name| resource.pointer("/details/awsEcrContainerImage")?.get(name);
+        let count = detail("inUseCount").and_then(Value::as_i64);
+        let last = detail("lastInUseAt").and_then(Value::as_str).and_then(|last| time::parse(last).ok());
+        if let (Some(arn), Some(count)) = (resource.get("id").and_then(Value::as_str), count) {
+            let said = (last.map(Timestamp::as_millisecond), count);
+            let known = uses.entry(arn.to_owned()).or_insert(said);
+            *known = said.max(*known);
+        }
     }
 }
 

@@ -78,3 +78,26 @@ fn no_is_asked_again_after_a_day_and_yes_never() {
     assert_eq!(asked(&ledger, 10 + DAY), ["CVE-a"]);
     assert_eq!(asked(&ledger, 10 + 1_000 * DAY), ["CVE-a"]);
 }
+
+const DAY: i64 = 86_400;
+
+fn quarantining(condition: &str) -> Policy {
+    let text = format!("rules: [{{ id: r, match: {{ {condition} }}, then: [quarantine] }}]");
+    Policy::read_deployed(&text, "policy.yaml").unwrap()
+}
+
+#[test]
+fn use_is_asked_for_once_a_day_and_only_where_quarantine_is_near() {
+    let due =
+        |ledger: &Ledger, condition: &str, now| usage_is_due(ledger, &quarantining(condition), second(now));
+    let mut ledger = scanned(vec![critical("a")]);
+    assert!(due(&ledger, "severity: [CRITICAL]", 2));
+    assert!(!due(&ledger, "severity: [LOW]", 2), "no quarantine is near");
+    assert!(due(&ledger, "severity: [CRITICAL], in_use: true", 2), "the answer may quarantine it");
+    assert!(due(&ledger, "severity: [CRITICAL], in_use: false", 2));
+    ledger.merge(samples::coverage(10, true));
+    assert!(!due(&ledger, "severity: [CRITICAL]", 9 + DAY));
+    assert!(due(&ledger, "severity: [CRITICAL]", 10 + DAY));
+    ledger.announced.verdict = Verdict::Quarantine;
+    assert!(!due(&ledger, "severity: [CRITICAL]", 10 + DAY), "it is under quarantine");
+}

@@ -91,7 +91,7 @@ fn first_scan_that_quarantines_says_what_where_why_who_and_the_cure() {
 
     Image    111122223333.dkr.ecr.eu-west-1.amazonaws.com/prod/cart@sha256:ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12
     Tags     2.7, latest
-    Pushed   2031-03-01 08:00 UTC by shop-ci/run-42 via ci.example.com
+    Pushed   2031-03-01 08:00 UTC by the role shop-ci, session run-42, signed in with ci.example.com
     Owner    team-shop
     Runs in  production
     Open     1 CRITICAL, 3 HIGH, 7 LOW; 1 of these excused
@@ -115,7 +115,7 @@ fn alert_within_a_grace_says_until_when() {
 
     Image    111122223333.dkr.ecr.eu-west-1.amazonaws.com/prod/cart@sha256:ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12
     Tags     2.7
-    Pushed   2031-03-01 08:00 UTC by shop-ci/run-42 via ci.example.com
+    Pushed   2031-03-01 08:00 UTC by the role shop-ci, session run-42, signed in with ci.example.com
     Owner    team-shop
     Runs in  production
     Open     1 CRITICAL, 7 LOW
@@ -191,7 +191,7 @@ fn release_does_not_take_what_still_matches_for_a_cause() {
 
     Image    111122223333.dkr.ecr.eu-west-1.amazonaws.com/prod/cart@sha256:ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12
     Tags     2.7
-    Pushed   2031-03-01 08:00 UTC by shop-ci/run-42 via ci.example.com
+    Pushed   2031-03-01 08:00 UTC by the role shop-ci, session run-42, signed in with ci.example.com
     Owner    team-shop
     Runs in  production
     Open     1 HIGH
@@ -352,4 +352,30 @@ fn untagged_image_has_a_tag_of_ours_alone() {
     );
     let text = untagged("pending", "quarantine", vec![reason("CVE-2031-1")]);
     assert!(text.contains("gets the tag quarantine-ab12ab12ab12 as its only tag"), "{text}");
+}
+
+#[test]
+fn alert_says_what_runs_an_image_where_that_is_known() {
+    let said = |in_use: Value| {
+        let hit =
+            assessment("clear", "quarantine", vec![reason("CVE-1")], &json!({ "/image/in_use": in_use }));
+        let text = written(&only(&[hit]), Mode::Tag, false).text;
+        text.lines().find(|line| line.starts_with("In use")).map(str::to_owned)
+    };
+    let (as_of, last_at) = ("2031-03-01T08:01:00Z", "2031-02-27T23:10:00Z");
+    assert_eq!(said(Value::Null), None);
+    for (in_use, line) in [
+        (
+            json!({ "count": 3, "last_at": last_at, "as_of": as_of }),
+            "by 3 tasks and pods, last seen on 2031-02-27",
+        ),
+        (json!({ "count": 1, "as_of": as_of }), "by 1 task or pod, last seen on 2031-03-01"),
+        (
+            json!({ "count": 0, "last_at": last_at, "as_of": as_of }),
+            "no task or pod runs it; one last did on 2031-02-27",
+        ),
+        (json!({ "count": 0, "as_of": as_of }), "no task or pod runs it (as of 2031-03-01)"),
+    ] {
+        assert_eq!(said(in_use), Some(format!("In use   {line}")));
+    }
 }

@@ -319,6 +319,8 @@ fn assessed_image(subject: Subject, verdicts: &[Verdict], policy: &Policy) -> As
         platforms: platforms.collect(),
         environment: environment.map(str::to_owned),
         owner: owner.map(str::to_owned),
+        in_use: facts.in_use(),
+        pulled_at: facts.pulled_at(),
     };
     image.name_tags(facts.tags());
     image

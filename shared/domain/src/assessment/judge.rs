@@ -10,7 +10,7 @@ use super::succession::Present;
 use crate::finding::KnownExploited;
 use crate::image::Digest;
 use crate::ledger::{Entry, Ledger, Standing};
-use crate::policy::{Place, Policy, Ruling};
+use crate::policy::{Circumstances, Place, Policy, Ruling};
 use crate::verdict::Verdict;
 
 /// A verdict and what led to it.
@@ -50,10 +50,24 @@ pub fn judge<'a>(subject: impl Into<Subject<'a>>, policy: &'a Policy, now: Times
     if subject.ledger.facts.is_index() {
         index(subject, policy, now)
     } else {
-        let rows = rows(subject.ledger, None, policy, now);
-        let verdict = verdict(subject.ledger, &rows, now);
-        Judgement { verdict, rows, platforms: Vec::new() }
+        let in_use = subject.ledger.facts.in_use().map(|in_use| in_use.count > 0);
+        image(subject.ledger, policy, in_use, now)
     }
+}
+
+/// Whether the policy quarantines an image, by what is known of its use or by what may become known.
+pub fn may_quarantine(ledger: &Ledger, policy: &Policy, now: Timestamp) -> bool {
+    let known = ledger.facts.in_use().map(|in_use| in_use.count > 0);
+    let supposed = [Some(true), Some(false)].into_iter().filter(|_| policy.asks_for_usage());
+    std::iter::once(known)
+        .chain(supposed)
+        .any(|in_use| image(ledger, policy, in_use, now).verdict == Verdict::Quarantine)
+}
+
+fn image<'a>(ledger: &'a Ledger, policy: &'a Policy, in_use: Option<bool>, now: Timestamp) -> Judgement<'a> {
+    let rows = rows(ledger, None, in_use, policy, now);
+    let verdict = verdict(ledger, &rows, now);
+    Judgement { verdict, rows, platforms: Vec::new() }
 }
 
 /// An index is as bad as the worst of its platforms. It is pending while one of them is not scanned and none is
@@ -63,7 +77,8 @@ fn index<'a>(subject: Subject<'a>, policy: &'a Policy, now: Timestamp) -> Judgem
     let mut verdicts = Vec::new();
     let mut known: BTreeMap<&'a str, Vec<Row<'a>>> = BTreeMap::new();
     for Platform { name, ledger } in subject.platforms {
-        let rows = rows(ledger, index, policy, now);
+        // Inspector does not know what runs an image that is part of an index.
+        let rows = rows(ledger, index, None, policy, now);
         let verdict = match verdict(ledger, &rows, now) {
             Verdict::Pending if ledger.facts.is_left_unscanned() => Verdict::Unscannable,
             verdict => verdict,
@@ -86,6 +101,7 @@ fn index<'a>(subject: Subject<'a>, policy: &'a Policy, now: Timestamp) -> Judgem
 fn rows<'a>(
     ledger: &'a Ledger,
     index: Option<&'a Digest>,
+    in_use: Option<bool>,
     policy: &'a Policy,
     now: Timestamp,
 ) -> Vec<Row<'a>> {
@@ -109,7 +125,8 @@ fn rows<'a>(
                 .unwrap_or(entry.finding.first_seen);
             let ruling = standing.is_open().then(|| {
                 let suppressed = standing == Standing::Suppressed;
-                policy.rule_on(place, &entry.finding, known_since, known_exploited, suppressed, now)
+                let circumstances = Circumstances { known_since, known_exploited, suppressed, in_use };
+                policy.rule_on(place, &entry.finding, circumstances, now)
             });
             let key = Cow::Borrowed(entry.finding.id.as_str());
             Row { key, entry, platforms: Vec::new(), known_since, standing, known_exploited, ruling }

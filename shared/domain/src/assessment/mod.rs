@@ -15,12 +15,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::finding::{Epss, Fix, KnownExploited, Package, Score, Severity, Source};
 use crate::image::{Digest, ImageId};
+use crate::ledger::InUse;
 use crate::policy::Action;
 use crate::provenance::Pusher;
 use crate::verdict::Verdict;
 
 pub use assess::{Assessed, assess};
-pub use judge::{Judgement, Row, judge};
+pub use judge::{Judgement, Row, judge, may_quarantine};
 pub use platform::{Platform, Subject};
 
 /// The version of the JSON form.
@@ -101,6 +102,12 @@ pub struct AssessedImage {
     /// Who is responsible for it, by the policy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
+    /// How many tasks and pods run it, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_use: Option<InUse>,
+    /// When it was last pulled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pulled_at: Option<Timestamp>,
 }
 
 /// An image in an index.

@@ -10,7 +10,10 @@ use crate::event::{ActionType, ImageAction, PutImage};
 use crate::finding::{Finding, Fix, KnownExploited, Package, Severity, Source, Status};
 use crate::ledger::{Evidence, Exploitation, Ledger};
 use crate::policy::Policy;
-use crate::samples::{closed, coverage, finding, image, ledger, listing, policy, report, second, strict};
+use crate::provenance::{Origin, Who};
+use crate::samples::{
+    closed, coverage, finding, image, ledger, listing, policy, report, second, strict, used,
+};
 
 /// Assesses as the function does, and keeps what was announced. The id has no say in anything.
 fn announce(ledger: &mut Ledger, policy: &Policy, now: i64) -> Option<Assessment> {
@@ -58,7 +61,12 @@ fn first_assessment_counts_what_is_open_and_says_why() {
         image: image(),
         tag: None,
         media_type: None,
-        pusher: Pusher { arn: "arn:aws:iam::111122223333:user/Mary".to_owned(), provider: None },
+        pusher: Pusher {
+            arn: "arn:aws:iam::111122223333:user/Mary".to_owned(),
+            provider: None,
+            service: None,
+        },
+        from: Origin::default(),
         at: second(0),
     });
     let findings = vec![finding("a", 1), of(Severity::Low, "b", 1), of(Severity::Low, "c", 1)];
@@ -95,7 +103,7 @@ repositories: [{ match: ['prod/*'], environment: production, owner: shop }]
     assert_eq!(said.image.id, image());
     assert_eq!(said.image.tags, ["1.0"]);
     assert_eq!(said.image.pushed_at, Some(second(0)));
-    assert_eq!(said.image.pusher.unwrap().name(), "user/Mary");
+    assert_eq!(said.image.pusher.unwrap().who(), Who::User("Mary"));
     assert_eq!(said.image.media_type.as_deref(), Some("type/a"));
     assert_eq!(said.image.environment.as_deref(), Some("production"));
     assert_eq!(said.image.owner.as_deref(), Some("shop"));
@@ -689,4 +697,31 @@ fn latency_is_that_of_the_first_scan_on_push() {
     assert_eq!(latency(0, &[90, 180]), [Some(90_000), None], "a rescan says nothing of it");
     assert_eq!(latency(0, &[DAY]), [Some(DAY * 1000)]);
     assert_eq!(latency(0, &[DAY + 1]), [None], "scanning was switched on long after the push");
+}
+
+#[test]
+fn use_of_an_image_is_announced_and_decides_where_a_rule_asks_for_it() {
+    let policy = policy("rules: [{ id: r, match: { in_use: true }, then: [alert, quarantine] }]");
+    let mut ledger = ledger([listing(1, vec![finding("a", 1)])]);
+    assert_eq!(judge(&ledger, &policy, second(2)).verdict, Verdict::Clear);
+    assert!(may_quarantine(&ledger, &policy, second(2)), "it may run");
+    assert!(
+        !may_quarantine(&self::ledger([listing(1, vec![])]), &policy, second(2)),
+        "nothing to quarantine"
+    );
+    ledger.merge(used(2, Some(3)));
+    let said = announce(&mut ledger, &policy, 3).unwrap();
+    assert_eq!(said.verdict, Verdict::Quarantine);
+    let in_use = said.image.in_use.unwrap();
+    assert_eq!((in_use.count, in_use.as_of), (3, second(2)));
+    let json = serde_json::to_value(&said).unwrap();
+    assert_eq!(json["image"]["in_use"], json!({"count": 3, "as_of": "2031-01-01T00:00:02Z"}));
+}
+
+#[test]
+fn use_of_an_index_is_never_known() {
+    let described =
+        Evidence::Described { pushed_at: second(0), media_type: Some(crate::manifest::OCI_INDEX.to_owned()) };
+    let ledger = ledger([used(2, Some(3)), described]);
+    assert_eq!(ledger.facts.in_use(), None);
 }

@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{
-    ActionType, Counts, Envelope, Event, EventError, ImageAction, ScanOutcome, ScanReport, foreign, tag,
+    ActionType, Counts, Envelope, Event, EventError, ImageAction, ScanOutcome, ScanReport, StorageChange,
+    StorageClass, foreign, tag,
 };
 use crate::finding::{Severity, Source};
 use crate::text::sanitize;
@@ -21,24 +23,40 @@ struct ImageActionDetail {
     image_tag: Option<String>,
     manifest_media_type: Option<String>,
     artifact_media_type: Option<String>,
+    target_storage_class: Option<String>,
+    #[serde(default, deserialize_with = "crate::time::optional")]
+    last_activated_at: Option<Timestamp>,
 }
 
 pub(super) fn image_action(envelope: &Envelope) -> Result<Event, EventError> {
     let detail: ImageActionDetail = envelope.detail()?;
-    let action = match detail.action_type.as_str() {
-        "PUSH" => ActionType::Push,
-        "DELETE" => ActionType::Delete,
-        other => return Ok(foreign(format!("image action {} changes no tag", sanitize(other)))),
-    };
     if detail.result.as_deref().is_some_and(|result| result != "SUCCESS") {
         return Ok(foreign("an image action that did not succeed"));
     }
+    let action = match detail.action_type.as_str() {
+        "PUSH" => ActionType::Push,
+        "DELETE" => ActionType::Delete,
+        "UPDATE_STORAGE_CLASS" => return storage_change(envelope, &detail),
+        other => return Ok(foreign(format!("image action {} changes no tag", sanitize(other)))),
+    };
     Ok(Event::ImageAction(ImageAction {
         image: envelope.image(&detail.repository_name, &detail.image_digest)?,
         action,
         tag: tag(detail.image_tag),
         media_type: detail.manifest_media_type.map(|media_type| sanitize(&media_type)),
         artifact_media_type: detail.artifact_media_type.map(|media_type| sanitize(&media_type)),
+        at: envelope.time()?,
+    }))
+}
+
+fn storage_change(envelope: &Envelope, detail: &ImageActionDetail) -> Result<Event, EventError> {
+    const CLASS: &str = "detail.target-storage-class";
+    let class = detail.target_storage_class.as_deref().ok_or_else(|| envelope.wrong(CLASS, "missing"))?;
+    Ok(Event::StorageChange(StorageChange {
+        image: envelope.image(&detail.repository_name, &detail.image_digest)?,
+        class: StorageClass::read(class).map_err(|reason| envelope.wrong(CLASS, reason))?,
+        activated_at: detail.last_activated_at,
+        actor: None,
         at: envelope.time()?,
     }))
 }

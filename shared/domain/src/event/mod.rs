@@ -9,7 +9,7 @@ mod due;
 mod ecr;
 mod inspector;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::Timestamp;
@@ -20,7 +20,7 @@ use thiserror::Error;
 
 use crate::finding::{Finding, Severity, Source};
 use crate::image::ImageId;
-use crate::provenance::Pusher;
+use crate::provenance::{Actor, Origin, Pusher};
 use crate::text::sanitize;
 
 pub use due::ImageDue;
@@ -80,8 +80,59 @@ pub struct PutImage {
     pub tag: Option<String>,
     pub media_type: Option<String>,
     pub pusher: Pusher,
+    /// From where.
+    pub from: Origin,
     /// When, in whole seconds.
     pub at: Timestamp,
+}
+
+/// CloudTrail's record of a `BatchDeleteImage`: who took tags off images or deleted them. One call names up to 100.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deletion {
+    /// By digest, each once, and at least one.
+    pub removals: Vec<Removal>,
+    pub actor: Actor,
+}
+
+/// What was taken of one image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removal {
+    pub image: ImageId,
+    /// The tags that are gone.
+    pub tags: BTreeSet<String>,
+    /// Whether the image was named by its digest alone, and is gone. Otherwise tags were named, and it is gone if these
+    /// were its last ones.
+    pub whole: bool,
+}
+
+/// An image was put into another storage class: archived, or restored. CloudTrail's record of the call says who asked
+/// for it; ECR's own event comes when it is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StorageChange {
+    pub image: ImageId,
+    pub class: StorageClass,
+    /// When it was last restored, where that is stated.
+    pub activated_at: Option<Timestamp>,
+    /// Who asked for it, in CloudTrail's record.
+    pub actor: Option<Actor>,
+    pub at: Timestamp,
+}
+
+/// Where ECR keeps an image. An archived one cannot be pulled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StorageClass {
+    Standard,
+    Archive,
+}
+
+impl StorageClass {
+    fn read(name: &str) -> Result<Self, String> {
+        match name {
+            "STANDARD" => Ok(Self::Standard),
+            "ARCHIVE" => Ok(Self::Archive),
+            other => Err(format!("unknown storage class {:?}", sanitize(other))),
+        }
+    }
 }
 
 /// A finding was opened, updated or closed.
@@ -140,6 +191,10 @@ pub enum Event {
     ImageAction(ImageAction),
     /// `AWS API Call via CloudTrail`, `PutImage`.
     PutImage(PutImage),
+    /// `AWS API Call via CloudTrail`, `BatchDeleteImage`.
+    Deletion(Deletion),
+    /// `ECR Image Action`, `UPDATE_STORAGE_CLASS`; `AWS API Call via CloudTrail`, `UpdateImageStorageClass`.
+    StorageChange(StorageChange),
     /// `Inspector2 Finding` of an ECR image.
     Finding(Box<FindingReport>),
     /// `Inspector2 Scan` of an ECR image, or `ECR Image Scan`.
@@ -187,24 +242,27 @@ impl Event {
             other => Ok(foreign(format!("{} says nothing of findings or pushes", sanitize(other)))),
         }?;
         // A name is an identity: one that would have to be cleaned is refused, or it would be another image's.
-        match event.image().filter(|image| !image.is_plain()) {
-            Some(image) => {
-                Err(envelope.wrong("detail", format!("not an image: {}", image.to_string().escape_default())))
-            }
-            None => Ok(event),
+        if let Some(image) = event.images().find(|image| !image.is_plain()) {
+            return Err(
+                envelope.wrong("detail", format!("not an image: {}", image.to_string().escape_default()))
+            );
         }
+        Ok(event)
     }
 
-    /// The image that the event is about.
-    pub fn image(&self) -> Option<&ImageId> {
-        match self {
-            Self::ImageAction(action) => Some(&action.image),
-            Self::PutImage(put) => Some(&put.image),
-            Self::Finding(report) => Some(&report.image),
-            Self::Scan(report) => Some(&report.image),
-            Self::Due(due) => Some(&due.image),
-            Self::Foreign(_) => None,
-        }
+    /// The images that the event is about: of a deletion up to 100, otherwise one or none.
+    pub fn images(&self) -> impl Iterator<Item = &ImageId> {
+        let (one, many) = match self {
+            Self::ImageAction(action) => (Some(&action.image), None),
+            Self::PutImage(put) => (Some(&put.image), None),
+            Self::Deletion(deletion) => (None, Some(&deletion.removals)),
+            Self::StorageChange(change) => (Some(&change.image), None),
+            Self::Finding(report) => (Some(&report.image), None),
+            Self::Scan(report) => (Some(&report.image), None),
+            Self::Due(due) => (Some(&due.image), None),
+            Self::Foreign(_) => (None, None),
+        };
+        one.into_iter().chain(many.into_iter().flatten().map(|removal| &removal.image))
     }
 }
 

@@ -11,7 +11,10 @@ const SCAN: &str = include_str!("fixtures/inspector2_scan.json");
 const BASIC_SCAN: &str = include_str!("fixtures/ecr_image_scan.json");
 const ACTION: &str = include_str!("fixtures/ecr_image_action.json");
 const PUT_IMAGE: &str = include_str!("fixtures/cloudtrail_put_image.json");
-const ALL: [&str; 5] = [FINDING, SCAN, BASIC_SCAN, ACTION, PUT_IMAGE];
+const DELETION: &str = include_str!("fixtures/cloudtrail_batch_delete_image.json");
+const RESTORE: &str = include_str!("fixtures/cloudtrail_update_image_storage_class.json");
+const RESTORED: &str = include_str!("fixtures/ecr_image_action_restored.json");
+const ALL: [&str; 8] = [FINDING, SCAN, BASIC_SCAN, ACTION, PUT_IMAGE, DELETION, RESTORE, RESTORED];
 
 /// The image that all fixtures are about.
 fn cart() -> ImageId {
@@ -80,6 +83,20 @@ fn put(json: &str) -> PutImage {
     match Event::parse(json) {
         Ok(Event::PutImage(put)) => put,
         other => panic!("no PutImage: {other:?}"),
+    }
+}
+
+fn deletion(json: &str) -> Deletion {
+    match Event::parse(json) {
+        Ok(Event::Deletion(deletion)) => deletion,
+        other => panic!("no deletion: {other:?}"),
+    }
+}
+
+fn storage_change(json: &str) -> StorageChange {
+    match Event::parse(json) {
+        Ok(Event::StorageChange(change)) => change,
+        other => panic!("no change of the storage class: {other:?}"),
     }
 }
 
@@ -445,8 +462,9 @@ fn media_type_of_a_push_is_read_where_it_is_stated() {
 }
 
 #[test]
-fn storage_changes_and_failed_actions_are_foreign() {
-    assert!(is_foreign(&with(ACTION, "/detail/action-type", json!("UPDATE_STORAGE_CLASS"))));
+fn unknown_and_failed_actions_are_foreign() {
+    assert!(is_foreign(&with(ACTION, "/detail/action-type", json!("SOMETHING_NEW"))));
+    assert!(is_foreign(&with(RESTORED, "/detail/result", json!("FAILURE"))));
     assert!(is_foreign(&with(ACTION, "/detail/result", json!("FAILURE"))));
 }
 
@@ -467,12 +485,12 @@ fn impossible_time_is_an_error_only_where_the_time_matters() {
 
 #[test]
 fn put_image_says_who_pushed_and_who_vouched() {
-    let PutImage { image, tag, media_type, pusher, at: pushed } = put(PUT_IMAGE);
+    let PutImage { image, tag, media_type, pusher, from, at: pushed } = put(PUT_IMAGE);
     assert_eq!(image, cart());
     assert_eq!(tag.as_deref(), Some("2.7"));
     assert_eq!(media_type.as_deref(), Some("application/vnd.oci.image.manifest.v1+json"));
     assert_eq!(pusher.arn, "arn:aws:sts::111122223333:assumed-role/shop-ci/run-42");
-    assert_eq!(pusher.name(), "shop-ci/run-42");
+    assert_eq!(from, Origin::default());
     assert_eq!(pusher.provider.as_deref(), Some("ci.example.com"));
     // The time of the call, and not of its delivery.
     assert_eq!(pushed, at("2031-03-03T07:00:00Z"));
@@ -485,13 +503,127 @@ fn put_image_of_a_user_has_no_provider_and_of_nobody_an_unknown_pusher() {
         "/detail/userIdentity",
         json!({ "type": "IAMUser", "arn": "arn:aws:iam::111122223333:user/Mary" }),
     );
-    assert_eq!(
-        put(&user).pusher,
-        Pusher { arn: "arn:aws:iam::111122223333:user/Mary".to_owned(), provider: None }
-    );
-    assert_eq!(put(&user).pusher.name(), "user/Mary");
+    let arn = "arn:aws:iam::111122223333:user/Mary".to_owned();
+    assert_eq!(put(&user).pusher, Pusher { arn, provider: None, service: None });
     let nobody = without(PUT_IMAGE, &["/detail/userIdentity"]);
-    assert_eq!(put(&nobody).pusher, Pusher { arn: "unknown".to_owned(), provider: None });
+    assert_eq!(put(&nobody).pusher, Pusher::unknown());
+    assert_eq!(
+        put(&with(PUT_IMAGE, "/detail/userIdentity", json!({ "type": "Unknown" }))).pusher,
+        Pusher::unknown()
+    );
+}
+
+#[test]
+fn each_kind_of_identity_names_whom_it_can() {
+    for (identity, words) in [
+        (
+            json!({ "type": "Root", "arn": "arn:aws:iam::111122223333:root" }),
+            "the root user of account 111122223333",
+        ),
+        (
+            json!({ "type": "FederatedUser", "arn": "arn:aws:sts::111122223333:federated-user/Bob", "principalId": "111122223333:Bob" }),
+            "the federated user Bob",
+        ),
+        (
+            json!({ "type": "AWSService", "invokedBy": "replication.ecr.amazonaws.com" }),
+            "the AWS service replication.ecr.amazonaws.com",
+        ),
+        (
+            json!({ "accountId": "111122223333", "invokedBy": "AWS Internal" }),
+            "somebody whom CloudTrail does not name",
+        ),
+        (
+            json!({ "type": "AWSAccount", "principalId": "AROAMADEUP:deploy", "accountId": "444455556666" }),
+            "AROAMADEUP:deploy",
+        ),
+        (
+            json!({
+                "type": "SAMLUser", "principalId": "AROAMADEUP:Bob", "userName": "Bob",
+                "identityProvider": "arn:aws:iam::111122223333:saml-provider/Corporate",
+            }),
+            "AROAMADEUP:Bob",
+        ),
+        // Docker pushes through ECR, whoever it is that pushes.
+        (
+            json!({ "type": "IAMUser", "arn": "arn:aws:iam::111122223333:user/Mary", "invokedBy": "ecr.amazonaws.com" }),
+            "the IAM user Mary",
+        ),
+    ] {
+        let pusher = put(&with(PUT_IMAGE, "/detail/userIdentity", identity)).pusher;
+        assert_eq!(pusher.who().to_string(), words);
+        assert_eq!(pusher.provider.as_deref(), (words == "AROAMADEUP:Bob").then_some("Corporate"));
+    }
+}
+
+#[test]
+fn deletion_names_each_image_once_with_what_was_taken_of_it() {
+    let Deletion { removals, actor } = deletion(DELETION);
+    let tags = |names: [&str; 2]| BTreeSet::from(names.map(str::to_owned));
+    let other: ImageId = ImageId { digest: removals[0].image.digest.clone(), ..cart() };
+    assert_eq!(
+        other.digest.as_str(),
+        "sha256:1111111111111111222222222222222233333333333333334444444444444444"
+    );
+    assert_eq!(
+        removals,
+        [
+            Removal { image: other, tags: tags(["1.9", "old"]), whole: true },
+            Removal { image: cart(), tags: tags(["2.6", "2.7"]), whole: false },
+        ]
+    );
+    assert_eq!(actor.who.who().to_string(), "the IAM user Mary");
+    assert_eq!(actor.from.address.as_deref(), Some("198.51.100.7"));
+    assert_eq!(actor.from.agent.as_deref(), Some("aws-cli/2.31.0"));
+    assert_eq!(actor.at, at("2031-03-04T09:30:00Z"));
+    assert_eq!(Event::parse(DELETION).unwrap().images().count(), 2);
+}
+
+#[test]
+fn deletion_of_an_untagged_image_has_no_tags_and_a_deletion_of_nothing_is_foreign() {
+    let digest = cart().digest.to_string();
+    let untagged = with(DELETION, "/detail/requestParameters/imageIds", json!([{ "imageDigest": digest }]));
+    let untagged = with(&untagged, "/detail/responseElements/imageIds", json!([{ "imageDigest": digest }]));
+    let removals = deletion(&untagged).removals;
+    assert_eq!(removals, [Removal { image: cart(), tags: BTreeSet::new(), whole: true }]);
+    assert!(is_foreign(&with(DELETION, "/detail/responseElements/imageIds", json!([]))));
+    assert!(is_foreign(&with(DELETION, "/detail/errorCode", json!("RepositoryNotFoundException"))));
+}
+
+#[test]
+fn change_of_the_storage_class_is_read_from_the_call_and_from_its_end() {
+    let asked = storage_change(RESTORE);
+    assert_eq!((&asked.image, asked.class, asked.activated_at), (&cart(), StorageClass::Standard, None));
+    assert_eq!(
+        asked.actor.unwrap().who.who().to_string(),
+        "mary@example.com (IAM Identity Center, Developer)"
+    );
+    let done = storage_change(RESTORED);
+    assert_eq!((&done.image, done.class, done.actor), (&cart(), StorageClass::Standard, None));
+    assert_eq!(done.activated_at, Some(at("2031-03-04T10:11:58.74Z")));
+    let archived = without(RESTORED, &["/detail/last-activated-at"]);
+    let archived = with(&archived, "/detail/target-storage-class", json!("ARCHIVE"));
+    assert_eq!(storage_change(&archived).class, StorageClass::Archive);
+    // The API has the members of the image in the response itself.
+    let flat = edited(RESTORE, |event| {
+        event["detail"]["responseElements"] = event["detail"]["responseElements"]["image"].clone();
+    });
+    assert_eq!(storage_change(&flat), storage_change(RESTORE));
+}
+
+#[test]
+fn unknown_storage_class_is_an_error_that_names_it() {
+    for (fixture, pointer, named) in [
+        (RESTORED, "/detail/target-storage-class", "detail.target-storage-class"),
+        (
+            RESTORE,
+            "/detail/requestParameters/targetStorageClass",
+            "detail.requestParameters.targetStorageClass",
+        ),
+    ] {
+        let (_, field, reason) = refused(&with(fixture, pointer, json!("GLACIER")));
+        assert_eq!((field.as_str(), reason.as_str()), (named, "unknown storage class \"GLACIER\""));
+    }
+    assert_eq!(refused(&without(RESTORED, &["/detail/target-storage-class"])).2, "missing");
 }
 
 #[test]
@@ -517,7 +649,7 @@ fn refused_put_image_and_other_calls_are_foreign() {
         event["detail"]["responseElements"] = Value::Null;
     });
     assert!(is_foreign(&refused));
-    assert!(is_foreign(&with(PUT_IMAGE, "/detail/eventName", json!("BatchDeleteImage"))));
+    assert!(is_foreign(&with(PUT_IMAGE, "/detail/eventName", json!("BatchGetImage"))));
 }
 
 #[test]
@@ -589,6 +721,16 @@ fn hostile_digests_are_refused_wherever_they_stand() {
             "/detail/responseElements/image/imageId/imageDigest",
             "detail.responseElements.image.imageId.imageDigest",
         ),
+        (
+            DELETION,
+            "/detail/responseElements/imageIds/3/imageDigest",
+            "detail.responseElements.imageIds.imageDigest",
+        ),
+        (
+            RESTORE,
+            "/detail/responseElements/image/imageId/imageDigest",
+            "detail.responseElements.image.imageId.imageDigest",
+        ),
     ] {
         for hostile in ["", "latest", "sha256:", "sha256:../../../etc", "sha256:aa\n", "SHA256:aa"] {
             assert_eq!(refused(&with(fixture, pointer, json!(hostile))).1, named, "{hostile:?}");
@@ -617,14 +759,11 @@ fn control_characters_do_not_get_into_a_finding() {
 }
 
 /// The recorded events that say nothing of findings or pushes of an ECR image.
-const FOREIGN: [&str; 22] = [
-    "cloudtrail_eventbridge_batchdeleteimage.json",
+const FOREIGN: [&str; 19] = [
     "cloudtrail_eventbridge_putimage_error.json",
     "cloudtrail_record_batchgetimage.json",
     "cloudtrail_record_lifecycle_policyexecution.json",
     "cloudtrail_record_putimage.json",
-    "ecr_image_action_archive.json",
-    "ecr_image_action_restore.json",
     "ecr_pull_through_cache_action.json",
     "ecr_referrer_action_restore.json",
     "ecr_replication_failed.json",
@@ -655,6 +794,8 @@ fn names_that_aws_gives_to_nothing_are_refused_and_not_taken_for_another_image()
             (BASIC_SCAN, "/detail/repository-name"),
             (FINDING, container),
             (PUT_IMAGE, put),
+            (DELETION, "/detail/requestParameters/repositoryName"),
+            (RESTORED, "/detail/repository-name"),
         ] {
             let (_, field, reason) = refused(&with(fixture, pointer, json!(name)));
             assert_eq!(field, "detail", "{pointer}");
@@ -715,7 +856,7 @@ fn recorded_events_are_all_understood() {
                 Ok(Event::Foreign(_)) => {
                     foreign.insert(name.clone());
                 }
-                Ok(event) => assert!(event.image().is_some(), "{name}"),
+                Ok(event) => assert!(event.images().next().is_some(), "{name}"),
                 Err(error) => panic!("{name}: {error}"),
             }
         }

@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 /// findings because it stops scanning an image; coverage may show that a little later. Amazon names no figure.
 pub const COVERAGE_MARGIN: SignedDuration = SignedDuration::from_mins(10);
 
+/// How long after the push of an image Inspector may not know yet that it runs: the Inspector user guide says up to 36
+/// hours for the first data.
+pub const USAGE_LAG: SignedDuration = SignedDuration::from_hours(36);
+
 /// How many answers are kept. Asked once a day at most, unless findings close.
 const ANSWERS: usize = 48;
 
@@ -24,21 +28,58 @@ pub struct CoverageAnswer {
     /// When it last checked the image for vulnerabilities, if it says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scanned_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Usage::is_empty")]
+    pub usage: Usage,
+}
+
+/// How an image is used, as far as Inspector says. It knows of Amazon ECS and EKS alone, not of Lambda:
+/// <https://docs.aws.amazon.com/inspector/v2/APIReference/API_EcrContainerImageMetadata.html>; and of images of one
+/// platform alone: <https://docs.aws.amazon.com/inspector/latest/user/scanning-ecr.html>.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Usage {
+    /// How many tasks and pods run it: `inUseCount`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+    /// When one last did: `lastInUseAt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_at: Option<Timestamp>,
+    /// When it was last pulled: `imagePulledAt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pulled_at: Option<Timestamp>,
+}
+
+impl Usage {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// How many tasks and pods run an image, where that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InUse {
+    /// 0 where none does.
+    pub count: u64,
+    /// When one last did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_at: Option<Timestamp>,
+    /// When Inspector said so. It collects this once a day.
+    pub as_of: Timestamp,
 }
 
 impl CoverageAnswer {
     /// The answer about an image that Inspector does not list at all.
     pub fn not_listed() -> Self {
-        Self { covered: false, reason: "NOT_COVERED".to_owned(), scanned_at: None }
+        Self { covered: false, reason: "NOT_COVERED".to_owned(), scanned_at: None, usage: Usage::default() }
     }
 
-    /// Reads a `CoveredResource`: its status code, its reason and its `lastScannedAt`.
+    /// Reads a `CoveredResource`: its status code, its reason and its `lastScannedAt`. How it is used
+    /// is not among these.
     ///
     /// Only `ACTIVE` because of `SUCCESSFUL` is a "yes". `PENDING_INITIAL_SCAN` and the like promise a scan, which
     /// says nothing of what closed before it; and a reason that is not known may mean anything.
     pub fn read(status: &str, reason: &str, scanned_at: Option<Timestamp>) -> Self {
         let covered = (status, reason) == ("ACTIVE", "SUCCESSFUL");
-        Self { covered, reason: crate::text::sanitize(reason), scanned_at }
+        Self { covered, reason: crate::text::sanitize(reason), scanned_at, usage: Usage::default() }
     }
 
     /// Whether the image is not scanned, and not going to be. An archived one is scanned when it comes out of the archive.
@@ -66,6 +107,17 @@ impl Coverage {
     /// The newest answer, and when it was given.
     pub fn newest(&self) -> Option<(Timestamp, &CoverageAnswer)> {
         self.0.last_key_value().map(|(at, answer)| (*at, answer))
+    }
+
+    /// What the newest answer says of the tasks and pods that run an image. That there are none is known once Inspector
+    /// must have collected it, [`USAGE_LAG`] after the push; a count that is missing says nothing.
+    pub(super) fn in_use(&self, pushed_at: Option<Timestamp>) -> Option<InUse> {
+        let (as_of, answer) = self.newest()?;
+        let Usage { count, last_at, .. } = answer.usage;
+        let count = count?;
+        let collected = pushed_at.and_then(|pushed| pushed.checked_add(USAGE_LAG).ok());
+        let known = count > 0 || collected.is_some_and(|collected| collected <= as_of);
+        known.then_some(InUse { count, last_at, as_of })
     }
 
     /// Whether the image was covered when a finding closed and without a gap until at least [`COVERAGE_MARGIN`] later.

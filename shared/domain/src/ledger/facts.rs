@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::coverage::Coverage;
+use super::coverage::{Coverage, InUse};
 use crate::finding::{Finding, KnownExploited, Source, Status};
 use crate::image::Digest;
 use crate::manifest::{ChildKind, Contents};
@@ -180,6 +180,17 @@ impl Facts {
             *since = finding.first_seen.min(*since);
         }
         known
+    }
+
+    /// How many tasks and pods run the image, where that is known. Of an index it never is: what runs is one of its
+    /// platforms, and Inspector does not follow these.
+    pub fn in_use(&self) -> Option<InUse> {
+        self.coverage.in_use(self.pushed_at).filter(|_| !self.is_multi_platform())
+    }
+
+    /// When the image was last pulled, as far as Inspector says.
+    pub fn pulled_at(&self) -> Option<Timestamp> {
+        self.coverage.newest()?.1.usage.pulled_at
     }
 
     /// CISA's entry for a finding's vulnerability, where it was asked for and there is one.

@@ -10,6 +10,11 @@ impl Facts {
         self.contents.is_some() || self.media_type.as_deref().is_some_and(is_index)
     }
 
+    /// Whether people deploy it together with other platforms: it is an index, or a part of one.
+    pub fn is_multi_platform(&self) -> bool {
+        self.is_index() || self.parents().next().is_some()
+    }
+
     /// Whether it is an image or an index, and neither an attestation nor another artifact. What a scanner has scanned
     /// is an image, whatever it says to be.
     pub fn is_image(&self) -> bool {

@@ -9,7 +9,7 @@ use crate::assessment::{assess, judge};
 use crate::event::{ActionType, FindingReport, ImageAction, PutImage};
 use crate::finding::{Finding, Fix, KnownExploited, Package, Score, Source, Status};
 use crate::ledger::facts::TAG_MARKS;
-use crate::provenance::Pusher;
+use crate::provenance::{Origin, Pusher};
 use crate::samples::{
     self, closed, coverage, finding, image, ledger, listing, report, second, strict, verdict,
 };
@@ -88,13 +88,15 @@ fn any_evidence() -> impl Strategy<Value = Evidence> {
         });
     let put = (any_tag(), any_media_type(), select(vec!["mary", "ci"]), moment()).prop_map(
         |(tag, media_type, who, at)| {
-            let pusher = Pusher { arn: who.to_owned(), provider: None };
-            Evidence::Put(PutImage { image: image(), tag, media_type, pusher, at })
+            let pusher = Pusher { arn: who.to_owned(), provider: None, service: None };
+            let from = Origin::default();
+            Evidence::Put(PutImage { image: image(), tag, media_type, pusher, from, at })
         },
     );
     let covered = (moment(), any::<bool>(), select(vec!["SUCCESSFUL", "IMAGE_ARCHIVED"])).prop_map(
         |(at, covered, reason)| {
-            let answer = CoverageAnswer { covered, reason: reason.to_owned(), scanned_at: None };
+            let answer =
+                CoverageAnswer { covered, reason: reason.to_owned(), ..CoverageAnswer::not_listed() };
             Evidence::Coverage { at, answer }
         },
     );
@@ -285,7 +287,12 @@ fn scan_that_inspector_names_without_announcing_it_is_asked_for_after_a_gap() {
     let scanned = 5_000;
     let named = |at: i64, covered| Evidence::Coverage {
         at: second(at),
-        answer: CoverageAnswer { covered, reason: String::new(), scanned_at: Some(second(scanned)) },
+        answer: CoverageAnswer {
+            covered,
+            reason: String::new(),
+            scanned_at: Some(second(scanned)),
+            ..CoverageAnswer::not_listed()
+        },
     };
     let archived = || vec![listing(1, vec![finding("a", 1)]), report(closed("a", 10)), coverage(11, false)];
     let unlisted = |evidence: Vec<Evidence>, now| ledger(evidence).facts.unlisted_scan(second(now));
@@ -532,7 +539,8 @@ fn earliest_push_and_its_pusher_are_kept() {
             image: image(),
             tag: None,
             media_type: None,
-            pusher: Pusher { arn: who.to_owned(), provider: None },
+            pusher: Pusher { arn: who.to_owned(), provider: None, service: None },
+            from: Origin::default(),
             at: second(at),
         })
     };

@@ -1,3 +1,5 @@
+use std::slice;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -43,7 +45,7 @@ fn index(entries: &[Value]) -> String {
 }
 
 fn kind(entry: &Value) -> ChildKind {
-    Contents::read(&index(&[entry.clone()])).unwrap().children[0].kind
+    Contents::read(&index(slice::from_ref(entry))).unwrap().children[0].kind
 }
 
 fn with(entry: &Value, field: &str, value: Value) -> Value {
@@ -128,7 +130,7 @@ fn nothing_but_its_platform_makes_an_attestation() {
 fn digest_that_is_listed_as_image_and_as_attestation_is_an_image() {
     let (image, attestation) = (entry(1, "linux", "amd64"), entry(1, "unknown", "unknown"));
     let other = with(&image, "mediaType", json!("text/plain"));
-    let expected = Contents::read(&index(&[image.clone()])).unwrap();
+    let expected = Contents::read(&index(slice::from_ref(&image))).unwrap();
     for entries in
         [[&image, &attestation, &other], [&other, &attestation, &image], [&attestation, &image, &image]]
     {

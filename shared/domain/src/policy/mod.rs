@@ -14,7 +14,7 @@ use crate::image::Digest;
 
 pub use pattern::Patterns;
 pub use reading::PolicyError;
-pub use ruling::{Excuse, Match, Place, Ruling};
+pub use ruling::{Circumstances, Excuse, Match, Place, Ruling};
 
 /// A policy that was read and found to make sense.
 #[derive(Debug, Clone)]
@@ -53,6 +53,9 @@ pub struct Rule {
     /// Quarantine only a finding that has been known for so many days.
     #[serde(default)]
     pub grace_days: u16,
+    /// The same in an image that is known to be in use, where that is to be another number.
+    #[serde(default)]
+    pub grace_days_in_use: Option<u16>,
     /// Whether it also matches findings that a waiver or a suppression excuses.
     #[serde(default)]
     pub overrides_waivers: bool,
@@ -79,6 +82,8 @@ pub struct Condition {
     pub exploit_available: Option<bool>,
     /// An update fixes it at least in part, or not.
     pub fix_available: Option<bool>,
+    /// In an image that tasks or pods are known to run, or known not to.
+    pub in_use: Option<bool>,
     /// Found in one of these repositories.
     pub repositories: Option<Patterns>,
     /// One of these vulnerabilities.

@@ -129,11 +129,15 @@ fn check_rule(rule: &Rule, ids: &mut BTreeSet<String>) -> Result<(), String> {
             rule.id
         ));
     }
-    if rule.grace_days > 0 && !rule.then.contains(&Action::Quarantine) {
-        return Err(format!(
-            "rule `{}` has `grace_days` but never quarantines: expected `quarantine` under `then`",
-            rule.id
-        ));
+    let graces =
+        [("grace_days", rule.grace_days), ("grace_days_in_use", rule.grace_days_in_use.unwrap_or(0))];
+    for (grace, _) in graces.iter().filter(|(_, days)| *days > 0) {
+        if !rule.then.contains(&Action::Quarantine) {
+            return Err(format!(
+                "rule `{}` has `{grace}` but never quarantines: expected `quarantine` under `then`",
+                rule.id
+            ));
+        }
     }
     Ok(())
 }

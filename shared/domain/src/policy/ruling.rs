@@ -34,6 +34,19 @@ pub struct Ruling<'p> {
     pub excuse: Option<Excuse<'p>>,
 }
 
+/// What is known of a finding besides what its source says.
+#[derive(Debug, Clone, Copy)]
+pub struct Circumstances {
+    /// Since when its vulnerability is known in the image.
+    pub known_since: Timestamp,
+    /// What CISA says of its vulnerability.
+    pub known_exploited: Option<KnownExploited>,
+    /// Whether Inspector hides it.
+    pub suppressed: bool,
+    /// Whether tasks or pods run the image; `None` where that is not known.
+    pub in_use: Option<bool>,
+}
+
 /// A rule that matches a finding.
 #[derive(Debug, Clone, Copy)]
 pub struct Match<'p> {
@@ -91,17 +104,15 @@ impl<'p> Ruling<'p> {
 }
 
 impl Policy {
-    /// Rules on an open finding. `known_since` says since when its vulnerability is known in the image,
-    /// `suppressed` whether Inspector hides it, `known_exploited` what CISA says of its vulnerability.
+    /// Rules on an open finding.
     pub fn rule_on(
         &self,
         place: Place<'_>,
         finding: &Finding,
-        known_since: Timestamp,
-        known_exploited: Option<KnownExploited>,
-        suppressed: bool,
+        circumstances: Circumstances,
         now: Timestamp,
     ) -> Ruling<'_> {
+        let Circumstances { known_since, known_exploited, suppressed, in_use } = circumstances;
         let excuse = if suppressed {
             Some(Excuse::Suppression)
         } else {
@@ -111,10 +122,15 @@ impl Policy {
             .rules
             .iter()
             .filter(|rule| excuse.is_none() || rule.overrides_waivers)
-            .filter(|rule| rule.condition.holds(place.image, finding, known_exploited))
-            .map(|rule| Match { rule, quarantine_from: rule.quarantine_from(known_since) })
+            .filter(|rule| rule.condition.holds(place.image, finding, known_exploited, in_use))
+            .map(|rule| Match { rule, quarantine_from: rule.quarantine_from(known_since, in_use) })
             .collect();
         Ruling { matches, excuse }
+    }
+
+    /// Whether any rule asks whether an image is in use.
+    pub fn asks_for_usage(&self) -> bool {
+        self.rules.iter().any(|rule| rule.condition.in_use.is_some() || rule.grace_days_in_use.is_some())
     }
 
     /// Whether it could change the outcome to know whether a vulnerability is exploited: a rule asks for it
@@ -127,7 +143,8 @@ impl Policy {
             && self.rules.iter().any(|rule| {
                 rule.condition.known_exploited.is_some_and(|wanted| {
                     let supposed = wanted.then_some(KnownExploited { added: None, due: None });
-                    rule.condition.holds(image, finding, supposed)
+                    // Whether the image is in use may become known later.
+                    rule.condition.holds(image, finding, supposed, rule.condition.in_use)
                 }) && (rule.overrides_waivers
                     || finding.status != Status::Suppressed
                         && !self
@@ -140,10 +157,11 @@ impl Policy {
 
 impl Rule {
     /// The end of the grace of a vulnerability that is known since then, where the rule quarantines.
-    fn quarantine_from(&self, known_since: Timestamp) -> Option<Timestamp> {
+    fn quarantine_from(&self, known_since: Timestamp, in_use: Option<bool>) -> Option<Timestamp> {
+        let days = self.grace_days_in_use.filter(|_| in_use == Some(true)).unwrap_or(self.grace_days);
         self.then.contains(&Action::Quarantine).then(|| {
             // An overflow is a time far beyond all others; the latest one there is serves as well.
-            let grace = (i64::from(self.grace_days) * 24).hours();
+            let grace = (i64::from(days) * 24).hours();
             known_since.checked_add(grace).unwrap_or(Timestamp::MAX)
         })
     }
@@ -160,13 +178,14 @@ impl Condition {
             epss_at_least,
             exploit_available,
             fix_available,
+            in_use,
             repositories,
             vulnerabilities,
             packages,
         } = self;
         severity.is_empty()
             && severity_at_least.is_none()
-            && [known_exploited, exploit_available, fix_available].iter().all(|flag| flag.is_none())
+            && [known_exploited, exploit_available, fix_available, in_use].iter().all(|flag| flag.is_none())
             && score_at_least.is_none()
             && epss_at_least.is_none()
             && [repositories, vulnerabilities, packages].iter().all(|patterns| patterns.is_none())
@@ -174,7 +193,14 @@ impl Condition {
 
     /// Whether all conditions hold. What the source does not say of a finding satisfies neither `true` nor a
     /// bound, except a severity that is missing or not known: it may be any, so it satisfies every condition on it.
-    fn holds(&self, image: &ImageId, finding: &Finding, known_exploited: Option<KnownExploited>) -> bool {
+    /// Where it is not known whether the image is in use, neither `true` nor `false` holds.
+    fn holds(
+        &self,
+        image: &ImageId,
+        finding: &Finding,
+        known_exploited: Option<KnownExploited>,
+        in_use: Option<bool>,
+    ) -> bool {
         let is = |wanted: Option<bool>, actual: bool| wanted.is_none_or(|wanted| wanted == actual);
         let matches = |patterns: &Option<super::Patterns>, name: &str| {
             patterns.as_ref().is_none_or(|patterns| patterns.matches(name))
@@ -189,6 +215,7 @@ impl Condition {
             && is(self.known_exploited, known_exploited.is_some())
             && is(self.exploit_available, finding.exploit == Some(true))
             && is(self.fix_available, finding.has_fix())
+            && (self.in_use.is_none() || self.in_use == in_use)
             && matches(&self.repositories, &image.repository)
             && matches(&self.vulnerabilities, &finding.vulnerability)
             && (self.packages.is_none()

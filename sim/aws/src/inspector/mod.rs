@@ -11,6 +11,7 @@ mod timestamp;
 
 use serde_json::Value;
 
+pub use coverage::SeedUsage;
 pub use details::{CisaData, ExploitObserved, FindingDetails};
 
 use crate::shared::Shared;
@@ -70,8 +71,11 @@ impl Inspector {
     /// `IMAGE_ARCHIVED`. The image's ARN is `arn:aws:ecr:…:repository/<name>/sha256:<hex>`.
     /// Without this, an image with findings is `ACTIVE` with the reason `SUCCESSFUL`.
     pub fn seed_coverage(&self, image_arn: &str, status_code: &str, reason: &str) {
-        let coverage = Coverage::new(status_code, reason);
-        self.state.with(|state| state.coverage.insert(image_arn.to_owned(), coverage));
+        self.state.with(|state| {
+            let mut coverage = Coverage::new(status_code, reason);
+            coverage.usage = state.coverage.get(image_arn).map(|known| known.usage).unwrap_or_default();
+            state.coverage.insert(image_arn.to_owned(), coverage);
+        });
     }
 
     /// Sets when a covered image was last scanned, in milliseconds since 1970. Without this, coverage does not say.
@@ -80,6 +84,14 @@ impl Inspector {
             let unset = || Coverage::new("ACTIVE", "SUCCESSFUL");
             state.coverage.entry(image_arn.to_owned()).or_insert_with(unset).last_scanned_at =
                 Some(scanned_at);
+        });
+    }
+
+    /// Sets how a covered image is used. Without this, coverage does not say.
+    pub fn seed_usage(&self, image_arn: &str, usage: SeedUsage) {
+        self.state.with(|state| {
+            let unset = || Coverage::new("ACTIVE", "SUCCESSFUL");
+            state.coverage.entry(image_arn.to_owned()).or_insert_with(unset).usage = usage;
         });
     }
 

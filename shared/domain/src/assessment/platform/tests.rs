@@ -32,7 +32,7 @@ fn platform(name: &str, fill: &str, evidence: Vec<Evidence>) -> Platform {
 }
 
 fn uncovered() -> Vec<Evidence> {
-    let answer = CoverageAnswer { covered: false, reason: "UNSUPPORTED_OS".to_owned(), scanned_at: None };
+    let answer = CoverageAnswer { reason: "UNSUPPORTED_OS".to_owned(), ..CoverageAnswer::not_listed() };
     vec![Evidence::Coverage { at: second(5), answer }]
 }
 
@@ -115,7 +115,7 @@ fn a_platform_that_inspector_rules_out_is_unscannable_and_named_with_its_reason(
         (Verdict::Unscannable, Some("UNSUPPORTED_OS"))
     );
     assert_eq!(riscv64.platform, "linux/riscv64");
-    let archived = CoverageAnswer { covered: false, reason: "IMAGE_ARCHIVED".to_owned(), scanned_at: None };
+    let archived = CoverageAnswer { reason: "IMAGE_ARCHIVED".to_owned(), ..CoverageAnswer::not_listed() };
     let archived = vec![Evidence::Coverage { at: second(5), answer: archived }];
     let platforms = [platforms[0].clone(), platform("linux/riscv64", "b", archived)];
     assert_eq!(verdict_of(&platforms), Verdict::Pending, "it is scanned when it comes out of the archive");
@@ -221,9 +221,8 @@ fn an_untagged_part_of_an_index_is_no_root_and_what_was_said_of_it_is_taken_back
 
 #[test]
 fn attestations_and_other_artifacts_are_no_images_unless_somebody_scans_them() {
-    let linked_by = |index, kind| {
-        Evidence::ContainedIn { index: digest(index), link: Link { at: second(4), kind } }
-    };
+    let linked_by =
+        |index, kind| Evidence::ContainedIn { index: digest(index), link: Link { at: second(4), kind } };
     let linked = |kind| linked_by("f", kind);
     for kind in [ChildKind::Attestation, ChildKind::Other] {
         let mut attached = ledger([linked(kind)]);

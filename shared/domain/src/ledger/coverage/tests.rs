@@ -7,7 +7,7 @@ use crate::samples::second;
 const MARGIN: i64 = COVERAGE_MARGIN.as_secs();
 
 fn answer(covered: bool) -> CoverageAnswer {
-    CoverageAnswer { covered, reason: String::new(), scanned_at: None }
+    CoverageAnswer { covered, reason: String::new(), ..CoverageAnswer::not_listed() }
 }
 
 fn coverage(answers: &[(i64, bool)]) -> Coverage {
@@ -148,4 +148,39 @@ fn ledger_that_never_asked_stores_nothing_of_it() {
     assert_eq!(stored(&facts).get("inspector_coverage"), None);
     facts.coverage.merge(second(1), answer(true));
     assert!(stored(&facts).get("inspector_coverage").is_some());
+}
+
+const LAG: i64 = USAGE_LAG.as_secs();
+
+/// How many tasks and pods are known, where the newest answer states `count` so many seconds after a push at second 0.
+fn in_use(at: i64, count: Option<u64>) -> Option<u64> {
+    let usage = Usage { count, ..Usage::default() };
+    let mut coverage = coverage(&[(1, true)]);
+    coverage.merge(second(at), CoverageAnswer { usage, ..answer(true) });
+    coverage.in_use(Some(second(0))).map(|in_use| in_use.count)
+}
+
+#[test]
+fn image_that_runs_is_in_use_and_what_is_not_stated_is_not_known() {
+    assert_eq!(in_use(2, Some(3)), Some(3));
+    assert_eq!(in_use(LAG, None), None);
+    assert_eq!(coverage(&[]).in_use(Some(second(0))), None);
+}
+
+#[test]
+fn image_is_known_to_be_unused_once_its_use_must_have_been_collected() {
+    assert_eq!(in_use(LAG - 1, Some(0)), None);
+    assert_eq!(in_use(LAG, Some(0)), Some(0));
+    let mut unused = Coverage::default();
+    let usage = Usage { count: Some(0), ..Usage::default() };
+    unused.merge(second(LAG), CoverageAnswer { usage, ..answer(true) });
+    assert_eq!(unused.in_use(None), None, "nobody knows when it was pushed");
+}
+
+#[test]
+fn answer_from_before_usage_was_read_is_still_read_and_says_nothing_of_it() {
+    let old = r#"{"covered": true, "reason": "SUCCESSFUL"}"#;
+    let read: CoverageAnswer = serde_json::from_str(old).unwrap();
+    assert_eq!(read.usage, Usage::default());
+    assert_eq!(serde_json::to_value(&read).unwrap(), serde_json::from_str::<serde_json::Value>(old).unwrap());
 }

@@ -109,6 +109,8 @@ fn bad_values_are_refused_with_their_line() {
     refused_at(3, "empty pattern", &with("packages: ['']"));
     refused_at(1, "blok", "rules: [{ id: r, match: { severity: [HIGH] }, then: [alert, blok] }]");
     refused("rules: [{ id: r, match: { severity: [HIGH] }, then: [quarantine], grace_days: -1 }]");
+    refused("rules: [{ id: r, match: { severity: [HIGH] }, then: [alert], grace_days_in_use: 1 }]");
+    refused("rules: [{ id: r, match: { in_use: sometimes }, then: [alert] }]");
     refused(&format!("{RULE}unscanned: {{ after_minutes: soon, then: [alert] }}"));
 }
 

@@ -12,14 +12,12 @@ fn scanned(finding: Finding) -> Ledger {
 
 /// What a policy says of a finding about whose exploitation nothing is known.
 fn ruling<'p>(policy: &'p Policy, finding: &Finding) -> Ruling<'p> {
-    policy.rule_on(
-        Place::alone(&image()),
-        finding,
-        finding.first_seen,
-        None,
-        finding.status == Status::Suppressed,
-        second(2),
-    )
+    policy.rule_on(Place::alone(&image()), finding, circumstances(finding), second(2))
+}
+
+fn circumstances(finding: &Finding) -> Circumstances {
+    let suppressed = finding.status == Status::Suppressed;
+    Circumstances { known_since: finding.first_seen, known_exploited: None, suppressed, in_use: None }
 }
 
 /// The rules that match, by id.
@@ -298,14 +296,15 @@ waivers: [{ vulnerability: CVE-a, reason: r, owner: o, expires: 2031-06-01 }]
     let finding = finding("a", 1);
     let before = ruling(&policy, &finding);
     assert_eq!((before.matches.len(), before.waived().is_some()), (0, true));
-    let after = policy.rule_on(
-        Place::alone(&image()),
-        &finding,
-        finding.first_seen,
-        Some(EXPLOITED),
-        false,
-        second(2),
-    );
+    let after = {
+        let known_exploited = Some(EXPLOITED);
+        policy.rule_on(
+            Place::alone(&image()),
+            &finding,
+            Circumstances { known_exploited, ..circumstances(&finding) },
+            second(2),
+        )
+    };
     assert_eq!(ids(&after), ["exploited"], "the rule that does not override still respects the waiver");
     assert_eq!(excuse(after.overridden()).as_deref(), Some("CVE-a"));
     assert!(after.waived().is_none());
@@ -381,4 +380,51 @@ waivers: [{ vulnerability: CVE-waived, reason: r, owner: o, expires: 2031-06-01 
         let finding = Finding { epss, exploit, ..finding("a", 1) };
         assert_eq!(matters("known_exploited: true", &finding), expected, "{exploit:?} {epss:?}");
     }
+}
+
+/// From when on the only rule of a policy quarantines a finding of second 0, in seconds, if it matches.
+fn quarantines_from(rule: &str, in_use: Option<bool>) -> Option<i64> {
+    let policy = policy(&format!("rules: [{{ id: r, then: [quarantine], {rule} }}]"));
+    let finding = finding("a", 1);
+    let ruling = policy.rule_on(
+        Place::alone(&image()),
+        &finding,
+        Circumstances { in_use, ..circumstances(&finding) },
+        second(2),
+    );
+    Some((ruling.quarantine_from()? - second(0)).get_seconds())
+}
+
+#[test]
+fn use_that_is_not_known_satisfies_neither_true_nor_false() {
+    for (wanted, known, holds) in [
+        (true, Some(true), true),
+        (true, Some(false), false),
+        (true, None, false),
+        (false, Some(true), false),
+        (false, Some(false), true),
+        (false, None, false),
+    ] {
+        let found = quarantines_from(&format!("match: {{ in_use: {wanted} }}"), known);
+        assert_eq!(found.is_some(), holds, "{wanted} {known:?}");
+    }
+}
+
+#[test]
+fn image_in_use_has_a_grace_of_its_own_where_one_is_given() {
+    const DAY: i64 = 86_400;
+    let rule = "match: { severity: [CRITICAL] }, grace_days: 2, grace_days_in_use: 9";
+    assert_eq!(quarantines_from(rule, Some(true)), Some(9 * DAY));
+    assert_eq!(quarantines_from(rule, Some(false)), Some(2 * DAY));
+    assert_eq!(quarantines_from(rule, None), Some(2 * DAY));
+    let at_once = "match: { severity: [CRITICAL] }, grace_days: 2, grace_days_in_use: 0";
+    assert_eq!(quarantines_from(at_once, Some(true)), Some(0));
+    assert_eq!(quarantines_from("match: { severity: [CRITICAL] }, grace_days: 2", Some(true)), Some(2 * DAY));
+}
+
+#[test]
+fn use_that_is_not_known_yet_keeps_no_question_back() {
+    let policy = policy("rules: [{ id: r, match: { known_exploited: true, in_use: true }, then: [alert] }]");
+    assert!(policy.exploitation_matters(&image(), &finding("a", 1), second(2)));
+    assert!(policy.asks_for_usage() && !strict().asks_for_usage());
 }
