@@ -48,6 +48,7 @@ pub fn assess(ledger: &Ledger, version: u64, policy: &Policy, now: Timestamp) ->
     if scan.is_none() && summary.changes == Changes::default() && before.verdict == verdict {
         return None;
     }
+    let image = assessed_image(ledger, policy);
     let announced = Announced {
         verdict,
         quarantined: match verdict {
@@ -56,6 +57,9 @@ pub fn assess(ledger: &Ledger, version: u64, policy: &Policy, now: Timestamp) ->
             Verdict::Pending | Verdict::Unscannable => before.quarantined,
         },
         scan: newest_scan.map(|(at, _)| at),
+        since: if verdict == before.verdict { before.since } else { Some(now) },
+        owner: image.owner.clone(),
+        environment: image.environment.clone(),
         findings: summary.announced.into_iter().map(|(id, announced)| (id.to_owned(), announced)).collect(),
     };
     // What puts the image under quarantine now comes before all else that is new, so that it is not left out.
@@ -68,7 +72,7 @@ pub fn assess(ledger: &Ledger, version: u64, policy: &Policy, now: Timestamp) ->
         schema: SCHEMA,
         id: format!("{}#{version}", ledger.image),
         at: now,
-        image: assessed_image(ledger, policy),
+        image,
         verdict,
         previous: before.verdict,
         was_quarantined: before.quarantined,
@@ -283,7 +287,7 @@ fn latency(ledger: &Ledger, completed_at: Timestamp) -> Option<i64> {
 }
 
 /// Keeps the first items that fit into so many bytes of JSON, and counts the others.
-fn fill<T: Serialize>(items: Vec<T>, bytes: usize) -> (Vec<T>, u64) {
+pub(crate) fn fill<T: Serialize>(items: Vec<T>, bytes: usize) -> (Vec<T>, u64) {
     let all = items.len();
     let mut room = bytes;
     let kept: Vec<T> = items

@@ -11,6 +11,7 @@ mod encoding;
 mod evidence;
 mod facts;
 mod merge;
+mod retention;
 mod standing;
 
 use crate::image::ImageId;
@@ -19,7 +20,8 @@ pub use announced::{Announced, AnnouncedFinding};
 pub use coverage::{COVERAGE_MARGIN, Coverage, CoverageAnswer};
 pub use encoding::{EncodingError, decode, encode};
 pub use evidence::Evidence;
-pub use facts::{Entry, Exploitation, Facts, Scans, TagMark};
+pub use facts::{Entry, Exploitation, Facts, NO_HOLDS, Scans, TagMark};
+pub use retention::{Retention, RetentionError};
 pub use standing::{CLOSED_ARE_LISTED, LISTING_LAG, Standing, is_outdated};
 
 /// All that is known of one image, and what was said of it.
