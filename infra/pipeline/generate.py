@@ -27,6 +27,8 @@ FUNCTIONS = {
     "raise-alerts": "Alerts about images come late or not at all; verdicts and quarantine are not affected.",
     "enforce-quarantine": "Quarantine tags do not match the verdicts: images that break the policy carry none, or"
     " fixed images keep theirs.",
+    "record-history": "Nobody can look up later what was said of an image; verdicts, alerts, metrics and quarantine are"
+    " not affected.",
 }
 #: The rules whose events go to functions, each with a dead-letter queue. The last is on the pipeline's own bus.
 RULES = ["image-actions", "put-image-calls", "inspector-findings", "inspector-scans", "basic-scans", "image-assessed"]

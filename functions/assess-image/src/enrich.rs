@@ -7,7 +7,7 @@ use domain::ledger::Evidence;
 use jiff::{Timestamp, ToSpan};
 
 use crate::draft::Draft;
-use crate::{AssessError, AssessImage, question};
+use crate::{AssessError, AssessImage};
 
 /// How far ahead a question is waited for. One that is further away is asked with the next evidence.
 const HORIZON_MINUTES: i64 = 60;
@@ -32,15 +32,7 @@ impl AssessImage {
             Ok(covered) => changed |= covered,
             Err(problem) => draft.unfinished.ask_again(problem),
         }
-        let now = self.clock.now();
-        let questions = question::open_questions(draft.ledger, &self.policy, now);
-        if !questions.is_empty() {
-            let answers = self.inspector.exploitation(&questions, now).await;
-            changed |= draft.learn(Evidence::Exploitation(answers.known));
-            if let Some(error) = answers.error {
-                draft.unfinished.ask_again(error.into());
-            }
-        }
+        changed |= self.ask_exploitation(draft).await;
         changed
     }
 

@@ -5,21 +5,20 @@ use std::collections::BTreeMap;
 use domain::finding::Source;
 use domain::ledger::{Exploitation, Ledger};
 use domain::policy::Policy;
-use jiff::{Timestamp, ToSpan};
+use jiff::Timestamp;
 
-/// After how many hours a "no" is asked again. CISA adds to its catalogue about once a working day; a "yes"
-/// is for ever.
-const NO_HOLDS_HOURS: i64 = 24;
+/// Vulnerabilities, each with the ARN of a finding.
+pub(crate) type Questions = Vec<(String, String)>;
 
 /// The vulnerabilities of which it matters and is not known whether they are exploited, each with the ARN of
 /// one finding to ask with.
-pub(crate) fn open_questions(ledger: &Ledger, policy: &Policy, now: Timestamp) -> Vec<(String, String)> {
+pub(crate) fn open_questions(ledger: &Ledger, policy: &Policy, now: Timestamp) -> Questions {
     let mut questions: BTreeMap<&str, &str> = BTreeMap::new();
     for entry in ledger.facts.findings.values() {
         let finding = &entry.finding;
         if finding.source == Source::Inspector
             && !questions.contains_key(finding.vulnerability.as_str())
-            && is_open(ledger.facts.exploitation.get(&finding.vulnerability), now)
+            && ledger.facts.exploitation.get(&finding.vulnerability).is_none_or(|answer| !answer.holds(now))
             && ledger.facts.standing(entry).is_open()
             && policy.exploitation_matters(&ledger.image, finding, now)
         {
@@ -29,11 +28,21 @@ pub(crate) fn open_questions(ledger: &Ledger, policy: &Policy, now: Timestamp) -
     questions.into_iter().map(|(vulnerability, arn)| (vulnerability.to_owned(), arn.to_owned())).collect()
 }
 
-fn is_open(answer: Option<&Exploitation>, now: Timestamp) -> bool {
-    answer.is_none_or(|answer| {
-        answer.known.is_none()
-            && answer.asked_at.checked_add(NO_HOLDS_HOURS.hours()).is_ok_and(|end| end <= now)
-    })
+/// Divides questions into those that the answers of other images answer, and those that are left. An answer counts if it
+/// still holds and is newer than what the ledger has.
+pub(crate) fn answered(
+    ledger: &Ledger,
+    questions: Questions,
+    answers: BTreeMap<String, Exploitation>,
+    now: Timestamp,
+) -> (BTreeMap<String, Exploitation>, Questions) {
+    let mut counting = answers;
+    counting.retain(|vulnerability, answer| {
+        answer.holds(now) && ledger.facts.exploitation.get(vulnerability).is_none_or(|known| known < answer)
+    });
+    let left =
+        questions.into_iter().filter(|(vulnerability, _)| !counting.contains_key(vulnerability)).collect();
+    (counting, left)
 }
 
 #[cfg(test)]

@@ -22,10 +22,11 @@ pub struct RecordPush {
 }
 
 impl RecordPush {
-    /// Reads `TABLE_NAME`, `QUEUE_URL` and what [`Scope::new`] reads.
+    /// Reads `TABLE_NAME`, `GONE_RETENTION_DAYS` (default 400), `QUEUE_URL` and what [`Scope::new`] reads.
     pub fn new(config: &SdkConfig, environment: &Environment) -> Result<Self, EnvironmentError> {
         Ok(Self {
-            ledgers: Ledgers::new(aws_sdk_dynamodb::Client::new(config), environment.required("TABLE_NAME")?),
+            ledgers: Ledgers::new(aws_sdk_dynamodb::Client::new(config), environment.required("TABLE_NAME")?)
+                .expiring_after(environment.parsed("GONE_RETENTION_DAYS")?),
             queue: Queue::new(aws_sdk_sqs::Client::new(config), environment.required("QUEUE_URL")?),
             scope: Scope::new(environment)?,
         })

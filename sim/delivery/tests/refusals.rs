@@ -95,6 +95,7 @@ fn every_refusal_names_the_resource_and_the_reason() {
             "resource `Stock`",
             "AttributeDefinitions",
         ),
+        ("shelf, AttributeType: S", "shelf, AttributeType: N", "resource `Stock`", "'N'"),
         ("ProjectionType: INCLUDE, ", "ProjectionType: ALL, ", "resource `Stock`", "INCLUDE"),
         (", NonKeyAttributes: [price]", "", "resource `Stock`", "INCLUDE"),
         ("GlobalSecondaryIndexes:", "LocalSecondaryIndexes:", "resource `Stock`", "LocalSecondaryIndexes"),

@@ -348,6 +348,11 @@ impl Pipeline {
         self.table("Ledger")
     }
 
+    /// The name of the table of what happened.
+    pub fn history_table(&self) -> String {
+        self.table("History")
+    }
+
     /// The physical name of a table of the template.
     fn table(&self, logical_id: &str) -> String {
         let tables = self.stack.tables().iter();

@@ -13,7 +13,7 @@ pub struct Table {
     pub logical_id: String,
     /// The physical name.
     pub name: String,
-    /// `AttributeDefinitions`, `KeySchema` and, if there are any, `GlobalSecondaryIndexes`. CloudFormation and the API
+    /// `AttributeDefinitions`, `KeySchema` and, if there are any, `GlobalSecondaryIndexes`. `CloudFormation` and the API
     /// have the same form of them.
     pub definition: Value,
 }
@@ -51,10 +51,12 @@ fn table(template: &Template, logical_id: &str) -> Result<Table, TemplateError> 
             ));
         }
     }
-    let defined: BTreeSet<&str> = list(&definition, "AttributeDefinitions")
-        .iter()
-        .filter_map(|attribute| attribute.get("AttributeName")?.as_str())
-        .collect();
+    let defined = list(&definition, "AttributeDefinitions");
+    // An N without quotes is a boolean in YAML 1.1.
+    if !defined.iter().all(|attribute| ["S", "N", "B"].contains(&text(attribute, "AttributeType"))) {
+        return Err(refuse("AttributeDefinitions: expected the `AttributeType` S, 'N' or B"));
+    }
+    let defined: BTreeSet<&str> = defined.iter().map(|attribute| text(attribute, "AttributeName")).collect();
     if defined != keys {
         return Err(refuse("AttributeDefinitions: expected the attributes of all keys, and no other"));
     }
@@ -67,6 +69,10 @@ fn schema(of: &Value) -> Option<Vec<&str>> {
     let kinds: Vec<&str> = parts.iter().filter_map(|part| part.get("KeyType")?.as_str()).collect();
     let names: Vec<&str> = parts.iter().filter_map(|part| part.get("AttributeName")?.as_str()).collect();
     (matches!(kinds[..], ["HASH"] | ["HASH", "RANGE"]) && names.len() == kinds.len()).then_some(names)
+}
+
+fn text<'a>(of: &'a Value, name: &str) -> &'a str {
+    of.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn list<'a>(of: &'a Value, name: &str) -> &'a [Value] {
