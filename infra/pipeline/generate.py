@@ -27,6 +27,8 @@ FUNCTIONS = {
     "raise-alerts": "Alerts about images come late or not at all; verdicts and quarantine are not affected.",
     "enforce-quarantine": "Quarantine tags do not match the verdicts: images that break the policy carry none, or"
     " fixed images keep theirs.",
+    "record-history": "Nobody can look up later what was said of an image; verdicts, alerts, metrics and quarantine are"
+    " not affected.",
 }
 #: The queues that feed a function besides its own, and what people notice while their messages wait.
 QUEUES = {

@@ -23,12 +23,15 @@ def alarm(name: str, properties: dict) -> dict:
 
 
 def context(body: bytes) -> dict:
-    """The condition keys of a request to DynamoDB; `id` is the key of the one table that there is."""
+    """The condition keys of a request to DynamoDB. The hash key is `id` in the ledger, `image` in the history."""
     request = json.loads(body or b"{}")
     items = [request.get("Key"), request.get("Item")]
-    for writes in request.get("RequestItems", {}).values():
-        items += [write["PutRequest"]["Item"] for write in writes if "PutRequest" in write]
-    ids = [item["id"]["S"] for item in items if item and "id" in item]
+    for of_table in request.get("RequestItems", {}).values():
+        if isinstance(of_table, dict):
+            items += of_table["Keys"]
+        else:
+            items += [write["PutRequest"]["Item"] for write in of_table if "PutRequest" in write]
+    ids = [item[key]["S"] for item in items if item for key in ("id", "image") if key in item]
     return context_without_items(body) | ({"dynamodb:LeadingKeys": ids} if ids else {})
 
 

@@ -29,7 +29,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 #: Everything that the simulated AWS implements. Of DynamoDB, whose tables are winterbaume's, what ecr-warden calls.
 OPERATIONS = {
     "cloudwatch": {"PutMetricData"},
-    "dynamodb": {"BatchGetItem", "BatchWriteItem", "GetItem", "PutItem", "UpdateItem"},
+    "dynamodb": {"BatchGetItem", "BatchWriteItem", "GetItem", "PutItem", "Query", "UpdateItem"},
     "ecr": {
         "BatchDeleteImage",
         "BatchGetImage",

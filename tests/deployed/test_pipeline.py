@@ -73,6 +73,7 @@ def test_what_a_person_needs_next_is_in_the_outputs(stack: Account) -> None:
         "AlertsArn",
         "AnnouncementsName",
         "DashboardUrl",
+        "HistoryName",
         "LedgerName",
         "LogsCommand",
         "OperationsArn",
@@ -85,7 +86,7 @@ def test_what_a_person_needs_next_is_in_the_outputs(stack: Account) -> None:
 def test_alarms_and_dashboard_are_there(stack: Account) -> None:
     alarms = stack.metrics.describe_alarms(AlarmNamePrefix=f"{STACK}-")["MetricAlarms"]
     topic = stack.outputs()["OperationsArn"]
-    assert len(alarms) == 30
+    assert len(alarms) == 35
     assert all(alarm["AlarmActions"] == [topic] for alarm in alarms)
     assert json.loads(stack.metrics.get_dashboard(DashboardName=STACK)["DashboardBody"])["widgets"]
 
@@ -134,7 +135,7 @@ def test_a_redelivered_message_is_said_once(
     assessed = stack.sum_of("ImagesAssessed")
     # An assessment may be announced twice, by two invocations that found it unannounced; its id is the same.
     assert assessed == len({json.loads(body)["detail"]["id"] for body in heard})
-    for function in ["publish-metrics", "raise-alerts", "enforce-quarantine"]:
+    for function in ["publish-metrics", "raise-alerts", "enforce-quarantine", "record-history"]:
         for body in heard:
             stack.sqs.send_message(QueueUrl=stack.queue(function), MessageBody=body)
     found = [message["Body"] for message in stack.take(evidence)]
@@ -145,6 +146,9 @@ def test_a_redelivered_message_is_said_once(
     assert stack.take(alerts) == []
     assert stack.take(announcements) == []
     assert stack.sum_of("ImagesAssessed") == assessed
+    history = stack.tables.scan(TableName=stack.outputs()["HistoryName"])["Items"]
+    versions = [f"{one['image']['S']}#{one['at']['S'].rpartition('#assessed-')[2]}" for one in history]
+    assert sorted(versions) == sorted({json.loads(body)["detail"]["id"] for body in heard})
     assert stack.sum_of("ImagesQuarantined") == 1
     assert sorted(stack.tags("shop/checkout", CHECKOUT)) == QUARANTINED
 
@@ -196,6 +200,20 @@ def test_a_reactor_writes_its_own_notes_and_nothing_else(stack: Account) -> None
     for others in ["image#test", "done#publish-metrics#test"]:
         with pytest.raises(tables.exceptions.ClientError, match="AccessDenied"):
             tables.put_item(TableName=table, Item={"id": {"S": others}})
+
+
+def test_the_history_takes_entries_of_this_registry_only_and_the_ledger_none(stack: Account) -> None:
+    tables = stack.tables_as("record-history")
+
+    def write(table: str, item: dict) -> None:
+        tables.batch_write_item(RequestItems={stack.outputs()[table]: [{"PutRequest": {"Item": item}}]})
+
+    ours, others = (f"{account}/{REGION}/test@sha256:0" for account in (ACCOUNT, "111122223333"))
+    entry = {"at": {"S": "2026-01-01T00:00:00.000000000Z#test"}}
+    write("HistoryName", {"image": {"S": ours}} | entry)
+    for table, item in [("HistoryName", {"image": {"S": others}} | entry), ("LedgerName", {"id": {"S": "image#test"}})]:
+        with pytest.raises(tables.exceptions.ClientError, match="AccessDenied"):
+            write(table, item)
 
 
 def test_a_restored_ledger_takes_the_place_of_the_ledger(stack: Account, tmp_path: pathlib.Path) -> None:
@@ -259,7 +277,7 @@ def assert_that_it_remembers(stack: Account, known: dict[str, str], repository: 
     eventually("the push is recorded", lambda: any(repository in id for id in ids(stack, RESTORED)), 90)
 
 
-def test_a_deletion_leaves_the_ledger_and_nothing_else(stack: Account) -> None:
+def test_a_deletion_leaves_the_ledger_and_the_history_and_nothing_else(stack: Account) -> None:
     # EventBridge deletes no bus that somebody else has rules on.
     bus = stack.outputs()["AnnouncementsName"]
     for rule in stack.events.list_rules(EventBusName=bus)["Rules"]:
@@ -279,7 +297,7 @@ def test_a_deletion_leaves_the_ledger_and_nothing_else(stack: Account) -> None:
     }
     assert left == {kind: [] for kind in left}
     tables = stack.tables.list_tables()["TableNames"]
-    assert RESTORED in tables and len(named(tables)) == 1
+    assert RESTORED in tables and len(named(tables)) == 2
 
 
 def test_the_template_without_sam_makes_the_same_pipeline(account: Account, tmp_path: pathlib.Path) -> None:

@@ -36,15 +36,8 @@ impl AssessImage {
             Ok(covered) => changed |= covered,
             Err(problem) => draft.unfinished.ask_again(problem),
         }
+        changed |= self.ask_exploitation(draft).await;
         let now = self.clock.now();
-        let questions = question::open_questions(draft.ledger, &self.policy, now);
-        if !questions.is_empty() {
-            let answers = self.inspector.exploitation(&questions, now).await;
-            changed |= draft.learn(Evidence::Exploitation(answers.known));
-            if let Some(error) = answers.error {
-                draft.unfinished.ask_again(error.into());
-            }
-        }
         if question::usage_is_due(draft.ledger, &self.policy, now) {
             match self.inspector.coverage(&draft.ledger.image).await {
                 Ok(answer) => changed |= draft.learn(Evidence::Coverage { at: now, answer }),

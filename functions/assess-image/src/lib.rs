@@ -4,13 +4,14 @@ mod adoption;
 mod draft;
 mod enrich;
 mod error;
+mod exploitation;
 mod gather;
 mod question;
 mod root;
 mod scan;
 mod update;
 
-use aws::dynamodb::Ledgers;
+use aws::dynamodb::{Ledgers, Vulnerabilities};
 use aws::ecr::Registry;
 use aws::eventbridge::Announcements;
 use aws::inspector::Inspector;
@@ -34,6 +35,7 @@ pub use error::AssessError;
 pub struct AssessImage {
     pub(crate) ledgers: Ledgers,
     pub(crate) outbox: Outbox,
+    pub(crate) vulnerabilities: Vulnerabilities,
     pub(crate) inspector: Inspector,
     pub(crate) registry: Registry,
     pub(crate) announcements: Announcements,
@@ -44,8 +46,8 @@ pub struct AssessImage {
 }
 
 impl AssessImage {
-    /// Reads `TABLE_NAME`, `EVENT_BUS_NAME`, `POLICY_FILE`, `QUEUE_URL`, `ROOTS_QUEUE_URL`, `PARTITION` (optional: where ARNs are, such as `aws-cn`) and
-    /// what [`Scope::new`] reads.
+    /// Reads `TABLE_NAME`, `GONE_RETENTION_DAYS` (default 400), `EVENT_BUS_NAME`, `POLICY_FILE`, `QUEUE_URL`,
+    /// `ROOTS_QUEUE_URL`, `PARTITION` (optional: where ARNs are, such as `aws-cn`) and what [`Scope::new`] reads.
     pub fn new(
         config: &SdkConfig,
         environment: &Environment,
@@ -55,13 +57,16 @@ impl AssessImage {
         let refuse = |reason: String| EnvironmentError { name: "POLICY_FILE", reason };
         let text = std::fs::read_to_string(&file).map_err(|error| refuse(format!("{file}: {error}")))?;
         let policy = Policy::read_deployed(&text, &file).map_err(|error| refuse(error.to_string()))?;
-        let ledgers =
-            Ledgers::new(aws_sdk_dynamodb::Client::new(config), environment.required("TABLE_NAME")?);
+        let table = environment.required("TABLE_NAME")?;
+        let tables = aws_sdk_dynamodb::Client::new(config);
+        let ledgers = Ledgers::new(tables.clone(), table.clone())
+            .expiring_after(environment.parsed("GONE_RETENTION_DAYS")?);
         let sqs = aws_sdk_sqs::Client::new(config);
         let roots = Queue::new(sqs.clone(), environment.required("ROOTS_QUEUE_URL")?);
         Ok(Self {
             outbox: Outbox::new(ledgers.clone(), roots),
             ledgers,
+            vulnerabilities: Vulnerabilities::new(tables, table),
             inspector: Inspector::new(
                 aws_sdk_inspector2::Client::new(config),
                 environment.optional("PARTITION"),

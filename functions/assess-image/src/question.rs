@@ -9,19 +9,21 @@ use domain::policy::Policy;
 use domain::verdict::Verdict;
 use jiff::{Timestamp, ToSpan};
 
-/// After how many hours a "no" is asked again. CISA adds to its catalogue about once a working day; a "yes"
-/// is for ever. Inspector collects once a day what is in use.
-const NO_HOLDS_HOURS: i64 = 24;
+/// After how many hours Inspector is asked again how an image is used. It collects that once a day.
+const USAGE_HOLDS_HOURS: i64 = 24;
+
+/// Vulnerabilities, each with the ARN of a finding.
+pub(crate) type Questions = Vec<(String, String)>;
 
 /// The vulnerabilities of which it matters and is not known whether they are exploited, each with the ARN of
 /// one finding to ask with.
-pub(crate) fn open_questions(ledger: &Ledger, policy: &Policy, now: Timestamp) -> Vec<(String, String)> {
+pub(crate) fn open_questions(ledger: &Ledger, policy: &Policy, now: Timestamp) -> Questions {
     let mut questions: BTreeMap<&str, &str> = BTreeMap::new();
     for entry in ledger.facts.findings.values() {
         let finding = &entry.finding;
         if finding.source == Source::Inspector
             && !questions.contains_key(finding.vulnerability.as_str())
-            && is_open(ledger.facts.exploitation.get(&finding.vulnerability), now)
+            && ledger.facts.exploitation.get(&finding.vulnerability).is_none_or(|answer| !answer.holds(now))
             && ledger.facts.standing(entry).is_open()
             && policy.exploitation_matters(&ledger.image, finding, now)
         {
@@ -35,7 +37,7 @@ pub(crate) fn open_questions(ledger: &Ledger, policy: &Policy, now: Timestamp) -
 /// that hits, and the last answer about its coverage, which says that too, is more than a day old.
 pub(crate) fn usage_is_due(ledger: &Ledger, policy: &Policy, now: Timestamp) -> bool {
     let asked =
-        ledger.facts.coverage.newest().and_then(|(at, _)| at.checked_add(NO_HOLDS_HOURS.hours()).ok());
+        ledger.facts.coverage.newest().and_then(|(at, _)| at.checked_add(USAGE_HOLDS_HOURS.hours()).ok());
     let index = ledger.facts.is_multi_platform();
     !index
         && asked.is_none_or(|until| until <= now)
@@ -43,11 +45,21 @@ pub(crate) fn usage_is_due(ledger: &Ledger, policy: &Policy, now: Timestamp) -> 
         && may_quarantine(ledger, policy, now)
 }
 
-fn is_open(answer: Option<&Exploitation>, now: Timestamp) -> bool {
-    answer.is_none_or(|answer| {
-        answer.known.is_none()
-            && answer.asked_at.checked_add(NO_HOLDS_HOURS.hours()).is_ok_and(|end| end <= now)
-    })
+/// Divides questions into those that the answers of other images answer, and those that are left. An answer counts if it
+/// still holds and is newer than what the ledger has.
+pub(crate) fn answered(
+    ledger: &Ledger,
+    questions: Questions,
+    answers: BTreeMap<String, Exploitation>,
+    now: Timestamp,
+) -> (BTreeMap<String, Exploitation>, Questions) {
+    let mut counting = answers;
+    counting.retain(|vulnerability, answer| {
+        answer.holds(now) && ledger.facts.exploitation.get(vulnerability).is_none_or(|known| known < answer)
+    });
+    let left =
+        questions.into_iter().filter(|(vulnerability, _)| !counting.contains_key(vulnerability)).collect();
+    (counting, left)
 }
 
 #[cfg(test)]

@@ -78,7 +78,7 @@ impl AssessImage {
                 .map_err(AssessError::from)?;
         }
         if learnt {
-            stored.due = stored.ledger.facts.parents().cloned().collect();
+            stored.due_images = stored.ledger.facts.parents().cloned().collect();
         }
         Ok(if learnt || announces { Change::Store } else { Change::Nothing })
     }

@@ -57,10 +57,12 @@ impl Retryable for PushError {
 }
 
 impl RecordPush {
-    /// Reads `TABLE_NAME`, `QUEUE_URL`, `ROOTS_QUEUE_URL` and what [`Scope::new`] reads.
+    /// Reads `TABLE_NAME`, `GONE_RETENTION_DAYS` (default 400), `QUEUE_URL`, `ROOTS_QUEUE_URL` and what [`Scope::new`]
+    /// reads.
     pub fn new(config: &SdkConfig, environment: &Environment) -> Result<Self, EnvironmentError> {
         let ledgers =
-            Ledgers::new(aws_sdk_dynamodb::Client::new(config), environment.required("TABLE_NAME")?);
+            Ledgers::new(aws_sdk_dynamodb::Client::new(config), environment.required("TABLE_NAME")?)
+                .expiring_after(environment.parsed("GONE_RETENTION_DAYS")?);
         let sqs = aws_sdk_sqs::Client::new(config);
         let roots = Queue::new(sqs.clone(), environment.required("ROOTS_QUEUE_URL")?);
         Ok(Self {
@@ -152,7 +154,7 @@ impl RecordPush {
                 }
                 let before = stored.ledger.facts.clone();
                 let changed = change(&mut stored.ledger).await?;
-                stored.due.extend(due(&stored.ledger, &before));
+                stored.due_images.extend(due(&stored.ledger, &before));
                 Ok::<_, PushError>(if changed { Change::Store } else { Change::Nothing })
             })
             .await?;

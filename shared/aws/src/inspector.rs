@@ -1,7 +1,7 @@
 //! Amazon Inspector's API.
 //! <https://docs.aws.amazon.com/inspector/v2/APIReference/Welcome.html>
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_inspector2::Client;
 use aws_sdk_inspector2::types::{
@@ -39,7 +39,11 @@ impl FindingsError {
 /// What Inspector knows about exploitation, as far as it could be had.
 #[derive(Debug, Default)]
 pub struct ExploitationAnswers {
+    /// By vulnerability.
     pub known: BTreeMap<String, Exploitation>,
+    /// The vulnerabilities among them of whose findings Inspector had no details. Another finding of the same
+    /// vulnerability may have some.
+    pub without_details: BTreeSet<String>,
     /// Why the rest could not be had.
     pub error: Option<AwsError>,
 }
@@ -106,7 +110,10 @@ impl Inspector {
             .buffer_unordered(CALLS_AT_ONCE);
         while let Some(answer) = calls.next().await {
             match answer {
-                Ok(known) => answers.known.extend(known),
+                Ok((known, without_details)) => {
+                    answers.known.extend(known);
+                    answers.without_details.extend(without_details);
+                }
                 Err(error) => answers.error = Some(error),
             }
         }
@@ -117,7 +124,7 @@ impl Inspector {
         &self,
         findings: &[(String, String)],
         asked_at: Timestamp,
-    ) -> Result<BTreeMap<String, Exploitation>, AwsError> {
+    ) -> Result<(BTreeMap<String, Exploitation>, BTreeSet<String>), AwsError> {
         const ACTION: &str = "inspector2:BatchGetFindingDetails";
         let vulnerability_of: BTreeMap<&str, &str> =
             findings.iter().map(|(vulnerability, arn)| (arn.as_str(), vulnerability.as_str())).collect();
@@ -142,14 +149,14 @@ impl Inspector {
                 due: cisa.date_due().and_then(timestamp),
             })
         };
+        let vulnerability = |arn: Option<&str>| Some((*vulnerability_of.get(arn?)?).to_owned());
         let missing = answer.errors().iter().map(|error| (Some(error.finding_arn()), None));
         let details = answer.finding_details().iter().map(|detail| (detail.finding_arn(), known(detail)));
-        Ok(missing
+        let answers = missing
+            .clone()
             .chain(details)
-            .filter_map(|(arn, known)| {
-                Some(((*vulnerability_of.get(arn?)?).to_owned(), Exploitation { asked_at, known }))
-            })
-            .collect())
+            .filter_map(|(arn, known)| Some((vulnerability(arn)?, Exploitation { asked_at, known })));
+        Ok((answers.collect(), missing.filter_map(|(arn, _)| vulnerability(arn)).collect()))
     }
 
     /// Whether Inspector scans an image, and how it is used. Of several entries about it the one that says yes counts.

@@ -1,6 +1,7 @@
 //! An image: account, region, repository, digest. Tags move, the digest does not.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -11,6 +12,9 @@ pub enum ImageError {
     /// Not `sha256:` followed by letters and digits.
     #[error("{0:?} is not a digest (sha256:…)")]
     Digest(String),
+    /// Not `<account>/<region>/<repository>@<digest>`.
+    #[error("{0:?} is not an image (<account>/<region>/<repository>@<digest>)")]
+    Id(String),
     /// Not the ARN of an ECR repository.
     #[error("{0:?} is not the ARN of an ECR repository")]
     RepositoryArn(String),
@@ -117,6 +121,22 @@ impl fmt::Display for ImageId {
     }
 }
 
+impl FromStr for ImageId {
+    type Err = ImageError;
+
+    /// Reads what [`Display`](fmt::Display) writes.
+    fn from_str(text: &str) -> Result<Self, ImageError> {
+        let wrong = || ImageError::Id(text.chars().take(600).collect());
+        let (name, digest) = text.rsplit_once('@').ok_or_else(wrong)?;
+        let mut parts = name.splitn(3, '/').map(str::to_owned);
+        let (Some(account), Some(region), Some(repository)) = (parts.next(), parts.next(), parts.next())
+        else {
+            return Err(wrong());
+        };
+        Ok(Self { account, region, repository, digest: digest.to_owned().try_into()? })
+    }
+}
+
 /// The registry and the repository that an event's `repository-name` means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RepositoryRef {
@@ -180,6 +200,15 @@ mod tests {
             repository: "prod/api".into(),
             digest: Digest::try_from(format!("sha256:{}", "0123456789abcdef".repeat(4))).unwrap(),
         }
+    }
+
+    #[test]
+    fn id_is_read_back_as_the_image() {
+        assert_eq!(image().to_string().parse(), Ok(image()));
+        for text in ["", "a/b/c", "a/b@sha256:ab", "a@sha256:ab"] {
+            assert!(matches!(text.parse::<ImageId>(), Err(ImageError::Id(_))), "{text}");
+        }
+        assert!(matches!("a/b/c@md5:ab".parse::<ImageId>(), Err(ImageError::Digest(_))));
     }
 
     #[test]

@@ -24,10 +24,10 @@ impl Outbox {
 
     /// Sends what a stored ledger makes due, if anything. Returns whether the ledger is still the one that is stored.
     pub async fn empty(&self, stored: &mut StoredLedger) -> Result<bool, LedgerError> {
-        if stored.due.is_empty() {
+        if stored.due_images.is_empty() {
             return Ok(true);
         }
-        self.send(&stored.ledger.image, &stored.due).await?;
+        self.send(&stored.ledger.image, &stored.due_images).await?;
         self.ledgers.mark_told(stored).await
     }
 

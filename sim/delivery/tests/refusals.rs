@@ -18,7 +18,9 @@ fn the_small_template_is_understood() {
         "eu-central-1/arn:aws:dynamodb:eu-central-1:123456789012:table/small-Stock"
     );
     assert_eq!(function.environment["IS_TEST"], "yes");
-    assert_eq!(stack.tables()[0].key, "id");
+    let table = &stack.tables()[0];
+    assert_eq!(table.definition["KeySchema"][0]["AttributeName"], "id");
+    assert_eq!(table.definition["GlobalSecondaryIndexes"][0]["Projection"]["NonKeyAttributes"][0], "price");
     let stack = load(TEMPLATE).unwrap();
     assert!(!stack.functions().next().unwrap().environment.contains_key("IS_TEST"));
 }
@@ -80,7 +82,23 @@ fn every_refusal_names_the_resource_and_the_reason() {
         ),
         ("PLACE: !Sub '${AWS::Region}", "PLACE: !Sub '${AWS::Region", "resource `Sale`", "AWS::Region"),
         ("!If [IsTest,", "!If [IsMissing,", "resource `Sale`", "IsMissing"),
-        ("KeyType: HASH", "KeyType: RANGE", "resource `Stock`", "hash key"),
+        (
+            "KeySchema: [{ AttributeName: id, KeyType: HASH }]",
+            "KeySchema: [{ AttributeName: id, KeyType: RANGE }]",
+            "resource `Stock`",
+            "hash key",
+        ),
+        ("AttributeName: shelf, KeyType: HASH", "AttributeName: shelf", "resource `Stock`", "hash key"),
+        (
+            "AttributeName: shelf, KeyType",
+            "AttributeName: floor, KeyType",
+            "resource `Stock`",
+            "AttributeDefinitions",
+        ),
+        ("shelf, AttributeType: S", "shelf, AttributeType: N", "resource `Stock`", "'N'"),
+        ("ProjectionType: INCLUDE, ", "ProjectionType: ALL, ", "resource `Stock`", "INCLUDE"),
+        (", NonKeyAttributes: [price]", "", "resource `Stock`", "INCLUDE"),
+        ("GlobalSecondaryIndexes:", "LocalSecondaryIndexes:", "resource `Stock`", "LocalSecondaryIndexes"),
         ("Dead: { Type: AWS::SQS::Queue }", "Dead: { Kind: Queue }", "resource `Dead`", "`Type`"),
         (
             "Dead: { Type: AWS::SQS::Queue }",

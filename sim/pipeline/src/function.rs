@@ -10,6 +10,7 @@ use lambda::deadline::Deadline;
 use lambda::environment::{Environment, EnvironmentError};
 use publish_metrics::PublishMetrics;
 use raise_alerts::RaiseAlerts;
+use record_history::RecordHistory;
 use record_push::RecordPush;
 
 /// Makes an enum of the functions, each with its name and with what starts it.
@@ -17,7 +18,7 @@ macro_rules! functions {
     (($config:ident, $environment:ident, $clock:ident) $($name:literal => $function:ident: $start:expr,)+) => {
         /// A function that has started.
         pub(crate) enum Function {
-            $($function($function),)+
+            $($function(Box<$function>),)+
         }
 
         impl Function {
@@ -29,7 +30,7 @@ macro_rules! functions {
                 $clock: Clock,
             ) -> Option<Result<Self, EnvironmentError>> {
                 match name {
-                    $($name => Some($start.map(Self::$function)),)+
+                    $($name => Some($start.map(|function| Self::$function(Box::new(function)))),)+
                     _ => None,
                 }
             }
@@ -50,5 +51,6 @@ functions! {
     "enforce-quarantine" => EnforceQuarantine: EnforceQuarantine::new(config, environment),
     "publish-metrics" => PublishMetrics: PublishMetrics::new(config, environment, clock),
     "raise-alerts" => RaiseAlerts: RaiseAlerts::new(config, environment, clock),
+    "record-history" => RecordHistory: RecordHistory::new(config, environment),
     "record-push" => RecordPush: RecordPush::new(config, environment),
 }

@@ -104,7 +104,7 @@ impl Outcome {
 
 async fn images(pipeline: &Pipeline) -> Result<Vec<ImageOutcome>, LedgerError> {
     let client = aws_sdk_dynamodb::Client::new(pipeline.sdk_config());
-    let ledgers = Ledgers::new(client, pipeline.table());
+    let ledgers = Ledgers::new(client, pipeline.ledger_table());
     let mut images = Vec::new();
     for (id, tags) in pipeline.tags() {
         let ledger = ledgers.load(&id).await?.ledger;

@@ -348,8 +348,19 @@ impl Pipeline {
     }
 
     /// The name of the table of ledgers.
-    pub(crate) fn table(&self) -> String {
-        self.stack.tables().first().map(|table| table.name.clone()).unwrap_or_default()
+    pub fn ledger_table(&self) -> String {
+        self.table("Ledger")
+    }
+
+    /// The name of the table of what happened.
+    pub fn history_table(&self) -> String {
+        self.table("History")
+    }
+
+    /// The physical name of a table of the template.
+    fn table(&self, logical_id: &str) -> String {
+        let tables = self.stack.tables().iter();
+        tables.filter(|table| table.logical_id == logical_id).map(|table| table.name.clone()).collect()
     }
 
     /// How often each operation was called by the functions, by IAM action. The runner's own look at the ledgers
@@ -387,7 +398,7 @@ impl Pipeline {
 /// Creates what the stack has besides functions and queues.
 pub(crate) async fn furnish(aws: &SimulatedAws, stack: &Stack) {
     for table in stack.tables() {
-        aws.dynamodb().create_table(&table.name, &table.key).await;
+        aws.dynamodb().create_table_as(&table.name, &table.definition).await;
     }
     for url in stack.queue_urls() {
         aws.sqs().create_queue(url);

@@ -1,12 +1,16 @@
 //! What the end-to-end tests share: the story's events, a policy, and the real template.
-#![allow(clippy::unwrap_used, clippy::missing_panics_doc)] // What is not there fails the test.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc)] // What is not there fails the test.
 
 pub mod buildx;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use aws::dynamodb::{History, Ledgers};
+use domain::history::{Announcement, Happening};
 use domain::image::ImageId;
+use domain::row::StatusRow;
+use domain::verdict::Verdict;
 use jiff::Timestamp;
 use sim_pipeline::{Delivery, Outcome, Pipeline, Setting, know_exploited, read_text, story};
 
@@ -112,4 +116,54 @@ pub fn findings(count: usize) -> Vec<serde_json::Value> {
             event
         })
         .collect()
+}
+
+pub async fn tables(pipeline: &Pipeline) -> aws_sdk_dynamodb::Client {
+    aws_sdk_dynamodb::Client::new(&pipeline.aws.sdk_config().await)
+}
+
+pub async fn ledgers(pipeline: &Pipeline) -> Ledgers {
+    Ledgers::new(tables(pipeline).await, pipeline.ledger_table())
+}
+
+pub async fn history(pipeline: &Pipeline) -> History {
+    History::new(tables(pipeline).await, pipeline.history_table())
+}
+
+/// The index of all images.
+pub async fn rows(pipeline: &Pipeline) -> BTreeMap<ImageId, StatusRow> {
+    let rows = ledgers(pipeline).await.rows().await.unwrap();
+    rows.into_iter().map(|listed| (listed.image, listed.row)).collect()
+}
+
+/// What was announced of an image, by the history, in the order of time.
+pub async fn announced(pipeline: &Pipeline, image: &ImageId) -> Vec<Announcement> {
+    let entries = history(pipeline).await.of(image, Timestamp::MIN..Timestamp::MAX).await.unwrap();
+    let announcements = entries.into_iter().map(|entry| match entry.what {
+        Happening::Assessed(announcement) => *announcement,
+        other => panic!("not an announcement: {other:?}"),
+    });
+    announcements.collect()
+}
+
+/// Checks the index and the history against the end of a run: every image that was announced is in both as it was
+/// announced last, and no announcement is missing in between.
+pub async fn assert_remembered(pipeline: &Pipeline, outcome: &Outcome, when: &str) {
+    let rows = rows(pipeline).await;
+    assert_eq!(rows.len(), outcome.images.len(), "{when}: images in the index");
+    for (image, row) in rows {
+        let is_it = |one: &&sim_pipeline::ImageOutcome| {
+            (&one.repository, one.digest.as_str()) == (&image.repository, image.digest.as_str())
+        };
+        let at_the_end = outcome.images.iter().find(is_it).unwrap();
+        assert_eq!(row.verdict, at_the_end.verdict, "{when}: {image} in the index");
+        assert_eq!(row.open, at_the_end.findings, "{when}: {image} in the index");
+        assert_eq!(row.waived, at_the_end.waived as u64, "{when}: {image} in the index");
+        let mut verdict = Verdict::Pending;
+        for announcement in announced(pipeline, &image).await {
+            assert_eq!(announcement.previous, verdict, "{when}: an entry before this of {image} is missing");
+            verdict = announcement.verdict;
+        }
+        assert_eq!(verdict, row.verdict, "{when}: the last entry of {image}");
+    }
 }

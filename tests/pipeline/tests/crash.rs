@@ -3,13 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use pipeline_tests::{ACTS, act, pipeline, sums};
+use pipeline_tests::{ACTS, act, announced, assert_remembered, pipeline, sums};
 use serde_json::Value;
 use sim_aws::{Fault, Nth};
 use sim_pipeline::{Outcome, Pipeline};
 
 /// Plays the whole story, with the process killed after so many calls.
 async fn killed_after(call: Option<u64>) -> (Outcome, Vec<Told>, bool) {
+    let when = format!("crash after call {call:?}");
     let mut pipeline = pipeline().await;
     if let Some(call) = call {
         pipeline.aws.faults().inject("*", Fault::Crash, Nth::Call(call));
@@ -19,7 +20,20 @@ async fn killed_after(call: Option<u64>) -> (Outcome, Vec<Told>, bool) {
     }
     let crashed = pipeline.has_crashed();
     pipeline.aws.faults().clear();
-    (Outcome::of(&pipeline).await.unwrap(), told(&pipeline), crashed)
+    let (outcome, told) = (Outcome::of(&pipeline).await.unwrap(), told(&pipeline));
+    assert_remembered(&pipeline, &outcome, &when).await;
+    assert_in_the_history(&pipeline, &told, &when).await;
+    (outcome, told, crashed)
+}
+
+/// Whatever people were told is in the history.
+async fn assert_in_the_history(pipeline: &Pipeline, told: &[Told], when: &str) {
+    for id in told.iter().flat_map(|told| &told.assessments) {
+        let (image, version) = id.rsplit_once('#').unwrap();
+        let announced = announced(pipeline, &image.parse().unwrap()).await;
+        let versions: Vec<String> = announced.iter().map(|one| one.version.to_string()).collect();
+        assert!(versions.iter().any(|one| one == version), "{when}: {id} is not among {versions:?}");
+    }
 }
 
 /// What an alert tells, in its form for programs.
@@ -130,15 +144,14 @@ async fn passing_faults_of_any_service_change_nothing_in_the_end() {
                     pipeline.play(act(name), |_| ()).await.unwrap();
                 }
                 let outcome = Outcome::of(&pipeline).await.unwrap();
-                assert_eq!(outcome.images, whole.images, "{fault:?} of {action} {times} times");
-                assert_same_end(&outcome, &whole, &format!("{fault:?} of {action} {times} times"));
+                let when = format!("{fault:?} of {action} {times} times");
+                assert_eq!(outcome.images, whole.images, "{when}");
+                assert_remembered(&pipeline, &outcome, &when).await;
+                assert_in_the_history(&pipeline, &told(&pipeline), &when).await;
+                assert_same_end(&outcome, &whole, &when);
                 // What is optional to know holds no verdict back, so people may hear first of the rest.
                 if action != "inspector2:BatchGetFindingDetails" {
-                    assert_eq!(
-                        facts(&told(&pipeline)),
-                        facts(&whole_told),
-                        "{fault:?} of {action} {times} times"
-                    );
+                    assert_eq!(facts(&told(&pipeline)), facts(&whole_told), "{when}");
                 }
             }
         }

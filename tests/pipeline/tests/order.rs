@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use pipeline_tests::{act, pipeline, play, setting, shuffled, sums};
+use pipeline_tests::{act, assert_remembered, pipeline, play, setting, shuffled, sums};
 use sim_pipeline::{Outcome, read_text};
 
 #[tokio::test]
@@ -13,7 +13,9 @@ async fn any_order_and_repetition_of_a_first_scan_ends_the_same() {
     let whole = play(&mut pipeline().await, scan()).await;
     assert_eq!(whole.images.len(), 3);
     for seed in 1..=20 {
-        let outcome = play(&mut pipeline().await, shuffled([scan(), scan()].concat(), seed)).await;
+        let mut pipeline = pipeline().await;
+        let outcome = play(&mut pipeline, shuffled([scan(), scan()].concat(), seed)).await;
+        assert_remembered(&pipeline, &outcome, &format!("seed {seed}")).await;
         assert_eq!(outcome.images, whole.images, "seed {seed}");
         assert_eq!(outcome.alerts, whole.alerts, "seed {seed}");
         assert_eq!(sums(&outcome), sums(&whole), "seed {seed}");
@@ -25,7 +27,9 @@ async fn any_order_of_a_whole_history_ends_the_same() {
     let history = || pipeline_tests::ACTS.map(act).concat();
     let whole = play(&mut pipeline().await, history()).await;
     for seed in 1..=20 {
-        let outcome = play(&mut pipeline().await, shuffled(history(), seed)).await;
+        let mut pipeline = pipeline().await;
+        let outcome = play(&mut pipeline, shuffled(history(), seed)).await;
+        assert_remembered(&pipeline, &outcome, &format!("seed {seed}")).await;
         assert_eq!(outcome.images, whole.images, "seed {seed}");
     }
 }

@@ -197,17 +197,18 @@ fn people_are_told_who_changes_a_rule_or_switches_a_function_off() {
 }
 
 #[test]
-fn an_assessment_reaches_all_three_reactors_and_only_on_our_bus() {
+fn an_assessment_reaches_all_reactors_and_only_on_our_bus() {
     let mut stack = stack();
     let assessed = event("ecr-warden", "Image Assessed", &json!({}));
     assert_eq!(stack.buses(), ["ecr-warden"]);
     let bus = stack.buses()[0].clone();
     let routed = stack.route(&bus, &assessed, 0);
     assert_eq!(routed.rules, ["ImageAssessed"]);
-    assert_eq!(routed.queues, ["PublishMetricsQueue", "RaiseAlertsQueue", "EnforceQuarantineQueue"]);
+    let queues = ["PublishMetricsQueue", "RaiseAlertsQueue", "EnforceQuarantineQueue", "RecordHistoryQueue"];
+    assert_eq!(routed.queues, queues);
     assert_eq!(stack.route("default", &assessed, 0).rules, Vec::<String>::new());
     let arn = "arn:aws:events:eu-central-1:123456789012:event-bus/ecr-warden";
-    assert_eq!(stack.route(arn, &assessed, 0).queues.len(), 3);
+    assert_eq!(stack.route(arn, &assessed, 0).queues.len(), 4);
 
     // The reactor without a batching window is first, then the others in turn.
     let mut order = Vec::new();
@@ -216,7 +217,7 @@ fn an_assessment_reaches_all_three_reactors_and_only_on_our_bus() {
         stack.finish(batch, Failed::None);
     }
     assert_eq!(order[0], ("enforce-quarantine".to_owned(), 2));
-    assert_eq!(order.len(), 3);
+    assert_eq!(order.len(), 4);
 }
 
 #[test]
@@ -235,8 +236,8 @@ fn mappings_that_have_work_take_turns() {
     }
     let turns = ["enforce-quarantine 10", "record-push 100"];
     assert_eq!(order[..5], [turns[0], turns[1], turns[0], turns[1], turns[0]]);
-    // Only then do the windows of the other two end.
-    assert_eq!(order[5..], ["publish-metrics 30", "raise-alerts 30"]);
+    // Only then do the windows of the others end.
+    assert_eq!(order[5..], ["publish-metrics 30", "raise-alerts 30", "record-history 30"]);
 }
 
 #[test]
@@ -248,6 +249,7 @@ fn functions_find_in_their_environment_what_they_need() {
             "assess-image",
             vec![
                 "EVENT_BUS_NAME",
+                "GONE_RETENTION_DAYS",
                 "PARTITION",
                 "POLICY_FILE",
                 "QUEUE_URL",
@@ -261,9 +263,11 @@ fn functions_find_in_their_environment_what_they_need() {
         ("enforce-quarantine", vec!["QUARANTINE_MODE", "QUEUE_URL", "TABLE_NAME"]),
         ("publish-metrics", vec!["METRIC_DIMENSIONS", "TABLE_NAME"]),
         ("raise-alerts", vec!["QUARANTINE_MODE", "TABLE_NAME", "TOPIC_ARN"]),
+        ("record-history", vec!["HISTORY_TABLE_NAME", "TABLE_NAME"]),
         (
             "record-push",
             vec![
+                "GONE_RETENTION_DAYS",
                 "QUEUE_URL",
                 "REGISTRY_ACCOUNT",
                 "REPOSITORIES_EXCLUDED",
@@ -274,10 +278,15 @@ fn functions_find_in_their_environment_what_they_need() {
         ),
     ];
     assert_eq!(functions.len(), wanted.len());
+    let table = |logical_id: &str| {
+        stack.tables().iter().find(|table| table.logical_id == logical_id).unwrap().name.clone()
+    };
+    assert_eq!(functions["record-history"].environment["HISTORY_TABLE_NAME"], table("History"));
+    assert_eq!(functions["record-push"].environment["GONE_RETENTION_DAYS"], "400");
     for (name, variables) in wanted {
         let environment = &functions[name].environment;
         assert_eq!(environment.keys().collect::<Vec<_>>(), variables, "{name}");
-        assert_eq!(environment["TABLE_NAME"], stack.tables()[0].name);
+        assert_eq!(environment["TABLE_NAME"], table("Ledger"));
         // What a function defers comes back to it and to nobody else.
         if let Some(url) = environment.get("QUEUE_URL") {
             assert!(url.ends_with(&format!("/ecr-warden-{name}")), "{name} has the queue {url}");

@@ -101,3 +101,37 @@ fn use_is_asked_for_once_a_day_and_only_where_quarantine_is_near() {
     ledger.announced.verdict = Verdict::Quarantine;
     assert!(!due(&ledger, "severity: [CRITICAL]", 10 + DAY), "it is under quarantine");
 }
+
+#[test]
+fn answer_of_another_image_counts_while_it_holds() {
+    let ledger = scanned(vec![critical("a"), critical("b"), critical("c")]);
+    let exploited = Some(KnownExploited { added: None, due: None });
+    let answers = BTreeMap::from([
+        ("CVE-a".to_owned(), Exploitation { asked_at: second(10), known: None }),
+        ("CVE-b".to_owned(), Exploitation { asked_at: second(10), known: exploited }),
+    ]);
+    let after = |now: i64| {
+        let questions = open_questions(&ledger, &policy(), second(now));
+        let (answers, left) = answered(&ledger, questions, answers.clone(), second(now));
+        let left: Vec<String> = left.into_iter().map(|(vulnerability, _)| vulnerability).collect();
+        (answers.into_keys().collect::<Vec<_>>(), left)
+    };
+    let names = |names: &[&str]| -> Vec<String> { names.iter().map(|&name| name.to_owned()).collect() };
+    assert_eq!(after(10 + DAY - 1), (names(&["CVE-a", "CVE-b"]), names(&["CVE-c"])));
+    assert_eq!(after(10 + DAY), (names(&["CVE-b"]), names(&["CVE-a", "CVE-c"])));
+}
+
+#[test]
+fn answer_of_another_image_that_is_older_than_the_ledgers_own_does_not_count() {
+    let mut ledger = scanned(vec![critical("a")]);
+    answer(&mut ledger, "CVE-a", 20, None);
+    let exploited = Some(KnownExploited { added: None, due: None });
+    for (asked_at, counts) in [(10, false), (30, true)] {
+        let questions = open_questions(&ledger, &policy(), second(20 + DAY));
+        assert_eq!(questions.len(), 1);
+        let shared = Exploitation { asked_at: second(asked_at), known: exploited };
+        let shared = BTreeMap::from([("CVE-a".to_owned(), shared)]);
+        let (answers, left) = answered(&ledger, questions, shared, second(20 + DAY));
+        assert_eq!((answers.len(), left.len()), if counts { (1, 0) } else { (0, 1) }, "asked at {asked_at}");
+    }
+}

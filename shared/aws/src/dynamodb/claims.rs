@@ -4,21 +4,22 @@
 //! A reactor that dies between its effect and that record leaves a claim. Once the claim has expired, the effect is
 //! repeated, because nothing can tell whether it took place. See docs/adr/0004.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
+use aws_sdk_dynamodb::types::AttributeValue;
 use futures::StreamExt;
 use jiff::Timestamp;
 
+use super::batch::Batches;
+use super::item::Item;
 use crate::AwsError;
 
-/// How many items one `BatchWriteItem` takes.
-const ITEMS_PER_CALL: usize = 25;
 /// How many items are claimed concurrently. Each takes a connection, and a function has 1,024 file descriptors.
 const CLAIMS_AT_ONCE: usize = 32;
 /// How many times unprocessed items are sent again before the batch goes back to its queue.
-const ATTEMPTS: usize = 8;
+const REPETITIONS: u32 = 8;
 /// How long a finished id is remembered: SQS keeps a message for at most 14 days.
 const REMEMBERED: Duration = Duration::from_hours(15 * 24);
 
@@ -106,38 +107,15 @@ impl Claims {
 
     /// Records that the work for these ids is done.
     pub async fn finish(&self, ids: &[String], now: Timestamp) -> Result<(), AwsError> {
-        const ACTION: &str = "dynamodb:BatchWriteItem";
-        for ids in ids.chunks(ITEMS_PER_CALL) {
-            let mut writes = ids.iter().map(|id| self.done(id, now)).collect::<Result<Vec<_>, _>>()?;
-            for attempt in 0.. {
-                let answer = self
-                    .client
-                    .batch_write_item()
-                    .request_items(&self.table, writes)
-                    .send()
-                    .await
-                    .map_err(|error| AwsError::of(ACTION, error))?;
-                writes = answer.unprocessed_items.unwrap_or_default().remove(&self.table).unwrap_or_default();
-                if writes.is_empty() {
-                    break;
-                }
-                if attempt == ATTEMPTS {
-                    return Err(AwsError::answer(ACTION, "items remained unprocessed", true));
-                }
-                // The SDK does not retry unprocessed items in a successful response, so this code does.
-                tokio::time::sleep(Duration::from_millis(50 << attempt)).await;
-            }
-        }
-        Ok(())
+        let done = ids.iter().map(|id| self.done(id, now)).collect();
+        Batches { client: &self.client, table: &self.table, repetitions: REPETITIONS }.put(done).await
     }
 
-    fn done(&self, id: &str, now: Timestamp) -> Result<WriteRequest, AwsError> {
-        let put = PutRequest::builder()
-            .item("id", AttributeValue::S(self.key(id)))
-            .item("expires", expires(now))
-            .build()
-            .map_err(|error| AwsError::answer("dynamodb:BatchWriteItem", error.to_string(), false))?;
-        Ok(WriteRequest::builder().put_request(put).build())
+    fn done(&self, id: &str, now: Timestamp) -> Item {
+        HashMap::from([
+            ("id".to_owned(), AttributeValue::S(self.key(id))),
+            ("expires".to_owned(), expires(now)),
+        ])
     }
 
     fn key(&self, id: &str) -> String {

@@ -1,16 +1,20 @@
 //! The item that stores a ledger. `facts` is JSON, readable in the console; `findings` is packed; `unpublished` and
-//! `unpublished_id` exist only while an assessment waits to be announced, `due_images` while images wait to be judged.
+//! `unpublished_id` exist only while an assessment waits to be announced, `due_images` while images wait to be told that
+//! they have to be judged; `shard`, `due` and `row`, which put it into the index of all images, only while the image is
+//! there; `expires` only while it is gone.
 
 use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::assessment::Assessment;
-use domain::image::{Digest, ImageId};
-use domain::ledger::{Announced, EncodingError, Facts, Ledger, decode, encode};
+use domain::image::{Digest, ImageError, ImageId};
+use domain::ledger::{Announced, EncodingError, Facts, Ledger, Retention, decode, encode};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::rows;
 use crate::AwsError;
 
 /// A ledger as it is stored.
@@ -21,8 +25,11 @@ pub struct StoredLedger {
     pub version: u64,
     /// The assessment that is stored but not marked as announced.
     pub unpublished: Option<Assessment>,
+    /// The earliest moment at which the clock alone could change what is said of the image; stored in whole seconds.
+    /// `None` is never.
+    pub due: Option<Timestamp>,
     /// The images of the same repository that have to be judged because of this version, and may not have been told.
-    pub due: BTreeSet<Digest>,
+    pub due_images: BTreeSet<Digest>,
 }
 
 /// Why a ledger cannot be loaded or stored.
@@ -35,6 +42,9 @@ pub enum LedgerError {
     /// An attribute of the item is missing or invalid.
     #[error("ledger of {image}: attribute {attribute}: {reason}")]
     Attribute { image: Box<ImageId>, attribute: &'static str, reason: String },
+    /// An item whose key names no image.
+    #[error("ledger with the key {key:?}: {source}")]
+    Key { key: String, source: ImageError },
     #[error("ledger of {image} is too large: {findings} findings in {bytes} bytes, DynamoDB takes 400 KB")]
     TooLarge { image: Box<ImageId>, findings: usize, bytes: usize },
     /// Other invocations kept storing newer versions.
@@ -48,7 +58,9 @@ impl LedgerError {
         match self {
             Self::Aws(error) => error.retryable,
             Self::Contention { .. } => true,
-            Self::Encoding { .. } | Self::Attribute { .. } | Self::TooLarge { .. } => false,
+            Self::Encoding { .. } | Self::Attribute { .. } | Self::Key { .. } | Self::TooLarge { .. } => {
+                false
+            }
         }
     }
 }
@@ -61,7 +73,7 @@ const LARGEST_ITEM: usize = 400 * 1024 - 4 * 1024;
 const LARGEST_UNPACKED: usize = 1 << 20;
 
 /// The attribute with the images that have to be judged.
-pub(super) const DUE: &str = "due_images";
+pub(super) const DUE_IMAGES: &str = "due_images";
 
 /// The attribute `facts`: everything but the findings, merged with what was announced.
 #[derive(Serialize, Deserialize)]
@@ -72,18 +84,21 @@ struct Written<A, F> {
     facts: F,
 }
 
+/// What the hash keys of ledgers begin with.
+pub(super) const IMAGE: &str = "image#";
+
 /// The hash key, `image#<account>/<region>/<repository>@<digest>`.
 pub(super) fn key(image: &ImageId) -> String {
-    format!("image#{image}")
+    format!("{IMAGE}{image}")
 }
 
 pub(super) fn number(number: u64) -> AttributeValue {
     AttributeValue::N(number.to_string())
 }
 
-/// The item for the next version.
-pub(super) fn write(stored: &StoredLedger) -> Result<Item, LedgerError> {
-    let StoredLedger { ledger, version, unpublished, due } = stored;
+/// The item for the next version, in which a ledger whose image is gone expires after the retention.
+pub(super) fn write(stored: &StoredLedger, retention: Retention) -> Result<Item, LedgerError> {
+    let StoredLedger { ledger, version, unpublished, due, due_images } = stored;
     let Ledger { image, facts, announced } = ledger;
     let encoding = |source| LedgerError::Encoding { image: Box::new(image.clone()), source };
     let json = |attribute, error: serde_json::Error| wrong(image, attribute, error.to_string());
@@ -99,6 +114,10 @@ pub(super) fn write(stored: &StoredLedger) -> Result<Item, LedgerError> {
         ("facts".to_owned(), AttributeValue::S(written)),
         ("findings".to_owned(), AttributeValue::B(Blob::new(findings))),
     ]);
+    bytes += rows::write(&mut item, ledger, *due)?;
+    if let Some(end) = retention.end(facts) {
+        item.insert("expires".to_owned(), AttributeValue::N(end.as_second().to_string()));
+    }
     if let Some(assessment) = unpublished {
         let json = serde_json::to_vec(assessment).map_err(|error| json("unpublished", error))?;
         let packed = zstd::bulk::compress(&json, 3).map_err(|error| encoding(error.into()))?;
@@ -106,10 +125,10 @@ pub(super) fn write(stored: &StoredLedger) -> Result<Item, LedgerError> {
         item.insert("unpublished".to_owned(), AttributeValue::B(Blob::new(packed)));
         item.insert("unpublished_id".to_owned(), AttributeValue::S(assessment.id.clone()));
     }
-    if !due.is_empty() {
-        let digests: Vec<String> = due.iter().map(Digest::to_string).collect();
+    if !due_images.is_empty() {
+        let digests: Vec<String> = due_images.iter().map(Digest::to_string).collect();
         bytes += digests.iter().map(String::len).sum::<usize>();
-        item.insert(DUE.to_owned(), AttributeValue::Ss(digests));
+        item.insert(DUE_IMAGES.to_owned(), AttributeValue::Ss(digests));
     }
     if bytes > LARGEST_ITEM {
         let image = Box::new(image.clone());
@@ -138,16 +157,16 @@ pub(super) fn read(image: &ImageId, item: &Item) -> Result<StoredLedger, LedgerE
     let mut ledger = Ledger { image: image.clone(), facts, announced };
     decode(findings.as_ref(), &mut ledger).map_err(encoding)?;
     let version = version.parse().map_err(|_| missing("version"))?;
-    let due = match item.get(DUE) {
-        Some(value) => value.as_ss().map_err(|_| missing(DUE))?.clone(),
+    let due_images = match item.get(DUE_IMAGES) {
+        Some(value) => value.as_ss().map_err(|_| missing(DUE_IMAGES))?.clone(),
         None => Vec::new(),
     };
-    let due = due.into_iter().map(Digest::try_from).collect::<Result<_, _>>();
-    let due = due.map_err(|error| wrong(image, DUE, error.to_string()))?;
-    Ok(StoredLedger { ledger, version, unpublished, due })
+    let due_images = due_images.into_iter().map(Digest::try_from).collect::<Result<_, _>>();
+    let due_images = due_images.map_err(|error| wrong(image, DUE_IMAGES, error.to_string()))?;
+    Ok(StoredLedger { ledger, version, unpublished, due: rows::read_due(item), due_images })
 }
 
-fn wrong(image: &ImageId, attribute: &'static str, reason: impl Into<String>) -> LedgerError {
+pub(super) fn wrong(image: &ImageId, attribute: &'static str, reason: impl Into<String>) -> LedgerError {
     LedgerError::Attribute { image: Box::new(image.clone()), attribute, reason: reason.into() }
 }
 
@@ -156,7 +175,9 @@ mod tests {
     use domain::assessment::{Assessed, assess};
     use domain::finding::Finding;
     use domain::ledger::Evidence;
+    use domain::row::{Shard, StatusRow};
     use domain::samples;
+    use domain::verdict::Verdict;
 
     use super::*;
 
@@ -171,7 +192,11 @@ mod tests {
             let id = format!("arn:aws:inspector2:eu-west-1:111122223333:finding/{:032x}", random(n));
             samples::report(Finding { vulnerability: "CVE-2031-1".to_owned(), ..samples::finding(&id, 1) })
         }));
-        StoredLedger { ledger, version: 0, unpublished: None, due: BTreeSet::new() }
+        StoredLedger { ledger, version: 0, unpublished: None, due: None, due_images: BTreeSet::new() }
+    }
+
+    fn written(stored: &StoredLedger) -> Result<Item, LedgerError> {
+        write(stored, Retention::default())
     }
 
     #[test]
@@ -183,8 +208,9 @@ mod tests {
             assess(&stored.ledger, 1, &samples::strict(), samples::second(9)).unwrap();
         stored.ledger.announced = announced;
         stored.unpublished = Some(assessment);
-        stored.due = [stored.ledger.image.digest.clone()].into();
-        let item = write(&stored).unwrap();
+        stored.due = Some(samples::second(77));
+        stored.due_images = [stored.ledger.image.digest.clone()].into();
+        let item = written(&stored).unwrap();
         assert_eq!(item["verdict"].as_s().unwrap(), "quarantine");
         let read = read(&stored.ledger.image, &item).unwrap();
         assert_eq!(read, StoredLedger { version: 1, ..stored });
@@ -195,7 +221,7 @@ mod tests {
         let facts = r#"{"verdict":"quarantine","quarantined":true,"tags":{"1.0":{"at":"2031-01-01T00:00:00Z",
             "present":true}},"pushed_at":"2031-01-01T00:00:00Z","scans":{"inspector":{"completed_at":
             "2031-01-01T00:01:00Z","failed_at":null}},"announced_scan":"2031-01-01T00:01:00Z"}"#;
-        let mut item = write(&stored(2)).unwrap();
+        let mut item = written(&stored(2)).unwrap();
         item.insert("facts".to_owned(), AttributeValue::S(facts.to_owned()));
         let ledger = read(&samples::image(), &item).unwrap().ledger;
         assert!(ledger.announced.quarantined && ledger.facts.is_scanned());
@@ -206,10 +232,52 @@ mod tests {
         );
     }
 
+    /// What the release before the index wrote, and nothing else.
+    fn of_the_release_before() -> Item {
+        let mut item = written(&stored(2)).unwrap();
+        for new in ["shard", "due", "row"] {
+            assert!(item.remove(new).is_some(), "{new}");
+        }
+        let facts = r#"{"verdict":"quarantine","quarantined":true,"announced_scan":"2031-01-01T00:01:00Z","tags":{},
+            "scans":{"inspector":{"completed_at":"2031-01-01T00:01:00Z","failed_at":null}}}"#;
+        item.insert("facts".to_owned(), AttributeValue::S(facts.to_owned()));
+        let mut names: Vec<&str> = item.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["facts", "findings", "id", "repository", "verdict", "version"]);
+        item
+    }
+
+    #[test]
+    fn item_of_the_release_before_gets_into_the_index_with_its_next_store() {
+        let stored = read(&samples::image(), &of_the_release_before()).unwrap();
+        assert_eq!((stored.due, stored.ledger.announced.since), (None, None));
+        let item = written(&stored).unwrap();
+        assert_eq!(item["shard"].as_s().unwrap(), &Shard::of(&samples::image()).to_string());
+        assert_eq!(item["due"].as_n().unwrap(), "253402300799");
+        let row: StatusRow = serde_json::from_str(item["row"].as_s().unwrap()).unwrap();
+        assert_eq!((row.verdict, row.quarantined, row.since), (Verdict::Quarantine, true, None));
+    }
+
+    #[test]
+    fn image_that_is_gone_leaves_the_index_and_expires_until_it_is_pushed_again() {
+        let mut stored = stored(2);
+        let attributes = |stored: &StoredLedger| {
+            let item = written(stored).unwrap();
+            ["shard", "due", "row", "expires"].map(|name| item.contains_key(name))
+        };
+        assert_eq!(attributes(&stored), [true, true, true, false]);
+        stored.ledger.merge(Evidence::Gone { at: samples::second(5) });
+        assert_eq!(attributes(&stored), [false, false, false, true]);
+        let expires = written(&stored).unwrap()["expires"].as_n().unwrap().clone();
+        assert_eq!(expires, (samples::second(5).as_second() + 400 * 86_400).to_string());
+        stored.ledger.merge(Evidence::Tagged { at: samples::second(6), tags: vec![] });
+        assert_eq!(attributes(&stored), [true, true, true, false]);
+    }
+
     #[test]
     fn ledger_that_does_not_fit_is_refused_with_its_size() {
         // 30,000 ids of 16 random bytes are 480,000 bytes.
-        match write(&stored(30_000)) {
+        match written(&stored(30_000)) {
             Err(LedgerError::TooLarge { image, findings, bytes }) => {
                 assert_eq!((*image, findings), (samples::image(), 30_000));
                 assert!(bytes > 480_000, "{bytes}");
@@ -220,14 +288,14 @@ mod tests {
 
     #[test]
     fn ledger_that_does_not_fit_is_not_retried() {
-        assert!(!write(&stored(30_000)).unwrap_err().is_retryable());
+        assert!(!written(&stored(30_000)).unwrap_err().is_retryable());
     }
 
     #[test]
     fn missing_attribute_is_named_in_the_error() {
         let stored = stored(2);
         for missing in ["version", "facts", "findings"] {
-            let mut item = write(&stored).unwrap();
+            let mut item = written(&stored).unwrap();
             item.remove(missing);
             match read(&stored.ledger.image, &item) {
                 Err(LedgerError::Attribute { attribute, .. }) => assert_eq!(attribute, missing),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::image::ImageId;
-use domain::ledger::Ledger;
+use domain::ledger::{Ledger, Retention};
 
 use super::item::{self, LedgerError, StoredLedger};
 use crate::AwsError;
@@ -27,13 +27,20 @@ pub enum Change {
 
 #[derive(Debug, Clone)]
 pub struct Ledgers {
-    client: Client,
-    table: String,
+    pub(super) client: Client,
+    pub(super) table: String,
+    retention: Retention,
 }
 
 impl Ledgers {
     pub fn new(client: Client, table: String) -> Self {
-        Self { client, table }
+        Self { client, table, retention: Retention::default() }
+    }
+
+    /// Lets the ledgers of images that are gone expire after another time than the default.
+    #[must_use]
+    pub fn expiring_after(self, retention: Retention) -> Self {
+        Self { retention, ..self }
     }
 
     /// The ledger of an image; a new one if none is stored.
@@ -53,7 +60,8 @@ impl Ledgers {
                 ledger: Ledger::new(image.clone()),
                 version: 0,
                 unpublished: None,
-                due: BTreeSet::new(),
+                due: None,
+                due_images: BTreeSet::new(),
             }),
         }
     }
@@ -80,7 +88,7 @@ impl Ledgers {
     /// Stores a ledger as its next version. Returns false, and stores nothing, if another version was stored since it was
     /// loaded.
     pub async fn store(&self, stored: &mut StoredLedger) -> Result<bool, LedgerError> {
-        let item = item::write(stored)?;
+        let item = item::write(stored, self.retention)?;
         let request = self.client.put_item().table_name(&self.table).set_item(Some(item));
         let request = if stored.version == 0 {
             request.condition_expression("attribute_not_exists(id)")
@@ -109,7 +117,7 @@ impl Ledgers {
             .key("id", AttributeValue::S(item::key(&stored.ledger.image)))
             .update_expression("REMOVE #due ADD version :one")
             .condition_expression("version = :loaded")
-            .expression_attribute_names("#due", item::DUE)
+            .expression_attribute_names("#due", item::DUE_IMAGES)
             .expression_attribute_values(":loaded", item::number(stored.version))
             .expression_attribute_values(":one", item::number(1))
             .send()
@@ -117,7 +125,7 @@ impl Ledgers {
             .map_err(|error| AwsError::of("dynamodb:UpdateItem", error));
         match marked {
             Ok(_) => {
-                stored.due.clear();
+                stored.due_images.clear();
                 stored.version += 1;
                 Ok(true)
             }

@@ -61,6 +61,7 @@ pub fn assess<'a>(
     if scan.is_none() && summary.changes == Changes::default() && before.verdict == verdict {
         return None;
     }
+    let image = assessed_image(subject, &platforms, policy);
     let announced = Announced {
         verdict,
         quarantined: match verdict {
@@ -70,6 +71,9 @@ pub fn assess<'a>(
         },
         waiting_since: None,
         scan: newest_scan.map(|(at, _)| at),
+        since: if verdict == before.verdict { before.since } else { Some(now) },
+        owner: image.owner.clone(),
+        environment: image.environment.clone(),
         findings: summary.announced.into_iter().collect(),
     };
     // What puts the image under quarantine now comes before all else that is new, so that it is not left out.
@@ -82,7 +86,7 @@ pub fn assess<'a>(
         schema: SCHEMA,
         id: format!("{}#{version}", ledger.image),
         at: now,
-        image: assessed_image(subject, &platforms, policy),
+        image,
         verdict,
         previous: before.verdict,
         superseded: false,
@@ -337,7 +341,7 @@ fn latency(ledger: &Ledger, completed_at: Timestamp) -> Option<i64> {
 }
 
 /// Keeps the first items that fit into so many bytes of JSON, and counts the others.
-fn fill<T: Serialize>(items: Vec<T>, bytes: usize) -> (Vec<T>, u64) {
+pub(crate) fn fill<T: Serialize>(items: Vec<T>, bytes: usize) -> (Vec<T>, u64) {
     let all = items.len();
     let mut room = bytes;
     let kept: Vec<T> = items

@@ -20,6 +20,7 @@ use crate::policy::Action;
 use crate::provenance::Pusher;
 use crate::verdict::Verdict;
 
+pub(crate) use assess::fill;
 pub use assess::{Assessed, assess};
 pub use judge::{Judgement, Row, judge, may_quarantine};
 pub use platform::{Platform, Subject};

@@ -20,10 +20,34 @@ pub struct Announced {
     /// When the scan ended whose completion was announced last.
     #[serde(rename = "announced_scan", default, skip_serializing_if = "Option::is_none")]
     pub scan: Option<Timestamp>,
+    /// When the verdict became what it is; `None` where an earlier version announced it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// Who is responsible for the image, and where it runs, by the policy that it was judged by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
     /// As what each finding was announced, by id. One of which nothing was said has no entry. They are stored in
     /// the columns of the findings.
     #[serde(skip)]
     pub findings: BTreeMap<String, AnnouncedFinding>,
+}
+
+impl Announced {
+    /// How many findings were announced as open, by severity; waived ones are among them.
+    pub fn open(&self) -> BTreeMap<Severity, u64> {
+        let mut open = BTreeMap::new();
+        for finding in self.findings.values().filter(|finding| finding.open) {
+            *open.entry(finding.severity.clone().unwrap_or_else(Severity::missing)).or_default() += 1;
+        }
+        open
+    }
+
+    /// How many of them were announced as excused.
+    pub fn waived(&self) -> u64 {
+        self.findings.values().filter(|finding| finding.waived).count() as u64
+    }
 }
 
 /// As what a finding was announced.

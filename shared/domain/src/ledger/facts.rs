@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::coverage::{Coverage, InUse};
@@ -107,12 +107,22 @@ pub struct Scans {
     pub failed_at: Option<Timestamp>,
 }
 
+/// For how long a "no" about exploitation holds. CISA adds to its catalogue about once a working day; a "yes" is for ever.
+pub const NO_HOLDS: SignedDuration = SignedDuration::from_hours(24);
+
 /// What is known of the exploitation of a vulnerability.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Exploitation {
     pub asked_at: Timestamp,
     /// The entry in CISA's catalogue, where there is one.
     pub known: Option<KnownExploited>,
+}
+
+impl Exploitation {
+    /// Whether the question need not be asked again yet.
+    pub fn holds(&self, now: Timestamp) -> bool {
+        self.known.is_some() || self.asked_at.checked_add(NO_HOLDS).is_ok_and(|end| now < end)
+    }
 }
 
 impl Entry {

@@ -12,6 +12,7 @@ mod evidence;
 mod facts;
 mod lineage;
 mod merge;
+mod retention;
 mod standing;
 
 use crate::image::ImageId;
@@ -20,7 +21,8 @@ pub use announced::{Announced, AnnouncedFinding};
 pub use coverage::{COVERAGE_MARGIN, Coverage, CoverageAnswer, InUse, USAGE_LAG, Usage};
 pub use encoding::{EncodingError, decode, encode};
 pub use evidence::Evidence;
-pub use facts::{Entry, Exploitation, Facts, Link, Scans, TagMark};
+pub use facts::{Entry, Exploitation, Facts, Link, NO_HOLDS, Scans, TagMark};
+pub use retention::{Retention, RetentionError};
 pub use standing::{CLOSED_ARE_LISTED, LISTING_LAG, Standing, is_outdated};
 
 /// All that is known of one image, and what was said of it.

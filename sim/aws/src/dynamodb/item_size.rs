@@ -30,7 +30,7 @@ pub(super) fn check(operation: &str, body: &Value) -> Result<(), ApiError> {
 }
 
 /// In bytes: names and decoded values.
-fn item_size(item: &Value) -> usize {
+pub(super) fn item_size(item: &Value) -> usize {
     let attributes = item.as_object().into_iter().flatten();
     attributes.map(|(name, value)| name.len() + value_size(value)).sum()
 }

@@ -18,7 +18,12 @@ Resources:
   Stock:
     Type: AWS::DynamoDB::Table
     Properties:
+      AttributeDefinitions: [{ AttributeName: id, AttributeType: S }, { AttributeName: shelf, AttributeType: S }]
       KeySchema: [{ AttributeName: id, KeyType: HASH }]
+      GlobalSecondaryIndexes:
+        - IndexName: shelves
+          KeySchema: [{ AttributeName: shelf, KeyType: HASH }, { AttributeName: id, KeyType: RANGE }]
+          Projection: { ProjectionType: INCLUDE, NonKeyAttributes: [price] }
   Sale:
     Type: AWS::Serverless::Function
     Properties:

@@ -1,0 +1,85 @@
+//! The index of all images: how a ledger's item gets into it, and how it is read without unpacking a ledger.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::image::ImageId;
+use domain::ledger::Ledger;
+use domain::row::{Shard, StatusRow};
+use futures::{StreamExt, TryStreamExt};
+use jiff::Timestamp;
+
+use super::item::{IMAGE, Item, LedgerError, wrong};
+use super::ledgers::Ledgers;
+use crate::AwsError;
+
+/// The name of the index in template.yaml, whose keys are `shard` and `due`; it has the attribute `row` besides.
+const INDEX: &str = "rows";
+/// The sort key of an image of which the clock changes nothing: the end of the year 9999, in epoch seconds.
+const NEVER: i64 = 253_402_300_799;
+/// How many shards are read concurrently.
+const SHARDS_AT_ONCE: usize = 4;
+
+/// An image in the index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    pub image: ImageId,
+    /// The earliest moment at which the clock alone could change what is said of it, in whole seconds.
+    pub due: Option<Timestamp>,
+    pub row: StatusRow,
+}
+
+/// Adds what puts an item into the index. Returns how many bytes that is.
+pub(super) fn write(item: &mut Item, ledger: &Ledger, due: Option<Timestamp>) -> Result<usize, LedgerError> {
+    let Some(row) = StatusRow::of(ledger) else { return Ok(0) };
+    let row = serde_json::to_string(&row).map_err(|error| wrong(&ledger.image, "row", error.to_string()))?;
+    let bytes = row.len();
+    let due = due.map_or(NEVER, Timestamp::as_second);
+    item.insert("shard".to_owned(), AttributeValue::S(Shard::of(&ledger.image).to_string()));
+    item.insert("due".to_owned(), AttributeValue::N(due.to_string()));
+    item.insert("row".to_owned(), AttributeValue::S(row));
+    Ok(bytes)
+}
+
+/// When an item is due; never, if it says nothing of it, as those of an earlier version.
+pub(super) fn read_due(item: &Item) -> Option<Timestamp> {
+    let seconds: i64 = item.get("due")?.as_n().ok()?.parse().ok()?;
+    Timestamp::from_second(seconds).ok().filter(|_| seconds < NEVER)
+}
+
+fn read(item: &Item) -> Result<Listed, LedgerError> {
+    let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).map_or("", String::as_str);
+    let id = text("id").strip_prefix(IMAGE).unwrap_or_default();
+    let image: ImageId =
+        id.parse().map_err(|source| LedgerError::Key { key: text("id").to_owned(), source })?;
+    let row = serde_json::from_str(text("row")).map_err(|error| wrong(&image, "row", error.to_string()))?;
+    Ok(Listed { due: read_due(item), row, image })
+}
+
+impl Ledgers {
+    /// All images that are in the registry, in no particular order. DynamoDB brings the index up to date after a ledger
+    /// was stored, usually within a second, so an image that was stored just now may be missing or out of date.
+    pub async fn rows(&self) -> Result<Vec<Listed>, LedgerError> {
+        let shards = futures::stream::iter(Shard::all()).map(|shard| self.rows_of(shard));
+        let rows: Vec<Vec<Listed>> = shards.buffer_unordered(SHARDS_AT_ONCE).try_collect().await?;
+        Ok(rows.concat())
+    }
+
+    async fn rows_of(&self, shard: Shard) -> Result<Vec<Listed>, LedgerError> {
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(INDEX)
+            .key_condition_expression("shard = :shard")
+            .expression_attribute_values(":shard", AttributeValue::S(shard.to_string()))
+            .into_paginator()
+            .send();
+        let mut rows = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| AwsError::of("dynamodb:Query", error))?;
+            for item in page.items() {
+                rows.push(read(item)?);
+            }
+        }
+        Ok(rows)
+    }
+}
