@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use domain::verdict::Verdict;
 use pipeline_tests::buildx::{Manifest, minute};
-use pipeline_tests::{file, pipeline_with, play, setting, shuffled, stream};
+use pipeline_tests::{assert_remembered, file, pipeline_with, play, setting, shuffled, stream};
 use serde_json::Value;
 use sim_aws::{Fault, Nth};
 use sim_pipeline::{ImageOutcome, Outcome, Pipeline};
@@ -137,6 +137,7 @@ async fn what_was_judged_by_itself_is_taken_back_when_its_index_comes() {
     );
     let late = [build.pushed("1.4.0", 60), build.arm64.scan(&[], minute(62))].concat();
     let outcome = play(&mut pipeline, stream(late)).await;
+    assert_remembered(&pipeline, &outcome, "after the index").await;
     assert!(root(&outcome, &build.amd64).is_none(), "{:?}", outcome.images);
     let image = root(&outcome, &build.index).unwrap();
     assert_eq!(
