@@ -70,7 +70,7 @@ pub(crate) fn images(out: &mut impl Write, images: &[ImageOutcome]) -> io::Resul
     let mut table = table(&["image", "verdict", "open findings", "waived", "tags", "why"]);
     for image in sorted.iter().take(IMAGES) {
         let cells = [
-            format!("{}@{}{}", image.repository, short(&image.digest), platforms(&image.platforms)),
+            name(image),
             image.verdict.to_string(),
             counts(&image.findings),
             image.waived.to_string(),
@@ -86,9 +86,11 @@ pub(crate) fn images(out: &mut impl Write, images: &[ImageOutcome]) -> io::Resul
     Ok(())
 }
 
-/// The platforms of an index, each in a line of its own.
-fn platforms(platforms: &[String]) -> String {
-    platforms.iter().map(|platform| format!("\n  {platform}")).collect()
+/// The image, and the platforms of an index each in a line of its own.
+fn name(image: &ImageOutcome) -> String {
+    let mut lines = vec![format!("{}@{}", image.repository, short(&image.digest))];
+    lines.extend(image.platforms.iter().map(|platform| format!("  {platform}")));
+    lines.join("\n")
 }
 
 fn short(digest: &str) -> &str {

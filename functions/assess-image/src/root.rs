@@ -100,3 +100,6 @@ pub(crate) fn is_to_be_asked(ledger: &Ledger, now: Timestamp) -> bool {
         facts.coverage.newest().and_then(|(at, _)| at.checked_add(ANSWER_HOLDS_HOURS.hours()).ok());
     !facts.is_gone() && ended(ledger).is_none() && answered.is_none_or(|until| until <= now)
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,6 +32,7 @@ impl Manifest {
     }
 
     /// What a build attaches to an image.
+    #[must_use]
     pub fn attestation(&self, build: u32) -> Self {
         let config = digest(&format!("{} {build}", self.digest()));
         let body = json!({
@@ -165,7 +166,8 @@ pub fn minute(minutes: i64) -> Timestamp {
     begin + SignedDuration::from_mins(minutes)
 }
 
-fn event(kind: &str, source: &str, at: Timestamp, detail: Value) -> Value {
+fn event(kind: &str, source: &str, at: Timestamp, detail: impl Into<Value>) -> Value {
+    let detail = detail.into();
     let id = digest(&format!("{kind} {at} {detail}"));
     json!({
         "version": "0", "id": &id["sha256:".len()..][..32], "detail-type": kind, "source": source, "account": ACCOUNT,

@@ -49,7 +49,7 @@ pub(super) fn merged<'a>(by_platform: BTreeMap<&'a str, Vec<Row<'a>>>) -> Vec<Ro
             alike.entry(key(&row)).or_default().push((platform, row));
         }
     }
-    alike.into_iter().filter_map(|(key, rows)| one(key, rows, all)).collect()
+    alike.into_iter().filter_map(|(key, rows)| one(key, &rows, all)).collect()
 }
 
 /// The vulnerability and the packages that have it, which no platform and no rebuild changes.
@@ -64,7 +64,7 @@ fn key(row: &Row) -> String {
 const SEPARATOR: &str = "\u{1f}";
 
 /// What several platforms say of one vulnerability: it is there as long as one has it, and as bad as the worst.
-fn one<'a>(key: String, rows: Vec<(&'a str, Row<'a>)>, platforms: usize) -> Option<Row<'a>> {
+fn one<'a>(key: String, rows: &[(&'a str, Row<'a>)], platforms: usize) -> Option<Row<'a>> {
     let open: BTreeSet<&str> =
         rows.iter().filter(|(_, row)| row.standing.is_open()).map(|(platform, _)| *platform).collect();
     let (_, worst) = rows.iter().max_by_key(|(_, row)| {

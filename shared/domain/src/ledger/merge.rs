@@ -57,7 +57,7 @@ impl Facts {
             Evidence::Gone { at } => newest(&mut self.gone_at, at),
             // What a digest stands for never changes. Should two readings differ, the greater is kept, whichever came first.
             Evidence::Contents(contents) => newest(&mut self.contents, contents),
-            Evidence::ContainedIn { index, link } => self.merge_link(index, link),
+            Evidence::ContainedIn { index, link } => self.merge_link(&index, link),
             Evidence::Coverage { at, answer } => self.coverage.merge(at, answer),
             Evidence::Exploitation(answers) => {
                 let mut changed = false;
@@ -130,8 +130,8 @@ impl Facts {
     }
 
     /// Of too many indexes keeps the newest, as [`Self::forget_a_tag`] does.
-    fn merge_link(&mut self, index: Digest, link: Link) -> bool {
-        let known = self.contained_in.get(&index);
+    fn merge_link(&mut self, index: &Digest, link: Link) -> bool {
+        let known = self.contained_in.get(index);
         if known.is_some_and(|known| *known >= link) {
             return false;
         }
@@ -142,7 +142,7 @@ impl Facts {
         let oldest = self.contained_in.iter().map(|(digest, link)| (*link, digest.clone())).min();
         let Some((_, oldest)) = oldest else { return true };
         self.contained_in.remove(&oldest);
-        oldest != index
+        oldest != *index
     }
 
     fn note_tags(&mut self, tags: &[String], at: Timestamp) -> bool {
