@@ -188,7 +188,7 @@ async fn a_child_that_gets_a_tag_later_is_judged_then() {
 #[tokio::test]
 async fn an_index_in_an_index_is_followed() {
     let build = Build::new();
-    let outer = Manifest::index(&[build.index.clone()]);
+    let outer = Manifest::index(std::slice::from_ref(&build.index));
     let events = || {
         let outer = outer.push("all", minute(1)).to_vec();
         [build.pushed("", 0), outer, build.scanned(2)].concat()
