@@ -29,6 +29,11 @@ pub(crate) fn children(media_type: &str, manifest: &Value) -> Vec<String> {
     entries.iter().filter_map(|entry| entry.get("digest")?.as_str().map(str::to_owned)).collect()
 }
 
+/// The digest of the image that a manifest refers to (OCI image specification, `subject`).
+pub(crate) fn subject(manifest: &Value) -> Option<String> {
+    manifest.pointer("/subject/digest").and_then(Value::as_str).map(str::to_owned)
+}
+
 /// The sum of the sizes that the manifest states for its config and layers, in bytes.
 pub(crate) fn stated_size(manifest: &Value) -> u64 {
     let size = |part: &Value| part.get("size").and_then(Value::as_u64).unwrap_or(0);
