@@ -11,6 +11,9 @@ pub enum ImageError {
     /// Not `sha256:` followed by letters and digits.
     #[error("{0:?} is not a digest (sha256:…)")]
     Digest(String),
+    /// Not `<account>/<region>/<repository>@<digest>`.
+    #[error("{0:?} is not an image (account/region/repository@digest)")]
+    Image(String),
     /// Not the ARN of an ECR repository.
     #[error("{0:?} is not the ARN of an ECR repository")]
     RepositoryArn(String),
@@ -99,6 +102,12 @@ impl ImageId {
         let (_, domain) = partition(&self.region);
         format!("{}.dkr.ecr.{}.{domain}/{}@{}", self.account, self.region, self.repository, self.digest)
     }
+
+    /// The same by a tag.
+    pub fn uri_with_tag(&self, tag: &str) -> String {
+        let (_, domain) = partition(&self.region);
+        format!("{}.dkr.ecr.{}.{domain}/{}:{tag}", self.account, self.region, self.repository)
+    }
 }
 
 impl ImageId {
@@ -107,6 +116,27 @@ impl ImageId {
         [&self.account, &self.region, &self.repository]
             .into_iter()
             .all(|name| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic()))
+    }
+}
+
+impl std::str::FromStr for ImageId {
+    type Err = ImageError;
+
+    /// Reads what `Display` writes.
+    fn from_str(text: &str) -> Result<Self, ImageError> {
+        let wrong = || ImageError::Image(text.chars().take(200).collect());
+        let (place, digest) = text.rsplit_once('@').ok_or_else(wrong)?;
+        let mut parts = place.splitn(3, '/');
+        let (Some(account), Some(region), Some(repository)) = (parts.next(), parts.next(), parts.next())
+        else {
+            return Err(wrong());
+        };
+        Ok(Self {
+            account: account.to_owned(),
+            region: region.to_owned(),
+            repository: repository.to_owned(),
+            digest: digest.to_owned().try_into()?,
+        })
     }
 }
 
@@ -179,6 +209,14 @@ mod tests {
             region: "eu-central-1".into(),
             repository: "prod/api".into(),
             digest: Digest::try_from(format!("sha256:{}", "0123456789abcdef".repeat(4))).unwrap(),
+        }
+    }
+
+    #[test]
+    fn image_is_read_back_from_its_text() {
+        assert_eq!(image().to_string().parse(), Ok(image()));
+        for wrong in ["", "a/b@sha256:ab", "a/b/c", "a/b/c@md5:1"] {
+            assert!(wrong.parse::<ImageId>().is_err(), "{wrong}");
         }
     }
 

@@ -10,6 +10,7 @@ pub mod event;
 pub mod finding;
 pub mod image;
 pub mod ledger;
+pub mod notice;
 pub mod policy;
 pub mod provenance;
 pub mod quarantine;

@@ -107,7 +107,11 @@ async fn archived_image_that_is_pushed_again_is_active_at_once() {
     let any = DescribeImagesFilter::builder().image_status(ImageStatusFilter::Any).build();
     let described = timed.client.describe_images().repository_name("app").filter(any).send().await.unwrap();
     let detail = &described.image_details()[0];
-    assert_eq!(detail.last_activated_at().unwrap().to_millis().unwrap(), NOW + 5 * MINUTE, "it counts as new");
+    assert_eq!(
+        detail.last_activated_at().unwrap().to_millis().unwrap(),
+        NOW + 5 * MINUTE,
+        "it counts as new"
+    );
 }
 
 #[tokio::test]
@@ -136,7 +140,8 @@ async fn records_name_the_session_of_whoever_called() {
     let digest = timed.seed(&manifest("a"), &["1.0", "latest"]);
     timed.aws.let_assume("function", "stack-FunctionRole-1", "stack-function");
     for (caller, tag) in [("function", "1.0"), ("mallory", "latest")] {
-        let config = timed.aws.sdk_config().await.to_builder().app_name(AppName::new(caller).unwrap()).build();
+        let config =
+            timed.aws.sdk_config().await.to_builder().app_name(AppName::new(caller).unwrap()).build();
         let id = ImageIdentifier::builder().image_tag(tag).build();
         // The last tag takes the image with it, so another one comes first.
         timed.seed(&manifest("a"), &["kept"]);
@@ -146,12 +151,17 @@ async fn records_name_the_session_of_whoever_called() {
     let records = timed.details("AWS API Call via CloudTrail");
     let said: Vec<_> = records
         .iter()
-        .map(|record| (record["eventName"].as_str().unwrap(), record["userIdentity"]["arn"].as_str().unwrap()))
+        .map(|record| {
+            (record["eventName"].as_str().unwrap(), record["userIdentity"]["arn"].as_str().unwrap())
+        })
         .collect();
     assert_eq!(
         said,
         [
-            ("BatchDeleteImage", "arn:aws:sts::123456789012:assumed-role/stack-FunctionRole-1/stack-function"),
+            (
+                "BatchDeleteImage",
+                "arn:aws:sts::123456789012:assumed-role/stack-FunctionRole-1/stack-function"
+            ),
             ("BatchDeleteImage", "arn:aws:sts::123456789012:assumed-role/mallory/mallory"),
             ("UpdateImageStorageClass", "arn:aws:sts::123456789012:assumed-role/ecr-warden/local"),
         ]

@@ -37,7 +37,7 @@ pub fn assess(ledger: &Ledger, version: u64, policy: &Policy, now: Timestamp) ->
     if ledger.facts.is_gone() {
         return None;
     }
-    let Judgement { verdict, rows } = judge(ledger, policy, now);
+    let Judgement { verdict, quarantine_mode, rows } = judge(ledger, policy, now);
     if verdict == Verdict::Pending {
         return None;
     }
@@ -45,9 +45,19 @@ pub fn assess(ledger: &Ledger, version: u64, policy: &Policy, now: Timestamp) ->
     let before = &ledger.announced;
     let newest_scan = ledger.facts.newest_scan();
     let scan = newest_scan.filter(|(at, _)| before.scan.is_none_or(|known| known < *at));
-    if scan.is_none() && summary.changes == Changes::default() && before.verdict == verdict {
+    let quarantine_mode = match verdict {
+        Verdict::Quarantine => quarantine_mode,
+        Verdict::Clear => None,
+        Verdict::Pending | Verdict::Unscannable => before.quarantine_mode,
+    };
+    if scan.is_none()
+        && summary.changes == Changes::default()
+        && before.verdict == verdict
+        && before.quarantine_mode == quarantine_mode
+    {
         return None;
     }
+    let id = format!("{}#{version}", ledger.image);
     let announced = Announced {
         verdict,
         quarantined: match verdict {
@@ -55,6 +65,12 @@ pub fn assess(ledger: &Ledger, version: u64, policy: &Policy, now: Timestamp) ->
             Verdict::Clear => false,
             Verdict::Pending | Verdict::Unscannable => before.quarantined,
         },
+        quarantined_by: match verdict {
+            Verdict::Quarantine => before.quarantined_by.clone().or_else(|| Some(id.clone())),
+            Verdict::Clear => None,
+            Verdict::Pending | Verdict::Unscannable => before.quarantined_by.clone(),
+        },
+        quarantine_mode,
         scan: newest_scan.map(|(at, _)| at),
         findings: summary.announced.into_iter().map(|(id, announced)| (id.to_owned(), announced)).collect(),
     };
@@ -66,12 +82,13 @@ pub fn assess(ledger: &Ledger, version: u64, policy: &Policy, now: Timestamp) ->
     let (excused, more_excused) = fill(excused(&summary.waived), EXCUSES_BYTES);
     let assessment = Assessment {
         schema: SCHEMA,
-        id: format!("{}#{version}", ledger.image),
+        id,
         at: now,
         image: assessed_image(ledger, policy),
         verdict,
         previous: before.verdict,
         was_quarantined: before.quarantined,
+        quarantine_mode: if verdict == Verdict::Clear { before.quarantine_mode } else { quarantine_mode },
         scan: scan.map(|(completed_at, source)| Scan {
             source,
             completed_at,

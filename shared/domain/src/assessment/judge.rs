@@ -6,12 +6,15 @@ use super::succession::Present;
 use crate::finding::KnownExploited;
 use crate::ledger::{Entry, Ledger, Standing};
 use crate::policy::{Policy, Ruling};
+use crate::quarantine::Mode;
 use crate::verdict::Verdict;
 
 /// A verdict and what led to it.
 #[derive(Debug, Clone)]
 pub struct Judgement<'a> {
     pub verdict: Verdict,
+    /// The strictest quarantine mode that the rules ask for which put the image under quarantine.
+    pub quarantine_mode: Option<Mode>,
     /// One for each finding of the ledger, in the order of their ids.
     pub rows: Vec<Row<'a>>,
 }
@@ -66,5 +69,6 @@ pub fn judge<'a>(ledger: &'a Ledger, policy: &'a Policy, now: Timestamp) -> Judg
         (_, true) => Verdict::Unscannable,
         (true, false) => Verdict::Clear,
     };
-    Judgement { verdict, rows }
+    let quarantine_mode = rows.iter().filter_map(|row| row.ruling.as_ref()?.quarantine_mode(now)).max();
+    Judgement { verdict, quarantine_mode, rows }
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::finding::{Epss, Score, Severity};
 use crate::image::Digest;
+use crate::quarantine::Mode;
 
 pub use pattern::Patterns;
 pub use reading::PolicyError;
@@ -53,6 +54,9 @@ pub struct Rule {
     /// Quarantine only a finding that has been known for so many days.
     #[serde(default)]
     pub grace_days: u16,
+    /// How far the quarantine goes, where it is to go further than the deployment's.
+    #[serde(default)]
+    pub quarantine_mode: Option<Mode>,
     /// Whether it also matches findings that a waiver or a suppression excuses.
     #[serde(default)]
     pub overrides_waivers: bool,

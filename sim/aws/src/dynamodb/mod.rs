@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 use winterbaume_core::{MockRequest, MockResponse, MockService as _};
 use winterbaume_dynamodb::DynamoDbService;
 
@@ -22,11 +23,18 @@ pub struct DynamoDb {
     account: Account,
     service: Arc<DynamoDbService>,
     incomplete_batches: Shared<u64>,
+    /// A transaction is checked and written in two steps, between which nobody else may write.
+    writes: Arc<Mutex<()>>,
 }
 
 impl DynamoDb {
     pub(crate) fn new(account: Account) -> Self {
-        Self { account, service: Arc::new(DynamoDbService::new()), incomplete_batches: Shared::default() }
+        Self {
+            account,
+            service: Arc::new(DynamoDbService::new()),
+            incomplete_batches: Shared::default(),
+            writes: Arc::default(),
+        }
     }
 
     /// Makes the next so many `BatchGetItem` and `BatchWriteItem` calls process only the first half of their
@@ -54,6 +62,12 @@ impl DynamoDb {
         let body: Value =
             serde_json::from_slice(&request.body).map_err(|error| ApiError::unreadable_body(&error))?;
         item_size::check(operation, &body)?;
+        let _alone =
+            if operation.contains("Write") || ["PutItem", "UpdateItem", "DeleteItem"].contains(&operation) {
+                Some(self.writes.lock().await)
+            } else {
+                None
+            };
         match operation {
             "BatchGetItem" => batch::check_size(&body, batch::KEYS_PER_GET)?,
             "BatchWriteItem" => batch::check_size(&body, batch::REQUESTS_PER_WRITE)?,

@@ -41,7 +41,8 @@ impl Storage {
     }
 
     fn archive(&mut self, now: i64) {
-        *self = Self { status: ImageStatus::Archived, changes_at: None, last_archived_at: Some(now), ..*self };
+        *self =
+            Self { status: ImageStatus::Archived, changes_at: None, last_archived_at: Some(now), ..*self };
     }
 
     fn restore(&mut self, now: i64) {
@@ -71,7 +72,8 @@ impl Repository {
     /// A child cannot be archived before the index that contains it.
     pub(crate) fn store(&mut self, digest: &str, archive: bool, now: i64) -> Result<bool, &'static str> {
         let in_an_index = self.images.values().any(|image| {
-            image.storage.status != ImageStatus::Archived && image.children.iter().any(|child| child == digest)
+            image.storage.status != ImageStatus::Archived
+                && image.children.iter().any(|child| child == digest)
         });
         let Some(image) = self.images.get_mut(digest) else { return Ok(false) };
         match (image.storage.status, archive) {
