@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use domain::text::with_causes;
 
-use command::{play, serve, story};
+use command::{play, resume, serve, story};
 use reader::Reader;
 
 /// Runs ecr-warden's whole pipeline on this machine, on a simulated AWS inside the process.
@@ -32,6 +32,8 @@ enum Verb {
     Play(play::Arguments),
     /// Serve the simulated AWS on a loopback port, for functions that run as processes of their own.
     Serve(serve::Arguments),
+    /// Let quarantines go on that the limit of an hour holds back, in a deployment.
+    Resume(resume::Arguments),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -50,6 +52,7 @@ async fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
     let mut out = Reader::new(io::stdout().lock());
     match cli.verb {
         Some(Verb::Serve(arguments)) => serve::run(&arguments, &mut out).await,
+        Some(Verb::Resume(arguments)) => resume::run(&arguments, &mut out).await,
         Some(Verb::Play(arguments)) => play_or_tell(&arguments, &mut out).await,
         None => play_or_tell(&cli.play, &mut out).await,
     }

@@ -34,9 +34,17 @@ FUNCTIONS = {
 QUEUES = {
     "assess-roots": "Verdicts on multi-platform images are out of date, though those on their platforms are not.",
 }
-#: The rules whose events go to functions, each with a dead-letter queue. The last is on the pipeline's own bus.
-RULES = ["image-actions", "put-image-calls", "inspector-findings", "inspector-scans", "basic-scans", "image-assessed"]
-ON_OUR_BUS = ["image-assessed"]
+#: The rules whose events go to functions, each with a dead-letter queue. The last two are on the pipeline's own bus.
+RULES = [
+    "image-actions",
+    "put-image-calls",
+    "inspector-findings",
+    "inspector-scans",
+    "basic-scans",
+    "image-assessed",
+    "notices",
+]
+ON_OUR_BUS = ["image-assessed", "notices"]
 #: The rule that tells people; it has no dead-letter queue, because what it says is of no use a day later.
 NOTICES = ["pipeline-changes"]
 
@@ -288,7 +296,7 @@ ImagesDeleted:
   Properties:
     FilterName: !Sub ${AWS::StackName}-images-deleted
     LogGroupName: !Ref EnforceQuarantineLogs
-    # The words with which functions/enforce-quarantine/src/lib.rs logs it.
+    # The words with which functions/enforce-quarantine/src/registry.rs logs it.
     FilterPattern: '"the image was deleted with its last tag"'
     MetricTransformations:
       - MetricNamespace: !Sub EcrWarden/${AWS::StackName}

@@ -98,7 +98,10 @@ pub(crate) fn is_to_be_asked(ledger: &Ledger, now: Timestamp) -> bool {
     let facts = &ledger.facts;
     let answered =
         facts.coverage.newest().and_then(|(at, _)| at.checked_add(ANSWER_HOLDS_HOURS.hours()).ok());
-    !facts.is_gone() && ended(ledger).is_none() && answered.is_none_or(|until| until <= now)
+    !facts.is_index()
+        && !facts.is_gone()
+        && ended(ledger).is_none()
+        && answered.is_none_or(|until| until <= now)
 }
 
 #[cfg(test)]

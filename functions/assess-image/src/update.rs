@@ -61,6 +61,7 @@ impl AssessImage {
         let platforms = self.platforms(&mut draft).await?;
         let subject = platforms.of(draft.ledger);
         let next = stored.version + 1;
+        let asked = draft.answers.len();
         let mut announces = false;
         if let Some(Assessed { mut assessment, announced }) =
             assess(subject, next, &self.policy, self.clock.now())
@@ -70,6 +71,8 @@ impl AssessImage {
             stored.unpublished = Some(assessment);
             announces = true;
         }
+        // That there was nothing to tell may be news itself: the image is gone, or no root any more.
+        let learnt = learnt || draft.answers.len() > asked;
         if is_due && stored.ledger.facts.is_index() {
             // An index in another one passes on what its platforms say.
             self.outbox
@@ -95,7 +98,8 @@ impl AssessImage {
 
     /// Whether an assessment is to be announced. Where people may be told of it, asks which tags the image has, for an
     /// alert must not name an image by a tag that has moved to the one with the fix; and of an image that is gone nobody
-    /// needs to hear. An alert with the tags that are known is better than none.
+    /// needs to hear, nor of one that has lost its tag and is judged as a part of its index. An alert with the tags that are
+    /// known is better than none.
     async fn is_to_be_told(&self, draft: &mut Draft<'_>, assessment: &mut Assessment) -> bool {
         let asked = draft.answers.iter().any(|evidence| matches!(evidence, Evidence::Tagged { .. }));
         if asked || !assessment.is_news() {
@@ -105,7 +109,8 @@ impl AssessImage {
             let reason = with_causes(&error);
             tracing::warn!(image = %draft.ledger.image, reason, "announced with the tags that are known");
         }
-        assessment.image.name_tags(draft.ledger.facts.tags());
-        !draft.ledger.facts.is_gone()
+        let facts = &draft.ledger.facts;
+        assessment.image.name_tags(facts.tags());
+        !facts.is_gone() && facts.is_root()
     }
 }

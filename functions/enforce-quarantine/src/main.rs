@@ -2,6 +2,7 @@
 
 use aws_config::BehaviorVersion;
 use enforce_quarantine::EnforceQuarantine;
+use lambda::clock::Clock;
 use lambda::environment::Environment;
 use lambda_runtime::Error;
 
@@ -9,6 +10,6 @@ use lambda_runtime::Error;
 async fn main() -> Result<(), Error> {
     lambda::log();
     let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
-    let function = EnforceQuarantine::new(&config, &Environment::of_process())?;
+    let function = EnforceQuarantine::new(&config, &Environment::of_process(), Clock::System)?;
     lambda::run(|event, deadline| function.handle(event, deadline)).await
 }

@@ -2,6 +2,7 @@
 
 mod alert;
 mod form;
+mod notice;
 #[cfg(test)]
 mod samples;
 mod text;
@@ -37,11 +38,14 @@ pub struct RaiseAlerts {
     ledgers: Ledgers,
     topic: Topic,
     mode: Mode,
+    untagged: bool,
+    claims: Claims,
     clock: Clock,
 }
 
 impl RaiseAlerts {
-    /// Reads `TABLE_NAME`, `TOPIC_ARN` and `QUARANTINE_MODE` (default `observe`).
+    /// Reads `TABLE_NAME`, `TOPIC_ARN` and with defaults `QUARANTINE_MODE` (`observe`) and
+    /// `QUARANTINE_UNTAGGED` (`false`).
     pub fn new(
         config: &SdkConfig,
         environment: &Environment,
@@ -49,19 +53,24 @@ impl RaiseAlerts {
     ) -> Result<Self, EnvironmentError> {
         let table = environment.required("TABLE_NAME")?;
         let client = aws_sdk_dynamodb::Client::new(config);
+        let claims = Claims::new(client.clone(), table.clone(), "raise-alerts", LEASE);
         Ok(Self {
-            ledgers: Ledgers::new(client.clone(), table.clone()),
-            inbox: Inbox::new(Claims::new(client, table, "raise-alerts", LEASE), clock.clone()),
+            ledgers: Ledgers::new(client, table),
+            inbox: Inbox::new(claims.clone(), clock.clone()),
+            claims,
             topic: Topic::new(aws_sdk_sns::Client::new(config), environment.required("TOPIC_ARN")?),
             mode: environment.parsed("QUARANTINE_MODE")?,
+            untagged: environment.parsed("QUARANTINE_UNTAGGED")?,
             clock,
         })
     }
 
     /// Handles a batch: each assessment ends up in one alert or in none. Where one cannot be sent, newer ones about its
-    /// images wait with it. It is too short for its deadline to matter.
+    /// images wait with it. Each notice is an alert of its own. It is too short for its deadline to matter.
     pub async fn handle(&self, event: SqsEvent, _: Deadline) -> Report {
         let mut report = Report::default();
+        let (notices, event) = notice::split(event);
+        self.tell(notices, &mut report).await;
         let mut batch = self.inbox.claim(event, &mut report).await;
         let assessments: Vec<_> = batch.iter().map(|claimed| claimed.assessment.clone()).collect();
         let mut unsaid: BTreeSet<ImageId> = BTreeSet::new();
@@ -77,7 +86,8 @@ impl RaiseAlerts {
             }
             self.complete(&mut alert).await;
             let may_repeat = told.iter().any(|claimed| claimed.after_a_crash);
-            let circumstances = Circumstances { mode: self.mode, may_repeat, now: self.clock.now() };
+            let circumstances =
+                Circumstances { mode: self.mode, untagged: self.untagged, may_repeat, now: self.clock.now() };
             let notification = form::notification(&alert, &circumstances);
             let published = self.topic.publish(&notification).await;
             if !self.inbox.conclude(told, published, &mut report).await {

@@ -29,6 +29,8 @@ const PACKAGES: usize = 2;
 pub(crate) struct Circumstances {
     /// An alert must not say that an image was tagged where nothing is.
     pub(crate) mode: Mode,
+    /// Whether images without a tag are marked.
+    pub(crate) untagged: bool,
     /// Whether the same alert may have gone out before.
     pub(crate) may_repeat: bool,
     pub(crate) now: Timestamp,
@@ -41,7 +43,7 @@ pub(crate) fn what(alert: &Alert, mode: Mode) -> &'static str {
         (Kind::Released, _) => "Released",
         (Kind::Unscannable, _) => "Scan failed",
         (_, Mode::Observe) if quarantined => "Would be quarantined",
-        (_, Mode::Tag) if quarantined => "QUARANTINE",
+        (_, _) if quarantined => "QUARANTINE",
         (Kind::Spread, _) => "New vulnerability",
         (Kind::FirstScan | Kind::Change, _) => "Alert",
     }
@@ -63,7 +65,7 @@ pub(crate) fn place(image: &AssessedImage) -> String {
 
 /// The whole text, with at most so many reasons and images.
 pub(crate) fn text(alert: &Alert, circumstances: &Circumstances, listed: usize) -> String {
-    let Circumstances { mode, may_repeat, now } = *circumstances;
+    let Circumstances { mode, may_repeat, now, .. } = *circumstances;
     let mut text = String::new();
     headline(&mut text, alert, mode);
     text.push('\n');
@@ -72,8 +74,8 @@ pub(crate) fn text(alert: &Alert, circumstances: &Circumstances, listed: usize) 
         [one] => one_image(&mut text, one),
         many => images(&mut text, many, listed),
     }
-    line(&mut text, "Status", &status(alert, mode));
-    line(&mut text, "To do", &to_do(alert));
+    line(&mut text, "Status", &status(alert, circumstances));
+    line(&mut text, "To do", &to_do(alert, mode));
     if let ([_], Some(until)) = (alert.assessments.as_slice(), until(alert, mode, now)) {
         line(&mut text, "Until", &until);
     }
@@ -94,14 +96,14 @@ fn headline(text: &mut String, alert: &Alert, mode: Mode) {
     let all = alert.assessments.len();
     let _ = match (alert.kind, mode) {
         (Kind::Released, Mode::Observe) => writeln!(text, "{subject} would be released from quarantine."),
-        (Kind::Released, Mode::Tag) => {
+        (Kind::Released, _) => {
             let are = if all == 1 { "is" } else { "are" };
             writeln!(text, "{subject} {are} released from quarantine.")
         }
         (Kind::Unscannable, _) if alert.assessments.iter().any(|one| !one.image.platforms.is_empty()) => {
             writeln!(
                 text,
-                "{subject} was not scanned on every platform, so not all its vulnerabilities are known."
+                "{subject} could not be scanned on every platform, so not all vulnerabilities are known."
             )
         }
         (Kind::Unscannable, _) => {
@@ -280,6 +282,10 @@ fn images(text: &mut String, assessments: &[Assessment], listed: usize) {
     if assessments.len() > listed {
         let _ = writeln!(text, "    and {} more images", assessments.len() - listed);
     }
+    // Indexes that share an alert have the same platforms.
+    if let Some(first) = assessments.first().filter(|first| !first.image.platforms.is_empty()) {
+        platforms(text, &first.image);
+    }
     text.push('\n');
 }
 
@@ -340,29 +346,39 @@ fn excused(text: &mut String, assessment: &Assessment) {
 }
 
 /// What happens to the image in the registry.
-fn status(alert: &Alert, mode: Mode) -> String {
+fn status(alert: &Alert, circumstances: &Circumstances) -> String {
     const OBSERVED: &str = "nothing was changed, because the quarantine mode is observe";
+    let deployed = circumstances.mode;
     let [one] = alert.assessments.as_slice() else {
-        return match (alert.verdict(), mode) {
+        return match (alert.verdict(), deployed) {
             (Verdict::Quarantine, Mode::Observe) => {
                 format!("quarantined images would get the tag quarantine-<digest>; {OBSERVED}")
             }
-            (Verdict::Quarantine, Mode::Tag) => {
-                "quarantined images get the tag quarantine-<digest>, keep their other tags and can still be pulled"
-                    .to_owned()
-            }
+            (Verdict::Quarantine, _) => of_many(alert, deployed).to_owned(),
             _ => "not changed".to_owned(),
         };
     };
+    let mode = mode_of(one, deployed);
     let (tag, released) = (quarantine::tag(&one.image.id), quarantine::released_tag(&one.image.id));
-    let untagged = one.image.tags.is_empty();
+    let has_no_tag = one.image.tags.is_empty();
     match (alert.verdict(), mode) {
+        (Verdict::Quarantine, _) if has_no_tag && !circumstances.untagged => {
+            "not changed: it has no tag, and images without a tag are not marked".to_owned()
+        }
         (Verdict::Quarantine, Mode::Observe) => format!("would get the tag {tag}; {OBSERVED}"),
-        (Verdict::Quarantine, Mode::Tag) if untagged => {
+        (Verdict::Quarantine, Mode::Archive) => {
+            format!("gets the tag {tag} and is archived, so that nobody can pull it")
+        }
+        (Verdict::Quarantine, Mode::Tag | Mode::Untag) if has_no_tag => {
             format!("gets the tag {tag} as its only tag and can still be pulled")
         }
         (Verdict::Quarantine, Mode::Tag) => {
             format!("gets the tag {tag}, keeps its other tags and can still be pulled")
+        }
+        (Verdict::Quarantine, Mode::Untag) => {
+            format!(
+                "gets the tag {tag}, loses its other tags that cannot move, and can still be pulled by digest"
+            )
         }
         (Verdict::Clear, Mode::Observe) if alert.kind == Kind::Released => {
             format!("would lose the tag {tag} and get {released}; {OBSERVED}")
@@ -370,12 +386,49 @@ fn status(alert: &Alert, mode: Mode) -> String {
         (Verdict::Clear, Mode::Tag) if alert.kind == Kind::Released => {
             format!("loses the tag {tag} and gets {released}")
         }
+        (Verdict::Clear, Mode::Untag) if alert.kind == Kind::Released => {
+            format!("gets back the tags that cannot move, loses the tag {tag} and gets {released}")
+        }
+        (Verdict::Clear, Mode::Archive) if alert.kind == Kind::Released => {
+            format!(
+                "is restored from the archive, if it was there; then it loses the tag {tag} and gets {released}"
+            )
+        }
         (Verdict::Clear, _) => "not changed".to_owned(),
         (Verdict::Pending | Verdict::Unscannable, _) => "not changed; it is not known to be clear".to_owned(),
     }
 }
 
-fn to_do(alert: &Alert) -> String {
+/// How far the quarantine of an image goes.
+fn mode_of(assessment: &Assessment, deployed: Mode) -> Mode {
+    deployed.with_rules(assessment.quarantine_mode)
+}
+
+fn of_many(alert: &Alert, deployed: Mode) -> &'static str {
+    let quarantined = alert.assessments.iter().filter(|one| one.verdict == Verdict::Quarantine);
+    let mut modes = quarantined.map(|one| mode_of(one, deployed));
+    let first = modes.next().unwrap_or(deployed);
+    match first {
+        _ if modes.any(|mode| mode != first) => {
+            "quarantined images get the tag quarantine-<digest>; by the rules that match, some lose other tags or are archived"
+        }
+        Mode::Observe | Mode::Tag => {
+            "quarantined images get the tag quarantine-<digest>, keep their other tags and can still be pulled"
+        }
+        Mode::Untag => {
+            "quarantined images get the tag quarantine-<digest>, lose other tags that cannot move, and can still be pulled by digest"
+        }
+        Mode::Archive => {
+            "quarantined images get the tag quarantine-<digest> and are archived, so that nobody can pull them"
+        }
+    }
+}
+
+fn to_do(alert: &Alert, deployed: Mode) -> String {
+    let archived = |one: &Assessment| mode_of(one, deployed) == Mode::Archive;
+    if alert.kind == Kind::Released && alert.assessments.iter().any(archived) {
+        return "nothing; the image may be deployed again when it is restored, within 20 minutes".to_owned();
+    }
     if alert.kind == Kind::Released {
         return "nothing; the image may be deployed again".to_owned();
     }
@@ -418,7 +471,7 @@ fn until(alert: &Alert, mode: Mode, now: Timestamp) -> Option<String> {
         .min()?;
     let then = match mode {
         Mode::Observe => "would quarantine",
-        Mode::Tag => "quarantines",
+        Mode::Tag | Mode::Untag | Mode::Archive => "quarantines",
     };
     Some(format!("{}; after that, the next event about the image {then} it", minute(grace_ends)))
 }

@@ -115,29 +115,31 @@ impl RecordPush {
     /// Stores what is learnt of an image, and reads the manifest of an index that is new. Its children are linked before
     /// it is stored: an index whose contents are stored needs no second look.
     async fn record(&self, image: &ImageId, evidence: &[Evidence]) -> Result<(), PushError> {
-        let mut unreadable = None;
+        let mut unread = None;
         self.update(image, async |ledger: &mut Ledger| {
             let changed = evidence.iter().fold(false, |changed, piece| ledger.merge(piece.clone()) | changed);
             if !needs_contents(&ledger.facts) {
                 return Ok(changed);
             }
-            match self.contents(ledger).await? {
-                None => Ok(changed),
-                Some(Ok(contents)) => {
+            match self.contents(ledger).await {
+                // What is known of the push is stored all the same.
+                Err(error) => {
+                    unread = Some(error);
+                    Ok(changed)
+                }
+                Ok(None) => Ok(changed),
+                Ok(Some(Ok(contents))) => {
                     self.link(ledger, &contents).await?;
                     Ok(ledger.merge(Evidence::Contents(contents)) | changed)
                 }
-                Some(Err(error)) => {
-                    unreadable = Some(error);
+                Ok(Some(Err(source))) => {
+                    unread = Some(PushError::Manifest { image: Box::new(image.clone()), source });
                     Ok(changed)
                 }
             }
         })
         .await?;
-        match unreadable {
-            Some(source) => Err(PushError::Manifest { image: Box::new(image.clone()), source }),
-            None => Ok(()),
-        }
+        unread.map_or(Ok(()), Err)
     }
 
     /// Changes a ledger and sends the images that have to be judged because of that.
@@ -171,7 +173,7 @@ fn needs_contents(facts: &Facts) -> bool {
 }
 
 /// Which images have to be judged after a change: an index of which it became known what it contains, with the indexes
-/// that contain it; an image that became a root, if there is anything to judge; and one that ceased to be a root, if
+/// that contain it; one that was deleted and is back; an image that became a root, if there is anything to judge; and one that ceased to be a root, if
 /// anything was said of it.
 fn due(ledger: &Ledger, before: &Facts) -> BTreeSet<Digest> {
     let facts = &ledger.facts;
@@ -180,6 +182,11 @@ fn due(ledger: &Ledger, before: &Facts) -> BTreeSet<Digest> {
     if facts.contents != before.contents {
         due.insert(own());
         due.extend(facts.parents().cloned());
+    }
+    // No scan follows that would have it judged: its images may not be pushed again.
+    let is_back = before.is_gone() && !facts.is_gone();
+    if is_back && facts.is_index() {
+        due.insert(own());
     }
     let matters = match (before.is_root(), facts.is_root()) {
         (false, true) => facts.is_index() || facts.is_scanned() || facts.has_failed_scan(),

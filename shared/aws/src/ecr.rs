@@ -4,7 +4,8 @@
 use aws_sdk_ecr::Client;
 use aws_sdk_ecr::types::{
     DescribeImagesFilter, EnhancedImageScanFinding, ImageDetail, ImageFailureCode, ImageIdentifier,
-    ImageScanFinding, ImageStatusFilter, PackageVulnerabilityDetails, ScanStatus,
+    ImageScanFinding, ImageStatus, ImageStatusFilter, ImageTagMutability, PackageVulnerabilityDetails,
+    ScanStatus, TargetStorageClass,
 };
 use jiff::Timestamp;
 
@@ -14,6 +15,7 @@ use domain::finding::{
     Finding, FindingError, Fix, InspectorFinding, InspectorPackage, Package, Severity, Source, Status,
 };
 use domain::image::{Digest, ImageId};
+use domain::quarantine::{Mutability, Status as StorageStatus};
 use domain::text::sanitize;
 
 #[derive(Debug, Clone)]
@@ -40,6 +42,21 @@ pub struct ImageDescription {
     pub media_type: Option<String>,
 }
 
+/// An image in the registry, whatever its status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundImage {
+    pub tags: Vec<String>,
+    pub status: StorageStatus,
+    pub pushed_at: Option<Timestamp>,
+}
+
+/// Where an image is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StorageClass {
+    Standard,
+    Archive,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
     /// Byte for byte as stored.
@@ -64,6 +81,8 @@ const MEDIA_TYPES: [&str; 4] = [
     "application/vnd.docker.distribution.manifest.list.v2+json",
 ];
 
+/// How many tags one call removes.
+const TAGS_PER_CALL: usize = 100;
 /// The largest page of a scan's findings; without this, ECR returns 100.
 const FINDINGS_PER_PAGE: i32 = 1000;
 
@@ -131,8 +150,87 @@ impl Registry {
 
     /// Whether an image is in the registry, be it active, archived or being restored.
     pub async fn exists(&self, image: &ImageId) -> Result<bool, AwsError> {
+        Ok(self.find(image).await?.is_some())
+    }
+
+    /// An image, be it active, archived or being restored; `None` where it does not exist.
+    pub async fn find(&self, image: &ImageId) -> Result<Option<FoundImage>, AwsError> {
         let any = DescribeImagesFilter::builder().image_status(ImageStatusFilter::Any).build();
-        Ok(self.detail(image, None).await?.is_some() || self.detail(image, Some(any)).await?.is_some())
+        let detail = match self.detail(image, None).await? {
+            Some(detail) => Some(detail),
+            None => self.detail(image, Some(any)).await?,
+        };
+        Ok(detail.map(|detail| FoundImage {
+            tags: detail.image_tags().iter().map(|tag| sanitize(tag)).collect(),
+            // What AWS introduces one day is not active, so nothing is pushed to it.
+            status: match detail.image_status() {
+                None | Some(ImageStatus::Active) => StorageStatus::Active,
+                Some(ImageStatus::Archived) => StorageStatus::Archived,
+                Some(_) => StorageStatus::Activating,
+            },
+            pushed_at: detail.image_pushed_at().and_then(timestamp),
+        }))
+    }
+
+    /// Which tags of the image's repository ECR keeps from moving. One of which nothing is known lets all of them move.
+    pub async fn mutability(&self, image: &ImageId) -> Result<Mutability, AwsError> {
+        let answer = self
+            .client
+            .describe_repositories()
+            .registry_id(&image.account)
+            .repository_names(&image.repository)
+            .send()
+            .await
+            .map_err(|error| AwsError::of("ecr:DescribeRepositories", error));
+        let repositories = match answer {
+            Ok(answer) => answer.repositories.unwrap_or_default(),
+            Err(error) if error.is("RepositoryNotFound") => return Ok(Mutability::Mutable),
+            Err(error) => return Err(error),
+        };
+        let Some(repository) = repositories.first() else { return Ok(Mutability::Mutable) };
+        let filters = repository.image_tag_mutability_exclusion_filters();
+        let filters = filters.iter().map(|filter| filter.filter().to_owned()).collect();
+        Ok(match repository.image_tag_mutability() {
+            Some(ImageTagMutability::Immutable) => Mutability::Immutable,
+            Some(ImageTagMutability::ImmutableWithExclusion) => Mutability::ImmutableExcept(filters),
+            Some(ImageTagMutability::MutableWithExclusion) => Mutability::MutableExcept(filters),
+            Some(_) | None => Mutability::Mutable,
+        })
+    }
+
+    /// Archives an image of this one's repository, or asks for its restore, which takes up to 20 minutes. One that is
+    /// stored so already is no error, and neither is one that is gone.
+    /// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_UpdateImageStorageClass.html>
+    pub async fn store_in(&self, image: &ImageId, class: StorageClass) -> Result<(), AwsError> {
+        let target = match class {
+            StorageClass::Archive => TargetStorageClass::Archive,
+            StorageClass::Standard => TargetStorageClass::Standard,
+        };
+        let answer = self
+            .client
+            .update_image_storage_class()
+            .registry_id(&image.account)
+            .repository_name(&image.repository)
+            .image_id(by_digest(image))
+            .target_storage_class(target)
+            .send()
+            .await
+            .map_err(|error| AwsError::of("ecr:UpdateImageStorageClass", error));
+        match answer {
+            Ok(_) => Ok(()),
+            Err(error) if error.is("ImageNotFound") || error.is("RepositoryNotFound") => Ok(()),
+            Err(error) => {
+                // AWS does not say what it answers to a request that changes nothing.
+                let status = self.find(image).await?.map(|found| found.status);
+                let done = match class {
+                    StorageClass::Archive => status == Some(StorageStatus::Archived),
+                    StorageClass::Standard => {
+                        matches!(status, Some(StorageStatus::Active | StorageStatus::Activating))
+                    }
+                };
+                if done { Ok(()) } else { Err(error) }
+            }
+        }
     }
 
     /// Without a filter, ECR leaves out what is not active.
@@ -220,36 +318,39 @@ impl Registry {
         }
     }
 
-    /// Removes a tag from whichever image of the repository has it, and returns which one that was; `None` where none
-    /// had it. ECR deletes an image with its last tag.
+    /// Removes tags from whichever images of the repository have them, and returns which images these were. ECR deletes an
+    /// image with its last tag. Where a call fails, those before it have had their effect.
     ///
-    /// The request names the tag alone. What a request with tag and digest does is not documented, and it must not be
+    /// The requests name tags alone. What a request with tag and digest does is not documented, and it must not be
     /// taken for one that deletes the digest with all its tags.
     /// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchDeleteImage.html>
-    pub async fn remove_tag(&self, image: &ImageId, tag: &str) -> Result<Option<ImageId>, AwsError> {
+    pub async fn remove_tags(&self, image: &ImageId, tags: &[String]) -> Result<Vec<ImageId>, AwsError> {
         const ACTION: &str = "ecr:BatchDeleteImage";
-        let answer = self
-            .client
-            .batch_delete_image()
-            .registry_id(&image.account)
-            .repository_name(&image.repository)
-            .image_ids(ImageIdentifier::builder().image_tag(tag).build())
-            .send()
-            .await
-            .map_err(|error| AwsError::of(ACTION, error))?;
-        match answer.failures().first() {
-            None => {
-                let digest = answer.image_ids().first().and_then(ImageIdentifier::image_digest);
-                let digest = digest.and_then(|digest| Digest::try_from(digest.to_owned()).ok());
-                Ok(digest.map(|digest| ImageId { digest, ..image.clone() }))
-            }
-            Some(failure) if failure.failure_code() == Some(&ImageFailureCode::ImageNotFound) => Ok(None),
-            Some(failure) => {
+        let mut hit = Vec::new();
+        for tags in tags.chunks(TAGS_PER_CALL) {
+            let ids = tags.iter().map(|tag| ImageIdentifier::builder().image_tag(tag).build()).collect();
+            let answer = self
+                .client
+                .batch_delete_image()
+                .registry_id(&image.account)
+                .repository_name(&image.repository)
+                .set_image_ids(Some(ids))
+                .send()
+                .await
+                .map_err(|error| AwsError::of(ACTION, error))?;
+            let digests = answer.image_ids().iter().filter_map(ImageIdentifier::image_digest);
+            let digests = digests.filter_map(|digest| Digest::try_from(digest.to_owned()).ok());
+            hit.extend(digests.map(|digest| ImageId { digest, ..image.clone() }));
+            let gone = Some(&ImageFailureCode::ImageNotFound);
+            if let Some(failure) = answer.failures().iter().find(|failure| failure.failure_code() != gone) {
                 let code = failure.failure_code().map_or("no code", |code| code.as_str());
                 let reason = failure.failure_reason().unwrap_or("no reason");
-                Err(AwsError::answer(ACTION, format!("{code}: {reason}"), true))
+                return Err(AwsError::answer(ACTION, format!("{code}: {reason}"), true));
             }
         }
+        hit.sort();
+        hit.dedup();
+        Ok(hit)
     }
 }
 

@@ -5,6 +5,9 @@ use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 
 use crate::AwsError;
 use domain::assessment::{Assessment, DETAIL_TYPE, EVENT_SOURCE};
+use domain::image::ImageId;
+use domain::notice::{self, Notice};
+use serde::Serialize;
 
 const ACTION: &str = "events:PutEvents";
 
@@ -21,13 +24,27 @@ impl Announcements {
 
     /// Announces an assessment. `PutEvents` answers 200 even if it refuses the entry, so the entry's result is checked.
     pub async fn announce(&self, assessment: &Assessment) -> Result<(), AwsError> {
-        let detail = serde_json::to_string(assessment)
+        self.put(DETAIL_TYPE, Some(&assessment.image.id), assessment).await
+    }
+
+    /// Announces a notice.
+    pub async fn notify(&self, notice: &Notice) -> Result<(), AwsError> {
+        self.put(notice::DETAIL_TYPE, notice.image(), notice).await
+    }
+
+    async fn put(
+        &self,
+        detail_type: &str,
+        image: Option<&ImageId>,
+        detail: &impl Serialize,
+    ) -> Result<(), AwsError> {
+        let detail = serde_json::to_string(detail)
             .map_err(|error| AwsError::answer(ACTION, error.to_string(), false))?;
         let entry = PutEventsRequestEntry::builder()
             .event_bus_name(&self.bus)
             .source(EVENT_SOURCE)
-            .detail_type(DETAIL_TYPE)
-            .resources(assessment.image.id.arn())
+            .detail_type(detail_type)
+            .set_resources(image.map(|image| vec![image.arn()]))
             .detail(detail)
             .build();
         let answer = self

@@ -49,6 +49,20 @@ impl Queue {
         Self { client, url }
     }
 
+    /// A queue in the account and region of the client, by its name.
+    pub async fn named(client: Client, name: &str) -> Result<Self, AwsError> {
+        const ACTION: &str = "sqs:GetQueueUrl";
+        let answer = client
+            .get_queue_url()
+            .queue_name(name)
+            .send()
+            .await
+            .map_err(|error| AwsError::of(ACTION, error))?;
+        let url =
+            answer.queue_url.ok_or_else(|| AwsError::answer(ACTION, "the answer names no queue", true))?;
+        Ok(Self { client, url })
+    }
+
     /// How many of the first messages fit into one call; at least one, if there is any. SQS refuses a message that is
     /// too long on its own.
     pub fn fitting<'a>(messages: impl IntoIterator<Item = &'a DelayedMessage>) -> usize {

@@ -103,6 +103,12 @@ impl ImageId {
         let (_, domain) = partition(&self.region);
         format!("{}.dkr.ecr.{}.{domain}/{}@{}", self.account, self.region, self.repository, self.digest)
     }
+
+    /// The same by a tag.
+    pub fn uri_with_tag(&self, tag: &str) -> String {
+        let (_, domain) = partition(&self.region);
+        format!("{}.dkr.ecr.{}.{domain}/{}:{tag}", self.account, self.region, self.repository)
+    }
 }
 
 impl ImageId {

@@ -13,6 +13,7 @@ pub mod history;
 pub mod image;
 pub mod ledger;
 pub mod manifest;
+pub mod notice;
 pub mod policy;
 pub mod provenance;
 pub mod quarantine;

@@ -76,7 +76,7 @@ impl Dispatcher {
         let result = match call.service {
             Service::CloudWatch => self.cloudwatch.handle(operation, body, call.sent_bytes),
             Service::DynamoDb => self.dynamodb.handle(operation, call.request.clone()).await,
-            Service::Ecr => json(call, |body| self.ecr.handle(operation, body)),
+            Service::Ecr => json(call, |body| self.ecr.handle(&call.caller(), operation, body)),
             Service::EventBridge => json(call, |body| self.eventbridge.handle(operation, body)),
             Service::Inspector => json(call, |body| self.inspector.handle(operation, body)),
             Service::Sns => self.sns.handle(operation, body),

@@ -51,6 +51,7 @@ pub use sqs::{MessageAttribute, SentMessage, Sqs};
 
 use account::Account;
 use account::events::EventLog;
+use account::principals::Principals;
 use dispatch::Dispatcher;
 use exchanges::Recorder;
 use shared::Shared;
@@ -66,6 +67,7 @@ const BACKOFF: Duration = Duration::from_millis(1);
 pub struct SimulatedAws {
     account: Account,
     events: EventLog,
+    principals: Principals,
     dispatcher: Arc<Dispatcher>,
 }
 
@@ -75,10 +77,11 @@ impl SimulatedAws {
         let account = Account::new(account_id, region, time);
         let events = EventLog::new(account.clone());
         let inspector = Inspector::default();
+        let principals = Principals::default();
         let dispatcher = Dispatcher {
             cloudwatch: CloudWatch::new(account.clone()),
             dynamodb: DynamoDb::new(account.clone()),
-            ecr: Ecr::new(account.clone(), events.clone(), inspector.clone()),
+            ecr: Ecr::new(account.clone(), events.clone(), inspector.clone(), principals.clone()),
             eventbridge: EventBridge::new(account.clone(), events.clone()),
             inspector,
             sns: Sns::new(account.clone()),
@@ -87,7 +90,7 @@ impl SimulatedAws {
             recorder: Recorder::default(),
             calls: Shared::default(),
         };
-        Self { account, events, dispatcher: Arc::new(dispatcher) }
+        Self { account, events, principals, dispatcher: Arc::new(dispatcher) }
     }
 
     /// The configuration for SDK clients that call this account.
@@ -144,8 +147,16 @@ impl SimulatedAws {
         &self.dispatcher.faults
     }
 
+    /// Says as whom a caller acts, which CloudTrail's records state: a session of a role. A caller is the `app_name` of
+    /// its SDK configuration. One of whom nothing was said acts in a role of its own name, and one without a name as
+    /// `ecr-warden/local`.
+    pub fn let_assume(&self, caller: &str, role: &str, session: &str) {
+        self.principals.let_assume(caller, role, session);
+    }
+
     /// Returns the events emitted since the last time, oldest first.
     pub fn take_events(&self) -> Vec<EmittedEvent> {
+        self.dispatcher.ecr.pass_time();
         self.events.take()
     }
 

@@ -93,8 +93,10 @@ impl Sqs {
     }
 
     pub(crate) fn handle(&self, operation: &str, body: &Value) -> Result<Value, ApiError> {
-        if operation != "SendMessageBatch" {
-            return Err(ApiError::unknown_operation(&format!("sqs:{operation}")));
+        match operation {
+            "SendMessageBatch" => {}
+            "GetQueueUrl" => return self.queue_url(body),
+            _ => return Err(ApiError::unknown_operation(&format!("sqs:{operation}"))),
         }
         let request = Parameters(body);
         let url = request.text("QueueUrl").unwrap_or_default();
@@ -120,6 +122,14 @@ impl Sqs {
             }
         }
         Ok(json!({"Successful": successful, "Failed": failed}))
+    }
+
+    fn queue_url(&self, body: &Value) -> Result<Value, ApiError> {
+        let name = Parameters(body).text("QueueName").unwrap_or_default();
+        let suffix = format!("/{name}");
+        let url = self.state.with(|state| state.queues.iter().find(|url| url.ends_with(&suffix)).cloned());
+        let url = url.ok_or_else(|| refused("QueueDoesNotExist", "The specified queue does not exist."))?;
+        Ok(json!({"QueueUrl": url}))
     }
 
     fn send(&self, url: &str, entry: Parameters<'_>) -> Result<Value, EntryError> {

@@ -48,7 +48,7 @@ macro_rules! functions {
 functions! {
     (config, environment, clock)
     "assess-image" => AssessImage: AssessImage::new(config, environment, clock),
-    "enforce-quarantine" => EnforceQuarantine: EnforceQuarantine::new(config, environment),
+    "enforce-quarantine" => EnforceQuarantine: EnforceQuarantine::new(config, environment, clock),
     "publish-metrics" => PublishMetrics: PublishMetrics::new(config, environment, clock),
     "raise-alerts" => RaiseAlerts: RaiseAlerts::new(config, environment, clock),
     "record-history" => RecordHistory: RecordHistory::new(config, environment),

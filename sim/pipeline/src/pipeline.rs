@@ -142,6 +142,8 @@ impl Pipeline {
             let look_up = |variable: &str| match variable {
                 "POLICY_FILE" => Some(self.setting.policy.to_string_lossy().into_owned()),
                 "REGISTRY_ACCOUNT" => None,
+                // Time does not pass here by waiting.
+                "REGISTRY_WRITES_PER_SECOND" => Some("1000000".to_owned()),
                 other => function.environment.get(other).cloned(),
             };
             // Each function signs its calls with its name, so that what it calls can be held against what it may.

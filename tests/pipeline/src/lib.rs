@@ -32,7 +32,9 @@ pub fn act(name: &str) -> Vec<Delivery> {
 pub fn setting() -> Setting {
     Setting {
         template: template(),
-        parameters: BTreeMap::from([("QuarantineMode".to_owned(), "tag".to_owned())]),
+        parameters: [("QuarantineMode", "tag"), ("QuarantineUntagged", "true")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
         policy: story::policy(),
         account: "210987654321".to_owned(),
         region: "eu-west-1".to_owned(),

@@ -63,6 +63,17 @@ async fn called() -> BTreeSet<(String, String)> {
         }
         called.extend(pipeline.aws.calls_by_caller().into_keys());
     }
+    // The stricter modes, one image that is held, and its release.
+    for mode in ["untag", "archive"] {
+        let mut setting = setting();
+        setting.parameters.insert("QuarantineMode".to_owned(), mode.to_owned());
+        setting.parameters.insert("QuarantinesPerHour".to_owned(), "1".to_owned());
+        let mut pipeline = pipeline_with(setting).await;
+        for name in ACTS {
+            play(&mut pipeline, act(name)).await;
+        }
+        called.extend(pipeline.aws.calls_by_caller().into_keys());
+    }
     called
 }
 
@@ -134,7 +145,14 @@ async fn who_only_observes_may_touch_no_tag() {
     };
     let observing = may(&pipeline_with(setting).await);
     let tagging = may(&pipeline().await);
-    let tags = ["ecr:BatchDeleteImage", "ecr:BatchGetImage", "ecr:PutImage"].map(str::to_owned);
+    let tags = [
+        "ecr:BatchDeleteImage",
+        "ecr:BatchGetImage",
+        "ecr:DescribeRepositories",
+        "ecr:PutImage",
+        "ecr:UpdateImageStorageClass",
+    ]
+    .map(str::to_owned);
     assert_eq!(tagging.difference(&observing).cloned().collect::<Vec<_>>(), tags);
 }
 

@@ -9,6 +9,7 @@ use aws_lambda_events::event::sqs::SqsEvent;
 use domain::verdict::Verdict;
 use enforce_quarantine::EnforceQuarantine;
 use lambda::batch::{Report, Retry};
+use lambda::clock::Clock;
 use lambda::deadline::Deadline;
 use lambda::environment::Environment;
 use pipeline_tests::{QUARANTINED, act, event, pipeline, pipeline_with, play, quarantined, setting, stream};
@@ -202,9 +203,11 @@ impl Enforcing {
             "TABLE_NAME" => Some("ledgers".to_owned()),
             "QUEUE_URL" => Some("https://sqs.eu-west-1.amazonaws.com/210987654321/own".to_owned()),
             "QUARANTINE_MODE" => Some("tag".to_owned()),
+            "EVENT_BUS_NAME" => Some("ecr-warden".to_owned()),
             _ => None,
         };
-        let function = EnforceQuarantine::new(&config, &Environment::new(&variables)).unwrap();
+        let clock = Clock::set_to(pipeline.time());
+        let function = EnforceQuarantine::new(&config, &Environment::new(&variables), clock).unwrap();
         Self { pipeline, ledgers, function }
     }
 

@@ -210,6 +210,13 @@ fn an_assessment_reaches_all_reactors_and_only_on_our_bus() {
     let arn = "arn:aws:events:eu-central-1:123456789012:event-bus/ecr-warden";
     assert_eq!(stack.route(arn, &assessed, 0).queues.len(), 4);
 
+    let notice = event("ecr-warden", "Notice", &json!({}));
+    let routed = stack.route(&bus, &notice, 0);
+    assert_eq!(
+        (routed.rules, routed.queues),
+        (vec!["Notices".to_owned()], vec!["RaiseAlertsQueue".to_owned()])
+    );
+
     // The reactor without a batching window is first, then the others in turn.
     let mut order = Vec::new();
     while let Some(batch) = stack.next_batch(0) {
@@ -260,9 +267,21 @@ fn functions_find_in_their_environment_what_they_need() {
                 "TABLE_NAME",
             ],
         ),
-        ("enforce-quarantine", vec!["QUARANTINE_MODE", "QUEUE_URL", "TABLE_NAME"]),
+        (
+            "enforce-quarantine",
+            vec![
+                "EVENT_BUS_NAME",
+                "QUARANTINES_PER_HOUR",
+                "QUARANTINE_MODE",
+                "QUARANTINE_UNTAGGED",
+                "QUEUE_URL",
+                "REGISTRY_WRITES_PER_SECOND",
+                "TABLE_NAME",
+                "UNTAG_MUTABLE",
+            ],
+        ),
         ("publish-metrics", vec!["METRIC_DIMENSIONS", "TABLE_NAME"]),
-        ("raise-alerts", vec!["QUARANTINE_MODE", "TABLE_NAME", "TOPIC_ARN"]),
+        ("raise-alerts", vec!["QUARANTINE_MODE", "QUARANTINE_UNTAGGED", "TABLE_NAME", "TOPIC_ARN"]),
         ("record-history", vec!["HISTORY_TABLE_NAME", "TABLE_NAME"]),
         (
             "record-push",
@@ -298,7 +317,10 @@ fn functions_find_in_their_environment_what_they_need() {
         assert!(url.ends_with("/ecr-warden-assess-roots"), "{name} sends what is due to {url}");
     }
     assert_eq!(functions["raise-alerts"].environment["TOPIC_ARN"], stack.topics()[0]);
-    assert_eq!(functions["enforce-quarantine"].environment["QUARANTINE_MODE"], "observe");
+    let enforcing = &functions["enforce-quarantine"].environment;
+    assert_eq!(enforcing["EVENT_BUS_NAME"], stack.buses()[0]);
+    let defaults = ["QUARANTINE_MODE", "QUARANTINES_PER_HOUR", "QUARANTINE_UNTAGGED", "UNTAG_MUTABLE"];
+    assert_eq!(defaults.map(|name| enforcing[name].as_str()), ["observe", "20", "false", "false"]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ fn now() -> Timestamp {
 }
 
 fn written(alert: &Alert, mode: Mode, may_repeat: bool) -> Notification {
-    notification(alert, &Circumstances { mode, may_repeat, now: now() })
+    notification(alert, &Circumstances { mode, untagged: true, may_repeat, now: now() })
 }
 
 fn only(batch: &[Assessment]) -> Alert {

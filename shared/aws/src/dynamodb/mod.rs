@@ -1,8 +1,9 @@
-//! The tables: ledgers with the index of all images, the claims of the reactors and what is known of vulnerabilities in
-//! one, the history in another.
+//! The tables: ledgers with the index of all images, the claims of the reactors, what is known of vulnerabilities and what
+//! enforcement remembers in one, the history in another.
 
 mod batch;
 mod claims;
+mod enforcement;
 mod history;
 mod item;
 mod ledgers;
@@ -11,6 +12,7 @@ mod rows;
 mod vulnerabilities;
 
 pub use claims::{Claim, Claims};
+pub use enforcement::{Enforcement, NotesError, Stored};
 pub use history::{History, HistoryError};
 pub use item::{LedgerError, StoredLedger};
 pub use ledgers::{Change, Ledgers};

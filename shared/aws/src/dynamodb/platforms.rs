@@ -63,7 +63,8 @@ impl Ledgers {
             let loaded: Vec<(Child, Ledger)> =
                 futures::stream::iter(loads).buffered(LOADS_AT_ONCE).try_collect().await?;
             for (child, ledger) in loaded {
-                if child.kind == ChildKind::Index {
+                // Whatever the index calls it.
+                if child.kind == ChildKind::Index || ledger.facts.is_index() {
                     level.push(ledger.facts.contents);
                 } else {
                     let name = child.platform.unwrap_or_else(|| child.digest.short().to_owned());

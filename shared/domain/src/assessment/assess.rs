@@ -51,17 +51,30 @@ pub fn assess<'a>(
     if !ledger.facts.is_root() {
         return (before.verdict != Verdict::Pending).then(|| superseded(ledger, version, policy, now));
     }
-    let Judgement { verdict, rows, platforms } = judge(subject, policy, now);
+    let Judgement { verdict, quarantine_mode, rows, platforms } = judge(subject, policy, now);
     if verdict == Verdict::Pending {
         return None;
     }
     let summary = Summary::of(&rows, before);
     let newest_scan = subject.evidence().filter_map(|ledger| ledger.facts.newest_scan()).max();
     let scan = newest_scan.filter(|(at, _)| before.scan.is_none_or(|known| known < *at));
-    if scan.is_none() && summary.changes == Changes::default() && before.verdict == verdict {
+    let quarantine_mode = match verdict {
+        Verdict::Quarantine => quarantine_mode,
+        Verdict::Clear => None,
+        Verdict::Pending | Verdict::Unscannable => before.quarantine_mode,
+    };
+    // An image that was deleted since has lost what the quarantine did to it.
+    let is_back = before.at.is_some() && ledger.facts.gone_at > before.at;
+    if scan.is_none()
+        && !is_back
+        && summary.changes == Changes::default()
+        && before.verdict == verdict
+        && before.quarantine_mode == quarantine_mode
+    {
         return None;
     }
     let image = assessed_image(subject, &platforms, policy);
+    let id = format!("{}#{version}", ledger.image);
     let announced = Announced {
         verdict,
         quarantined: match verdict {
@@ -69,7 +82,14 @@ pub fn assess<'a>(
             Verdict::Clear => false,
             Verdict::Pending | Verdict::Unscannable => before.quarantined,
         },
+        at: Some(now),
         waiting_since: None,
+        quarantined_by: match verdict {
+            Verdict::Quarantine => before.quarantined_by.clone().or_else(|| Some(id.clone())),
+            Verdict::Clear => None,
+            Verdict::Pending | Verdict::Unscannable => before.quarantined_by.clone(),
+        },
+        quarantine_mode,
         scan: newest_scan.map(|(at, _)| at),
         since: if verdict == before.verdict { before.since } else { Some(now) },
         owner: image.owner.clone(),
@@ -84,13 +104,14 @@ pub fn assess<'a>(
     let (excused, more_excused) = fill(excused(&summary.waived), EXCUSES_BYTES);
     let assessment = Assessment {
         schema: SCHEMA,
-        id: format!("{}#{version}", ledger.image),
+        id,
         at: now,
         image,
         verdict,
         previous: before.verdict,
         superseded: false,
         was_quarantined: before.quarantined,
+        quarantine_mode: if verdict == Verdict::Clear { before.quarantine_mode } else { quarantine_mode },
         scan: scan.map(|(completed_at, source)| Scan {
             source,
             completed_at,
@@ -118,6 +139,7 @@ fn superseded(ledger: &Ledger, version: u64, policy: &Policy, now: Timestamp) ->
         verdict: Verdict::Pending,
         previous: ledger.announced.verdict,
         superseded: true,
+        quarantine_mode: ledger.announced.quarantine_mode,
         was_quarantined: ledger.announced.quarantined,
         scan: None,
         open: BTreeMap::new(),

@@ -11,12 +11,15 @@ use crate::finding::KnownExploited;
 use crate::image::Digest;
 use crate::ledger::{Entry, Ledger, Standing};
 use crate::policy::{Circumstances, Place, Policy, Ruling};
+use crate::quarantine::Mode;
 use crate::verdict::Verdict;
 
 /// A verdict and what led to it.
 #[derive(Debug, Clone)]
 pub struct Judgement<'a> {
     pub verdict: Verdict,
+    /// The strictest quarantine mode that the rules ask for which put the image under quarantine.
+    pub quarantine_mode: Option<Mode>,
     /// One for each finding of an image, in the order of their ids; of an index one for each vulnerability and the
     /// packages that have it, over all platforms.
     pub rows: Vec<Row<'a>>,
@@ -67,7 +70,12 @@ pub fn may_quarantine(ledger: &Ledger, policy: &Policy, now: Timestamp) -> bool 
 fn image<'a>(ledger: &'a Ledger, policy: &'a Policy, in_use: Option<bool>, now: Timestamp) -> Judgement<'a> {
     let rows = rows(ledger, None, in_use, policy, now);
     let verdict = verdict(ledger, &rows, now);
-    Judgement { verdict, rows, platforms: Vec::new() }
+    Judgement { verdict, quarantine_mode: strictest(&rows, now), rows, platforms: Vec::new() }
+}
+
+/// The strictest mode of the rules that quarantine.
+fn strictest(rows: &[Row], now: Timestamp) -> Option<Mode> {
+    rows.iter().filter_map(|row| row.ruling.as_ref()?.quarantine_mode(now)).max()
 }
 
 /// An index is as bad as the worst of its platforms. It is pending while one of them is not scanned and none is
@@ -95,7 +103,8 @@ fn index<'a>(subject: Subject<'a>, policy: &'a Policy, now: Timestamp) -> Judgem
         _ if pending => Verdict::Pending,
         worst => worst.copied().unwrap_or_default(),
     };
-    Judgement { verdict, rows: merged(known), platforms: verdicts }
+    let rows = merged(known);
+    Judgement { verdict, quarantine_mode: strictest(&rows, now), rows, platforms: verdicts }
 }
 
 fn rows<'a>(

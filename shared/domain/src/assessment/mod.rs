@@ -18,6 +18,7 @@ use crate::image::{Digest, ImageId};
 use crate::ledger::InUse;
 use crate::policy::Action;
 use crate::provenance::Pusher;
+use crate::quarantine::Mode;
 use crate::verdict::Verdict;
 
 pub(crate) use assess::fill;
@@ -53,6 +54,10 @@ pub struct Assessment {
     /// Whether the image is under quarantine from before; a scan that failed since does not end that.
     #[serde(default)]
     pub was_quarantined: bool,
+    /// How far the quarantine goes by the rules that put the image under it, or went that ends with this; the deployment's
+    /// own mode may be stricter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantine_mode: Option<Mode>,
     /// The scan that led here, if its end was not announced before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scan: Option<Scan>,

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::finding::Severity;
+use crate::quarantine::Mode;
 use crate::verdict::Verdict;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,9 +15,18 @@ pub struct Announced {
     /// Whether the image was announced as quarantined, and not as clear since.
     #[serde(default)]
     pub quarantined: bool,
+    /// When it was last announced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
     /// Since when nothing is said of an untagged image, because it may be a part of an index that is still to come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_since: Option<Timestamp>,
+    /// The id of the assessment that put it under quarantine, while it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantined_by: Option<String>,
+    /// The quarantine mode that rules asked for; the deployment's own may be stricter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantine_mode: Option<Mode>,
     /// When the scan ended whose completion was announced last.
     #[serde(rename = "announced_scan", default, skip_serializing_if = "Option::is_none")]
     pub scan: Option<Timestamp>,

@@ -26,7 +26,7 @@ impl Facts {
     /// Whether it is what a deployable tag points at, or an image that no known index contains. Findings are facts of
     /// image manifests; verdicts, alerts and quarantine are of roots.
     pub fn is_root(&self) -> bool {
-        self.is_image() && (!self.tags().is_empty() || self.contained_in.is_empty())
+        self.is_image() && (!self.tags().is_empty() || self.parents().next().is_none())
     }
 
     /// The indexes that contain it as an image or as an index.

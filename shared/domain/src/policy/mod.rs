@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::finding::{Epss, Score, Severity};
 use crate::image::Digest;
+use crate::quarantine::Mode;
 
 pub use pattern::Patterns;
 pub use reading::PolicyError;
@@ -56,6 +57,9 @@ pub struct Rule {
     /// The same in an image that is known to be in use, where that is to be another number.
     #[serde(default)]
     pub grace_days_in_use: Option<u16>,
+    /// How far the quarantine goes, where it is to go further than the deployment's.
+    #[serde(default)]
+    pub quarantine_mode: Option<Mode>,
     /// Whether it also matches findings that a waiver or a suppression excuses.
     #[serde(default)]
     pub overrides_waivers: bool,

@@ -11,6 +11,7 @@ use thiserror::Error;
 use super::{Action, Ownership, Patterns, Policy, Rule, Unscanned, Waiver};
 use crate::finding::{Epss, Score};
 use crate::image::Digest;
+use crate::quarantine::Mode;
 
 /// Why a policy is refused. No retry can help.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -139,7 +140,17 @@ fn check_rule(rule: &Rule, ids: &mut BTreeSet<String>) -> Result<(), String> {
             ));
         }
     }
-    Ok(())
+    match rule.quarantine_mode {
+        Some(_) if !rule.then.contains(&Action::Quarantine) => Err(format!(
+            "rule `{}` has `quarantine_mode` but never quarantines: expected `quarantine` under `then`",
+            rule.id
+        )),
+        Some(Mode::Observe) => Err(format!(
+            "rule `{}` has the `quarantine_mode` `observe`, which changes nothing: expected `tag`, `untag` or `archive`",
+            rule.id
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn check_waiver(waiver: &WrittenWaiver) -> Result<(), String> {

@@ -6,6 +6,7 @@ use jiff::{Timestamp, ToSpan};
 use super::{Action, Condition, Policy, Rule, Waiver};
 use crate::finding::{Epss, Finding, KnownExploited, Severity, Status};
 use crate::image::{Digest, ImageId};
+use crate::quarantine::Mode;
 
 /// Below this probability of being exploited within 30 days EPSS expects no exploit: 1 %.
 const UNLIKELY: Epss = Epss::from_millionths(10_000);
@@ -100,6 +101,15 @@ impl<'p> Ruling<'p> {
     /// From when on the finding leads to quarantine, the earliest of its rules.
     pub fn quarantine_from(&self) -> Option<Timestamp> {
         self.matches.iter().filter_map(|found| found.quarantine_from).min()
+    }
+}
+
+impl Ruling<'_> {
+    /// The strictest quarantine mode that the rules ask for whose grace has ended by then.
+    pub fn quarantine_mode(&self, now: Timestamp) -> Option<Mode> {
+        let quarantining =
+            self.matches.iter().filter(|found| found.quarantine_from.is_some_and(|from| from <= now));
+        quarantining.filter_map(|found| found.rule.quarantine_mode).max()
     }
 }
 

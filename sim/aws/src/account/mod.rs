@@ -1,6 +1,7 @@
 //! The account and region in which everything happens, its time, and its events.
 
 pub(crate) mod events;
+pub(crate) mod principals;
 pub(crate) mod time;
 
 use crate::shared::Shared;

@@ -28,6 +28,8 @@ pub struct DynamoDb {
     incomplete_batches: Shared<u64>,
     /// Of a `Query`; `None` is AWS's own.
     page_bytes: Shared<Option<usize>>,
+    /// A transaction is checked and written in two steps, between which nobody else may write.
+    writes: Arc<Mutex<()>>,
 }
 
 impl DynamoDb {
@@ -38,6 +40,7 @@ impl DynamoDb {
             one_at_a_time: Arc::default(),
             incomplete_batches: Shared::default(),
             page_bytes: Shared::default(),
+            writes: Arc::default(),
         }
     }
 
@@ -78,6 +81,12 @@ impl DynamoDb {
         let body: Value =
             serde_json::from_slice(&request.body).map_err(|error| ApiError::unreadable_body(&error))?;
         item_size::check(operation, &body)?;
+        let _alone =
+            if operation.contains("Write") || ["PutItem", "UpdateItem", "DeleteItem"].contains(&operation) {
+                Some(self.writes.lock().await)
+            } else {
+                None
+            };
         match operation {
             "BatchGetItem" => batch::check_size(&body, batch::KEYS_PER_GET)?,
             "BatchWriteItem" => batch::check_size(&body, batch::REQUESTS_PER_WRITE)?,

@@ -30,6 +30,8 @@ pub(crate) enum EcrError {
          repository with name '{repository}' in the registry with id '{registry}'"
     )]
     ImageNotFound { digest: String, tag: String, repository: String, registry: String },
+    #[error("The storage class of the image with digest '{digest}' cannot be updated: {reason}")]
+    StorageClassUpdateNotSupported { digest: String, reason: &'static str },
     #[error(
         "Image scan does not exist for the image with '{{imageDigest:'{digest}', imageTag:'{tag}'}}' in the \
          repository with name '{repository}' in the registry with id '{registry}'"
@@ -63,6 +65,7 @@ impl EcrError {
             Self::ReferencedImagesNotFound { .. } => "ReferencedImagesNotFoundException",
             Self::LimitExceeded { .. } => "LimitExceededException",
             Self::ImageNotFound { .. } => "ImageNotFoundException",
+            Self::StorageClassUpdateNotSupported { .. } => "ImageStorageClassUpdateNotSupportedException",
             Self::ScanNotFound { .. } => "ScanNotFoundException",
         }
     }

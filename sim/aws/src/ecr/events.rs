@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::Ecr;
+use super::image::{Image, ImageStatus};
 use super::repository::Removed;
 use crate::account::events::Event;
 use crate::account::time::iso_seconds;
@@ -34,9 +35,24 @@ impl Ecr {
         }
     }
 
+    /// An image was archived, or is active again.
+    pub(crate) fn emit_storage_class(&self, registry: &str, repository: &str, digest: &str, image: &Image) {
+        let mut detail = image_action(repository, digest, "UPDATE_STORAGE_CLASS", None);
+        let restored = image.storage.status() == ImageStatus::Active;
+        detail["target-storage-class"] = json!(if restored { "STANDARD" } else { "ARCHIVE" });
+        detail["manifest-media-type"] = json!(image.media_type);
+        if let Some(at) = image.storage.last_activated_at().filter(|_| restored) {
+            detail["last-activated-at"] = json!(iso_seconds(at));
+        }
+        let kind = if image.subject.is_some() { "ECR Referrer Action" } else { "ECR Image Action" };
+        self.emit(registry, kind, detail);
+    }
+
     /// The event of a trail that logs management events, which names the caller.
-    pub(crate) fn emit_put_image_call(
+    pub(crate) fn emit_call(
         &self,
+        caller: &str,
+        operation: &str,
         registry: &str,
         repository: &str,
         request: &Value,
@@ -48,15 +64,10 @@ impl Ecr {
         request["registryId"] = json!(registry);
         let detail = json!({
             "eventVersion": "1.04",
-            "userIdentity": {
-                "type": "AssumedRole",
-                "principalId": "AROASIMULATEDAWS:local",
-                "arn": format!("arn:aws:sts::{}:assumed-role/ecr-warden/local", account.id),
-                "accountId": account.id,
-            },
+            "userIdentity": self.principals.identity(&account.id, caller),
             "eventTime": time,
             "eventSource": "ecr.amazonaws.com",
-            "eventName": "PutImage",
+            "eventName": operation,
             "awsRegion": account.region,
             "sourceIPAddress": "127.0.0.1",
             "userAgent": "simulated-aws",

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::scan::SeedScan;
+use super::storage::Storage;
 use crate::wire::parameters::Parameters;
 
 /// The `imageStatus` of the ECR API.
@@ -37,7 +38,9 @@ pub(crate) struct Image {
     pub(crate) children: Vec<String>,
     /// In bytes.
     pub(crate) size: u64,
-    pub(crate) status: ImageStatus,
+    pub(crate) storage: Storage,
+    /// The digest of the image that this one refers to, as a signature does.
+    pub(crate) subject: Option<String>,
     /// Milliseconds since 1970.
     pub(crate) pushed_at: i64,
     pub(crate) scan: Option<SeedScan>,

@@ -10,6 +10,7 @@ mod registry;
 mod repository;
 mod scan;
 mod seed;
+mod storage;
 
 pub use image::ImageStatus;
 pub use manifest::STAND_IN_ANNOTATION;
@@ -19,6 +20,7 @@ pub use seed::{ImageView, SeedImage};
 
 use crate::account::Account;
 use crate::account::events::EventLog;
+use crate::account::principals::Principals;
 use crate::inspector::Inspector;
 use crate::shared::Shared;
 use registry::Registries;
@@ -30,6 +32,7 @@ pub struct Ecr {
     events: EventLog,
     /// Enhanced scanning: its findings appear in `DescribeImageScanFindings`.
     inspector: Inspector,
+    principals: Principals,
     registries: Shared<Registries>,
 }
 
@@ -43,7 +46,12 @@ impl Ecr {
         }
     }
 
-    pub(crate) fn new(account: Account, events: EventLog, inspector: Inspector) -> Self {
-        Self { account, events, inspector, registries: Shared::default() }
+    pub(crate) fn new(
+        account: Account,
+        events: EventLog,
+        inspector: Inspector,
+        principals: Principals,
+    ) -> Self {
+        Self { account, events, inspector, principals, registries: Shared::default() }
     }
 }

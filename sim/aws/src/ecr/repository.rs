@@ -9,8 +9,9 @@ use serde_json::Value;
 
 use super::error::{EcrError, ImageFailure};
 use super::image::{Image, ImageName, ImageStatus};
-use super::manifest::{children, digest_of, stated_media_type, stated_size};
+use super::manifest::{children, digest_of, stated_media_type, stated_size, subject};
 use super::mutability::Mutability;
+use super::storage::Storage;
 
 const MANIFEST_BYTES: usize = 4 * 1024 * 1024;
 const TAG_CHARACTERS: usize = 300;
@@ -79,11 +80,14 @@ impl Repository {
             tags: BTreeSet::new(),
             children,
             size: stated_size(&manifest),
-            status: ImageStatus::Active,
+            storage: Storage::default(),
+            subject: subject(&manifest).map(str::to_owned),
             pushed_at: now,
             scan: None,
         });
-        image.status = ImageStatus::Active;
+        if image.storage.status() != ImageStatus::Active {
+            image.storage.activate(now);
+        }
         let media_type = image.media_type.clone();
         if let Some(tag) = push.tag {
             self.tag(tag, &digest);
@@ -94,7 +98,7 @@ impl Repository {
     /// Refuses a put that changes nothing, and one that moves a tag that cannot move.
     fn check_change(&self, tag: Option<&str>, digest: &str) -> Result<(), EcrError> {
         let known = self.images.get(digest);
-        let active = known.is_some_and(|image| image.status == ImageStatus::Active);
+        let active = known.is_some_and(|image| image.storage.status() == ImageStatus::Active);
         let target = tag.and_then(|tag| self.tags.get(tag));
         let already = || EcrError::ImageAlreadyExists {
             digest: digest.to_owned(),
@@ -159,7 +163,7 @@ impl Repository {
     /// because a converted manifest would have another digest.
     pub(crate) fn pull(&self, name: &ImageName, accepted: &[&str]) -> Result<(&str, &Image), ImageFailure> {
         let (digest, image) = self.find(name)?;
-        if image.status != ImageStatus::Active {
+        if image.storage.status() != ImageStatus::Active {
             return Err(ImageFailure::Inaccessible);
         }
         let by_tag = name.digest.is_none();
@@ -201,7 +205,7 @@ impl Repository {
         tags
     }
 
-    fn is_referenced(&self, digest: &str) -> bool {
+    pub(crate) fn is_referenced(&self, digest: &str) -> bool {
         self.images.values().any(|image| image.children.iter().any(|child| child == digest))
     }
 }

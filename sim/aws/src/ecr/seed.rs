@@ -6,10 +6,11 @@ use serde_json::Value;
 
 use super::Ecr;
 use super::image::{Image, ImageStatus};
-use super::manifest::{OCI_MANIFEST, children, digest_of, stand_in, stated_media_type, stated_size};
+use super::manifest::{OCI_MANIFEST, children, digest_of, stand_in, stated_media_type, stated_size, subject};
 use super::mutability::Mutability;
 use super::repository::Repository;
 use super::scan::SeedScan;
+use super::storage::Storage;
 
 /// An image to put into the registry.
 #[derive(Debug, Clone, Default)]
@@ -81,7 +82,8 @@ impl Ecr {
                 manifest,
                 media_type,
                 tags: BTreeSet::new(),
-                status: ImageStatus::Active,
+                storage: Storage::default(),
+                subject: subject(&parsed).map(str::to_owned),
                 pushed_at: seed.pushed_at,
                 scan: None,
             };
@@ -108,11 +110,12 @@ impl Ecr {
         });
     }
 
-    /// Does nothing if the image does not exist.
+    /// An image that is being restored stays so until it is pushed or restored again. Does nothing if the image does not
+    /// exist.
     pub fn set_image_status(&self, registry: &str, repository: &str, digest: &str, status: ImageStatus) {
         self.change(registry, repository, |repository| {
             if let Some(image) = repository.images.get_mut(digest) {
-                image.status = status;
+                image.storage = Storage::seeded(status);
             }
         });
     }
@@ -128,6 +131,7 @@ impl Ecr {
 
     /// All images, sorted by repository and digest.
     pub fn images(&self) -> Vec<ImageView> {
+        self.pass_time();
         let mut images: Vec<_> = self.registries.with(|registries| {
             let repositories = registries.repositories.iter();
             repositories
@@ -166,6 +170,7 @@ fn insert(repository: &mut Repository, digest: &str, fresh: Image) {
             known.media_type = fresh.media_type;
             known.children = fresh.children;
             known.size = fresh.size;
+            known.subject = fresh.subject;
         }
         Some(_) => {}
     }
@@ -179,7 +184,7 @@ fn view(registry: &str, repository: &str, digest: &str, image: &Image) -> ImageV
         tags: image.tags.iter().cloned().collect(),
         media_type: image.media_type.clone(),
         manifest: image.manifest.clone(),
-        status: image.status,
+        status: image.storage.status(),
         pushed_at: image.pushed_at,
     }
 }

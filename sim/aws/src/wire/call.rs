@@ -23,14 +23,30 @@ pub(crate) struct Call {
 
 impl Call {
     /// The IAM action that a policy must allow, such as `ecr:PutImage`. Batches of SQS have none of their own, and
-    /// neither has the listing of referrers.
+    /// neither has the listing of referrers; a transaction of DynamoDB has none besides those of its parts, of which the
+    /// first is named here.
     pub(crate) fn action(&self) -> String {
-        let operation = match self.service {
-            Service::Sqs => self.operation.strip_suffix("Batch").unwrap_or(&self.operation),
-            Service::Ecr if self.operation == "ListImageReferrers" => "BatchGetImage",
-            _ => &self.operation,
+        let operation = match (self.service, self.operation.as_str()) {
+            (Service::Sqs, operation) => operation.strip_suffix("Batch").unwrap_or(operation),
+            (Service::DynamoDb, "TransactWriteItems") => self.first_part(),
+            (Service::Ecr, "ListImageReferrers") => "BatchGetImage",
+            (_, operation) => operation,
         };
         format!("{}:{operation}", self.service.action_prefix())
+    }
+
+    fn first_part(&self) -> &'static str {
+        let body: serde_json::Value = serde_json::from_slice(&self.request.body).unwrap_or_default();
+        let has = |part: &str| body.pointer(&format!("/TransactItems/0/{part}")).is_some();
+        if has("Put") {
+            "PutItem"
+        } else if has("Update") {
+            "UpdateItem"
+        } else if has("Delete") {
+            "DeleteItem"
+        } else {
+            "ConditionCheckItem"
+        }
     }
 
     /// The `app_name` of the caller's SDK configuration; empty if it has none.

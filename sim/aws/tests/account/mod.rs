@@ -21,7 +21,11 @@ pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 pub fn account() -> RecordedAccount {
-    let aws = SimulatedAws::new(ACCOUNT, "eu-central-1", Arc::new(|| NOW));
+    account_with(Arc::new(|| NOW))
+}
+
+pub fn account_with(time: sim_aws::TimeSource) -> RecordedAccount {
+    let aws = SimulatedAws::new(ACCOUNT, "eu-central-1", time);
     aws.record_exchanges();
     RecordedAccount(aws)
 }

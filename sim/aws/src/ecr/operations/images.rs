@@ -11,7 +11,7 @@ use crate::ecr::repository::Push;
 use crate::wire::parameters::Parameters;
 
 impl Ecr {
-    pub(super) fn put_image(&self, request: Parameters<'_>) -> Result<Value, EcrError> {
+    pub(super) fn put_image(&self, caller: &str, request: Parameters<'_>) -> Result<Value, EcrError> {
         let (registry, repository) = self.target(request)?;
         let manifest = request
             .text("imageManifest")
@@ -33,7 +33,7 @@ impl Ecr {
         let artifact = artifact_media_type(&media_type, &parsed);
         self.show_to_inspector(registry, repository, &digest, &media_type);
         self.emit_push(registry, repository, &digest, &media_type, artifact.as_deref(), tag);
-        self.emit_put_image_call(registry, repository, request.0, &response);
+        self.emit_call(caller, "PutImage", registry, repository, request.0, &response);
         Ok(response)
     }
 
@@ -58,7 +58,11 @@ impl Ecr {
         })
     }
 
-    pub(super) fn batch_delete_image(&self, request: Parameters<'_>) -> Result<Value, EcrError> {
+    pub(super) fn batch_delete_image(
+        &self,
+        caller: &str,
+        request: Parameters<'_>,
+    ) -> Result<Value, EcrError> {
         let (registry, name) = self.target(request)?;
         let wanted = image_names(request)?;
         let mut deleted = Vec::new();
@@ -81,7 +85,9 @@ impl Ecr {
                 identifiers.push(identifier.write());
             }
         }
-        Ok(json!({"imageIds": identifiers, "failures": failures}))
+        let response = json!({"imageIds": identifiers, "failures": failures});
+        self.emit_call(caller, "BatchDeleteImage", registry, name, request.0, &response);
+        Ok(response)
     }
 }
 

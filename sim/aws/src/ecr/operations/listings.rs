@@ -35,7 +35,7 @@ impl<'a> Filter<'a> {
     }
 
     fn admits_status(self, image: &Image) -> bool {
-        self.image_status == "ANY" || self.image_status == image.status.name()
+        self.image_status == "ANY" || self.image_status == image.storage.status().name()
     }
 
     fn admits(self, image: &Image) -> bool {
@@ -107,8 +107,9 @@ fn image_detail(registry: &str, repository: &str, digest: &str, image: &Image) -
         "imageSizeInBytes": image.size,
         "imagePushedAt": epoch_seconds(image.pushed_at),
         "imageManifestMediaType": image.media_type,
-        "imageStatus": image.status.name(),
+        "imageStatus": image.storage.status().name(),
     });
+    image.storage.describe(&mut detail);
     if !image.tags.is_empty() {
         detail["imageTags"] = json!(image.tags);
     }

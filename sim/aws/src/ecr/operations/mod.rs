@@ -7,6 +7,7 @@ mod referrers;
 mod repositories;
 mod request;
 mod scan_findings;
+mod storage_class;
 
 use serde_json::Value;
 
@@ -15,15 +16,17 @@ use crate::wire::error::ApiError;
 use crate::wire::parameters::Parameters;
 
 impl Ecr {
-    pub(crate) fn handle(&self, operation: &str, body: &Value) -> Result<Value, ApiError> {
+    pub(crate) fn handle(&self, caller: &str, operation: &str, body: &Value) -> Result<Value, ApiError> {
+        self.pass_time();
         let request = Parameters(body);
         let response = match operation {
             "CreateRepository" => self.add_repository(request),
             "PutImageTagMutability" => self.put_image_tag_mutability(request),
             "DescribeRepositories" => self.describe_repositories(request),
-            "PutImage" => self.put_image(request),
+            "PutImage" => self.put_image(caller, request),
             "BatchGetImage" => self.batch_get_image(request),
-            "BatchDeleteImage" => self.batch_delete_image(request),
+            "BatchDeleteImage" => self.batch_delete_image(caller, request),
+            "UpdateImageStorageClass" => self.update_image_storage_class(caller, request),
             "DescribeImages" => self.describe_images(request),
             "ListImages" => self.list_images(request),
             "ListImageReferrers" => self.list_image_referrers(request),

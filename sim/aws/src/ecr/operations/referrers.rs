@@ -31,8 +31,8 @@ impl Ecr {
             let repository = registries.repository(registry, name)?;
             let referrers = repository.images.iter().filter_map(|(digest, image)| {
                 let manifest = serde_json::from_str(&image.manifest).unwrap_or_default();
-                let refers =
-                    subject(&manifest) == Some(wanted) && (status == "ANY" || status == image.status.name());
+                let refers = subject(&manifest) == Some(wanted)
+                    && (status == "ANY" || status == image.storage.status().name());
                 let artifact = artifact_media_type(&image.media_type, &manifest);
                 let fits = types.is_empty() || artifact.as_deref().is_some_and(|kind| types.contains(&kind));
                 (refers && fits).then(|| (digest.clone(), view(digest, image, &manifest, artifact)))
@@ -48,7 +48,7 @@ fn view(digest: &str, image: &Image, manifest: &Value, artifact: Option<String>)
         "digest": digest,
         "mediaType": image.media_type,
         "size": image.manifest.len(),
-        "artifactStatus": image.status.name(),
+        "artifactStatus": image.storage.status().name(),
     });
     if let Some(artifact) = artifact {
         view["artifactType"] = json!(artifact);

@@ -1,0 +1,139 @@
+//! Which images come under quarantine now, and which are held until a person lets them go on.
+
+use std::collections::BTreeMap;
+
+use aws::dynamodb::{NotesError, Stored};
+use aws::sqs::DelayedMessage;
+use domain::image::ImageId;
+use domain::notice::{About, Notice};
+use domain::quarantine::{Claim, Mode, Note, Notes, Plan, Registered, claim, tag};
+use domain::verdict::Verdict;
+
+use crate::{EnforceQuarantine, QuarantineError, Wanted, message};
+
+/// How often the limit is read again when other invocations change it in between.
+const ATTEMPTS: u32 = 8;
+/// How long to wait before people are told how many images are held, in seconds: most of them come at once.
+const GATHER: u16 = 120;
+/// How many of the images that are held a notice names.
+const NAMED: usize = 20;
+
+impl EnforceQuarantine {
+    /// How far to go with an image; `None` if it is held, and nothing may be done. What comes under quarantine, or under
+    /// a stricter one, is noted first, together with the place that it takes.
+    pub(crate) async fn admit(
+        &self,
+        image: &ImageId,
+        wanted: &Wanted,
+        registered: Option<&Registered>,
+        wish: &Plan,
+        notes: &mut Stored<Notes>,
+    ) -> Result<Option<Mode>, QuarantineError> {
+        let is_marked = registered.is_some_and(|registered| registered.tags.contains(&tag(image)));
+        let nothing_to_do = wish.steps.is_empty() && !is_marked;
+        if wanted.verdict != Verdict::Quarantine || wanted.mode == Mode::Observe || nothing_to_do {
+            if wanted.verdict == Verdict::Clear && notes.value.held.is_some() {
+                self.memory.let_go(image).await?;
+            }
+            return Ok(Some(wanted.mode));
+        }
+        let held = notes.value.held.is_some();
+        let claimed = Note::Claimed { episode: wanted.episode.clone(), mode: wanted.mode };
+        let now = self.clock.now();
+        match claim(&notes.value, wanted.mode, is_marked, wanted.first_pushed, now) {
+            Claim::Held => {
+                if notes.value.mode() != Some(wanted.mode) || held {
+                    self.note(image, notes, Note::Eased(wanted.mode)).await?;
+                }
+            }
+            Claim::Slot if self.choices.per_hour > 0 => {
+                if !self.take_place(image, claimed, notes).await? {
+                    self.hold(image, notes).await?;
+                    return Ok(notes.value.mode());
+                }
+            }
+            Claim::Free | Claim::Slot => self.note(image, notes, claimed).await?,
+        }
+        if held {
+            self.memory.let_go(image).await?;
+        }
+        Ok(Some(wanted.mode))
+    }
+
+    /// Takes a place and notes what it is for, both or neither, so that a retry takes no second one. Returns false if
+    /// there is no place.
+    async fn take_place(
+        &self,
+        image: &ImageId,
+        claimed: Note,
+        notes: &mut Stored<Notes>,
+    ) -> Result<bool, QuarantineError> {
+        let now = self.clock.now();
+        let mut next = notes.clone();
+        next.value.take(claimed, now);
+        for _ in 0..ATTEMPTS {
+            let mut limit = self.memory.limit().await?;
+            let Some(taken) = limit.value.take(self.choices.per_hour, now) else { return Ok(false) };
+            limit.value = taken;
+            match self.memory.store_both(image, &mut next, &mut limit, now).await {
+                Ok(()) => {
+                    *notes = next;
+                    return Ok(true);
+                }
+                Err(NotesError::Conflict(_)) if self.memory.notes(image).await?.version == notes.version => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(NotesError::Conflict("limit#enforcement".to_owned()).into())
+    }
+
+    /// Remembers that an image is held, and makes sure that people are told. Each step can be repeated, and the message
+    /// leaves its queue after the last one.
+    async fn hold(&self, image: &ImageId, notes: &mut Stored<Notes>) -> Result<(), QuarantineError> {
+        self.memory.hold(image).await?;
+        self.note(image, notes, Note::Held).await?;
+        for _ in 0..ATTEMPTS {
+            let mut limit = self.memory.limit().await?;
+            let paused = limit.value.pause(self.clock.now());
+            if paused != limit.value {
+                limit.value = paused;
+                match self.memory.store_limit(&mut limit).await {
+                    Ok(()) => {}
+                    Err(NotesError::Conflict(_)) => continue,
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            let Some(pause) = limit.value.pause.as_mut().filter(|pause| !pause.told) else { return Ok(()) };
+            pause.told = true;
+            self.send_later(message::quarantines_held()).await?;
+            match self.memory.store_limit(&mut limit).await {
+                // Whoever changed it will send the message again, and the notice has the same id.
+                Ok(()) | Err(NotesError::Conflict(_)) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(NotesError::Conflict("limit#enforcement".to_owned()).into())
+    }
+
+    async fn send_later(&self, body: String) -> Result<(), QuarantineError> {
+        let message = DelayedMessage { body, delay_seconds: GATHER, attributes: BTreeMap::new() };
+        for sent in self.queue.send(vec![message]).await? {
+            sent?;
+        }
+        Ok(())
+    }
+
+    /// Tells people how many images are held, and why.
+    pub(crate) async fn tell_held(&self) -> Result<(), QuarantineError> {
+        let Some(pause) = self.memory.limit().await?.value.pause else { return Ok(()) };
+        let held = self.memory.held().await?;
+        let about = About::QuarantinesHeld {
+            held: held.len() as u64,
+            per_hour: self.choices.per_hour,
+            since: pause.since,
+            images: held.into_iter().take(NAMED).collect(),
+        };
+        let id = format!("limit#held#{}", pause.since);
+        Ok(self.announcements.notify(&Notice::new(id, self.clock.now(), about)).await?)
+    }
+}

@@ -1,0 +1,138 @@
+//! Carrying out the steps of a plan, and looking afterwards whether they did what they should.
+
+use aws::dynamodb::Stored;
+use aws::ecr::{Manifest, PutTag, StorageClass};
+use domain::image::ImageId;
+use domain::quarantine::{self, Notes, Step};
+use domain::text::with_causes;
+
+use crate::{EnforceQuarantine, QuarantineError};
+
+/// Logged when an image went with a tag that was removed. An alarm searches the logs for this text.
+const DELETED: &str = "the image was deleted with its last tag";
+
+impl EnforceQuarantine {
+    /// Carries out steps on an image that has these tags. Returns false if the image is gone.
+    pub(crate) async fn carry_out(
+        &self,
+        image: &ImageId,
+        steps: Vec<Step>,
+        mut tags: Vec<String>,
+        reason: &str,
+        notes: &mut Stored<Notes>,
+    ) -> Result<bool, QuarantineError> {
+        // Held while tags go, so that an image that goes with them can be put back. One that is archived has none that
+        // could be read, and its tags are left alone.
+        let touches = |step: &Step| matches!(step, Step::Put(_) | Step::GiveBack(_) | Step::Remove(_));
+        let manifest = if steps.iter().any(touches) {
+            let Some(manifest) = self.registry.manifest(image).await? else { return Ok(false) };
+            Some(manifest)
+        } else {
+            None
+        };
+        for step in steps {
+            match (step, &manifest) {
+                (Step::Put(tag), Some(manifest)) => {
+                    tags = self.put(image, manifest, &tag).await?;
+                    tracing::info!(%image, tag, reason, "tag is on");
+                }
+                (Step::GiveBack(tag), Some(manifest)) => {
+                    self.pace.turn().await;
+                    match self.registry.put_tag(image, manifest, &tag).await? {
+                        PutTag::Put => tracing::info!(%image, tag, reason, "tag is on again"),
+                        PutTag::Exists => {
+                            tracing::warn!(%image, tag, "not put on again: it is there, or on another image");
+                        }
+                    }
+                }
+                (Step::Remove(wanted), Some(manifest)) => {
+                    let there: Vec<String> =
+                        wanted.iter().filter(|tag| tags.contains(tag)).cloned().collect();
+                    if there.len() < wanted.len() {
+                        tracing::info!(%image, ?wanted, "somebody else removed tags");
+                    }
+                    if !there.is_empty() {
+                        self.remove(image, manifest, &there).await?;
+                        tracing::info!(%image, tags = ?there, reason, "tags removed");
+                    }
+                }
+                (Step::Put(_) | Step::GiveBack(_) | Step::Remove(_), None) => {}
+                (Step::Archive(digest), _) => {
+                    let stored = ImageId { digest, ..image.clone() };
+                    self.registry.store_in(&stored, StorageClass::Archive).await?;
+                    tracing::info!(image = %stored, reason, "archived");
+                }
+                (Step::Restore(digest), _) => {
+                    let stored = ImageId { digest, ..image.clone() };
+                    self.registry.store_in(&stored, StorageClass::Standard).await?;
+                    tracing::info!(image = %stored, reason, "restore asked for");
+                }
+                (Step::Note(note), _) => self.note(image, notes, note).await?,
+            }
+        }
+        Ok(true)
+    }
+
+    /// Puts a tag and checks that it is there. Returns the tags that the image has then.
+    async fn put(
+        &self,
+        image: &ImageId,
+        manifest: &Manifest,
+        tag: &str,
+    ) -> Result<Vec<String>, QuarantineError> {
+        self.pace.turn().await;
+        self.registry.put_tag(image, manifest, tag).await?;
+        let tags = self.registry.describe(image).await?.map(|description| description.tags);
+        tags.filter(|tags| tags.iter().any(|there| there == tag))
+            .ok_or_else(|| QuarantineError::NotThere { image: Box::new(image.clone()), tag: tag.to_owned() })
+    }
+
+    /// Removes tags, and looks afterwards whether an image went with them: ECR removes a tag from whichever image has it
+    /// by then, and deletes that image if it was the last one. A call that failed may have had its effect.
+    async fn remove(
+        &self,
+        image: &ImageId,
+        manifest: &Manifest,
+        tags: &[String],
+    ) -> Result<(), QuarantineError> {
+        let removed = self.registry.remove_tags(image, tags).await;
+        if !self.registry.exists(image).await? {
+            return Err(self.put_back(image, manifest).await);
+        }
+        for other in removed?.into_iter().filter(|other| other != image) {
+            tracing::warn!(%image, ?tags, %other, "somebody had moved a tag to another image, which lost it");
+            if !self.registry.exists(&other).await? {
+                tracing::error!(image = %other, ?tags, "{DELETED}, and cannot be put back");
+                return Err(QuarantineError::OtherLost { image: Box::new(other), tags: tags.to_vec() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts an image back with the quarantine tag, whatever tag it went with: the next attempt then finds it as it
+    /// would any other.
+    async fn put_back(&self, image: &ImageId, manifest: &Manifest) -> QuarantineError {
+        let boxed = Box::new(image.clone());
+        match self.put(image, manifest, &quarantine::tag(image)).await {
+            Ok(tags) => {
+                tracing::error!(%image, ?tags, "{DELETED}, and is back");
+                QuarantineError::PutBack(boxed)
+            }
+            Err(source) => {
+                let Manifest { text, media_type } = manifest;
+                let reason = with_causes(&source);
+                tracing::error!(%image, reason, manifest = text, media_type, "{DELETED}, and cannot be put back");
+                QuarantineError::Lost { image: boxed, source: Box::new(source) }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_alarm_searches_for_the_logged_text() {
+        let alarms = include_str!("../../../template.yaml");
+        assert!(alarms.contains(&format!("'\"{}\"'", super::DELETED)));
+    }
+}

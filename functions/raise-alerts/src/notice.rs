@@ -1,0 +1,243 @@
+//! Notices: what enforcement met, each as an alert of its own.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use aws::dynamodb::Claim;
+use aws::sns::{Attribute, Notification};
+use aws_lambda_events::event::sqs::SqsEvent;
+use domain::image::ImageId;
+use domain::notice::{About, Notice, NoticeError};
+use domain::quarantine::give_back_command;
+use jiff::Timestamp;
+use lambda::batch::{Report, Retry, Retryable, messages};
+use serde_json::json;
+use thiserror::Error;
+
+use crate::RaiseAlerts;
+
+/// SNS takes subjects of fewer than 100 characters.
+const SUBJECT: usize = 99;
+
+/// Another invocation is telling the same notice, or died while doing so.
+#[derive(Debug, Error)]
+#[error("another invocation has claimed this notice")]
+struct Busy;
+
+impl Retryable for Busy {
+    fn retry(&self) -> Retry {
+        Retry::ByTheQueue
+    }
+}
+
+#[derive(Debug, Error)]
+#[error(transparent)]
+struct Unreadable(#[from] NoticeError);
+
+impl Retryable for Unreadable {
+    fn retry(&self) -> Retry {
+        Retry::Never
+    }
+}
+
+/// The notices of a batch, and the rest.
+pub(crate) fn split(mut event: SqsEvent) -> (SqsEvent, SqsEvent) {
+    let is_notice = |body: &Option<String>| body.as_deref().is_some_and(Notice::is_event);
+    let mut notices = SqsEvent::default();
+    (notices.records, event.records) = event.records.into_iter().partition(|record| is_notice(&record.body));
+    (notices, event)
+}
+
+impl RaiseAlerts {
+    /// Sends each notice once, however often it comes.
+    pub(crate) async fn tell(&self, event: SqsEvent, report: &mut Report) {
+        let mut notices: BTreeMap<String, (Vec<String>, Notice)> = BTreeMap::new();
+        for message in messages(event) {
+            match Notice::from_event(&message.body) {
+                Ok(notice) => {
+                    let entry = notices.entry(notice.id.clone());
+                    entry.or_insert_with(|| (Vec::new(), notice)).0.push(message.id);
+                }
+                Err(error) => report.fail([message.id], &Unreadable(error)),
+            }
+        }
+        let ids: Vec<String> = notices.keys().cloned().collect();
+        let claims = self.claims.claim(&ids, self.clock.now()).await;
+        for ((messages, notice), claim) in notices.into_values().zip(claims) {
+            let after_a_crash = match claim {
+                Ok(Claim::Ours { after_a_crash }) => after_a_crash,
+                Ok(Claim::Done) => {
+                    report.handled.extend(messages);
+                    continue;
+                }
+                Ok(Claim::Taken) => {
+                    report.fail(messages, &Busy);
+                    continue;
+                }
+                Err(error) => {
+                    report.fail(messages, &error);
+                    continue;
+                }
+            };
+            let sent = match self.topic.publish(&notification(&notice, after_a_crash)).await {
+                Ok(()) => self.claims.finish(std::slice::from_ref(&notice.id), self.clock.now()).await,
+                Err(error) => Err(error),
+            };
+            match sent {
+                Ok(()) => report.handled.extend(messages),
+                Err(error) => report.fail(messages, &error),
+            }
+        }
+    }
+}
+
+/// The forms in which a notice goes out.
+fn notification(notice: &Notice, may_repeat: bool) -> Notification {
+    let (subject, mut text) = said(notice);
+    if may_repeat {
+        text.push_str(
+            "\nThis may repeat an earlier alert: sending it was interrupted, and it may have arrived.\n",
+        );
+    }
+    let subject: String = subject
+        .chars()
+        .map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' })
+        .take(SUBJECT)
+        .collect();
+    let repository = notice.image().map_or("none", |image| image.repository.as_str());
+    let attributes = [
+        ("severity", "NONE"),
+        ("verdict", "none"),
+        ("notice", kind(notice)),
+        ("repository", repository),
+        ("environment", "none"),
+        ("owner", "none"),
+    ];
+    let attribute = |(name, value): (&str, &str)| (name.to_owned(), Attribute::One(value.to_owned()));
+    let mut attributes: BTreeMap<String, Attribute> = attributes.map(attribute).into();
+    if may_repeat {
+        attributes.insert("may_repeat".to_owned(), Attribute::One("true".to_owned()));
+    }
+    let json = json!({
+        "schema": 1, "kind": "notice", "at": notice.at, "subject": subject, "may_repeat": may_repeat,
+        "notice": notice,
+    });
+    Notification { subject, text, json: json.to_string(), attributes }
+}
+
+fn kind(notice: &Notice) -> &'static str {
+    match notice.about {
+        About::QuarantinesHeld { .. } => "quarantines_held",
+        About::ImageChanged { .. } => "image_changed",
+        About::TagsLeftOn { .. } => "tags_left_on",
+        About::TagsNotGivenBack { .. } => "tags_not_given_back",
+        About::RestoredByOthers { .. } => "restored_by_others",
+    }
+}
+
+/// The subject and the text.
+fn said(notice: &Notice) -> (String, String) {
+    match &notice.about {
+        About::QuarantinesHeld { held, per_hour, since, images } => {
+            quarantines_held(*held, *per_hour, *since, images)
+        }
+        About::ImageChanged { image, by, from, what, times } => {
+            let from = from.as_ref().map(|from| format!(", from {from}")).unwrap_or_default();
+            let often = match times {
+                0 | 1 => String::new(),
+                times => format!("It is the change number {times} in this quarantine.\n"),
+            };
+            let text = format!(
+                "Somebody {what} while the image is under quarantine.\n\n{}{}\
+                 Status   what was changed is put right again; this alert is sent once in a quarantine, and changes are counted\n\
+                 To do    an exemption is a waiver: add one with a reason, an owner and an expiry date to policy.yaml\n",
+                about_image(image),
+                format_args!("By       {by}{from}\nWhen     {}\n{often}", minute(notice.at)),
+            );
+            (format!("Quarantined image changed: {}", place(image)), text)
+        }
+        About::TagsLeftOn { image, mode, tags, more_tags, because } => {
+            let text = format!(
+                "Tags stay on an image under quarantine, though the quarantine mode is {mode}.\n\n{}\
+                 Tags     {}\n\
+                 Why      {because}\n\
+                 Status   the image carries the tag {}; it can still be pulled by these tags\n\
+                 To do    make the tags of the repository immutable, or let the quarantine archive the image\n",
+                about_image(image),
+                named(tags, *more_tags),
+                domain::quarantine::tag(image),
+            );
+            (format!("Quarantine leaves tags on: {}", place(image)), text)
+        }
+        About::TagsNotGivenBack { image, tags, more_tags } => {
+            let mut text = format!(
+                "An image is released from quarantine, and some of its tags do not come back on their own.\n\n{}\
+                 Tags     {}\n\
+                 Why      they can move in this repository, and may belong to another image by now\n\
+                 To do    where a tag belongs to this image, put it on again:\n",
+                about_image(image),
+                named(tags, *more_tags),
+            );
+            for tag in tags {
+                let _ = writeln!(text, "         {}", give_back_command(image, tag));
+            }
+            (format!("Released without all tags: {}", place(image)), text)
+        }
+        About::RestoredByOthers { image } => {
+            let text = format!(
+                "Somebody restored or pushed again an image that the quarantine had archived.\n\n{}\
+                 Seen     {}\n\
+                 Status   it can be pulled; it is archived again if the next scan finds the same\n\
+                 To do    an exemption is a waiver: add one with a reason, an owner and an expiry date to policy.yaml\n",
+                about_image(image),
+                minute(notice.at),
+            );
+            (format!("Quarantined image restored: {}", place(image)), text)
+        }
+    }
+}
+
+fn quarantines_held(held: u64, per_hour: u32, since: Timestamp, images: &[String]) -> (String, String) {
+    let (noun, wait) = if held == 1 { ("image", "waits") } else { ("images", "wait") };
+    let mut text = format!(
+        "{held} {noun} would have come under quarantine and {wait} for a person. More than {per_hour} images that were \
+         pushed more than a day ago would have come under quarantine within an hour. A new rule, a new entry in a \
+         catalogue or a wrong feed does that.\n\n"
+    );
+    for image in images {
+        let _ = writeln!(text, "  - {image}");
+    }
+    let more = held.saturating_sub(images.len() as u64);
+    if more > 0 {
+        let _ = writeln!(text, "    and {more} more");
+    }
+    let _ = write!(
+        text,
+        "\nSince    {}\n\
+         Status   these images were not changed, whatever their alerts say; new pushes are still quarantined at once\n\
+         To do    if their verdicts are right: ecr-warden resume {held} --table TABLE --why \"...\"\n\
+         \x20        if not: correct policy.yaml and deploy it\n",
+        minute(since)
+    );
+    (format!("Quarantine paused: {held} {noun} {wait} for a person"), text)
+}
+
+fn about_image(image: &ImageId) -> String {
+    format!("Image    {}\n", image.uri())
+}
+
+fn place(image: &ImageId) -> String {
+    format!("{}@{}", image.repository, image.digest.short())
+}
+
+fn named(tags: &[String], more: u64) -> String {
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", tags.join(", "))
+}
+
+fn minute(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+#[cfg(test)]
+mod tests;

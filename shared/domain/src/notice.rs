@@ -1,0 +1,165 @@
+//! A notice: the announcement "Notice" on our bus, of what enforcement met. It is documented in `docs/notice.md`.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::image::ImageId;
+use crate::quarantine::Mode;
+use crate::text::sanitize;
+
+/// The `detail-type` of the event.
+pub const DETAIL_TYPE: &str = "Notice";
+/// The version of the JSON form.
+const SCHEMA: u32 = 1;
+/// How many tags a notice names; the others are counted.
+const TAGS: usize = 20;
+
+/// Something about enforcement that people should know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    pub schema: u32,
+    /// The same notice has the same id, however often it comes.
+    pub id: String,
+    pub at: Timestamp,
+    #[serde(flatten)]
+    pub about: About,
+}
+
+/// What a notice is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum About {
+    /// More images than the limit allows would have come under quarantine, and wait for a person.
+    QuarantinesHeld {
+        /// How many wait so far.
+        held: u64,
+        /// The parameter `QuarantinesPerHour`.
+        per_hour: u32,
+        since: Timestamp,
+        /// Up to twenty of the images that wait, as `<account>/<region>/<repository>@<digest>`.
+        images: Vec<String>,
+    },
+    /// Somebody changed an image that is under quarantine.
+    ImageChanged {
+        image: ImageId,
+        /// The principal's ARN.
+        by: String,
+        /// Where the call came from: an address, or the AWS service that made it.
+        from: Option<String>,
+        /// What was done, in words.
+        what: String,
+        /// How often that happened in this quarantine.
+        times: u64,
+    },
+    /// Tags stay on an image that *untag* would have taken off.
+    TagsLeftOn {
+        image: ImageId,
+        mode: Mode,
+        tags: Vec<String>,
+        more_tags: u64,
+        /// Why, in words.
+        because: String,
+    },
+    /// A release does not put tags on again.
+    TagsNotGivenBack { image: ImageId, tags: Vec<String>, more_tags: u64 },
+    /// Somebody restored an image that was archived. It is archived again if the next scan finds the same.
+    RestoredByOthers { image: ImageId },
+}
+
+/// A notice that cannot be read. No retry can help.
+#[derive(Debug, thiserror::Error)]
+pub enum NoticeError {
+    #[error("notice cannot be read: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("notice has schema {0}, this program reads {SCHEMA}")]
+    Schema(u32),
+}
+
+impl Notice {
+    pub fn new(id: String, at: Timestamp, about: About) -> Self {
+        Self { schema: SCHEMA, id, at, about }
+    }
+
+    /// Whether an event has the `detail-type` of a notice, whatever else is in it.
+    pub fn is_event(json: &str) -> bool {
+        #[derive(Deserialize)]
+        struct Envelope {
+            #[serde(rename = "detail-type")]
+            detail_type: String,
+        }
+        serde_json::from_str::<Envelope>(json).is_ok_and(|event| event.detail_type == DETAIL_TYPE)
+    }
+
+    /// Reads the event that announces a notice.
+    pub fn from_event(json: &str) -> Result<Self, NoticeError> {
+        #[derive(Deserialize)]
+        struct Announcement<D> {
+            detail: D,
+        }
+        #[derive(Deserialize)]
+        struct Versioned {
+            schema: u32,
+        }
+        let Announcement { detail: Versioned { schema } } = serde_json::from_str(json)?;
+        if schema != SCHEMA {
+            return Err(NoticeError::Schema(schema));
+        }
+        Ok(serde_json::from_str::<Announcement<Self>>(json)?.detail)
+    }
+
+    /// The image that it is about.
+    pub fn image(&self) -> Option<&ImageId> {
+        match &self.about {
+            About::QuarantinesHeld { .. } => None,
+            About::ImageChanged { image, .. }
+            | About::TagsLeftOn { image, .. }
+            | About::TagsNotGivenBack { image, .. }
+            | About::RestoredByOthers { image } => Some(image),
+        }
+    }
+}
+
+/// The first of some tags, and how many are left out.
+pub fn name_tags(tags: &[String]) -> (Vec<String>, u64) {
+    let named = tags.iter().take(TAGS).map(|tag| sanitize(tag)).collect();
+    (named, tags.len().saturating_sub(TAGS) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::{image, second};
+
+    #[test]
+    fn notice_is_read_back_from_its_event_and_another_version_is_refused() {
+        let about = [
+            About::QuarantinesHeld { held: 3, per_hour: 20, since: second(0), images: vec!["a".to_owned()] },
+            About::ImageChanged {
+                image: image(),
+                by: "arn".to_owned(),
+                from: None,
+                what: "removed a tag".to_owned(),
+                times: 2,
+            },
+            About::TagsLeftOn {
+                image: image(),
+                mode: Mode::Untag,
+                tags: vec!["latest".to_owned()],
+                more_tags: 0,
+                because: "they can move".to_owned(),
+            },
+            About::TagsNotGivenBack { image: image(), tags: vec!["latest".to_owned()], more_tags: 1 },
+            About::RestoredByOthers { image: image() },
+        ];
+        for about in about {
+            let notice = Notice::new("id".to_owned(), second(1), about);
+            let mut event = serde_json::json!({"detail-type": DETAIL_TYPE, "detail": notice});
+            assert!(Notice::is_event(&event.to_string()));
+            assert_eq!(Notice::from_event(&event.to_string()).unwrap(), notice);
+            event["detail"]["schema"] = 2.into();
+            let error = Notice::from_event(&event.to_string()).unwrap_err();
+            assert!(error.to_string().contains("schema 2"), "{error}");
+        }
+        assert!(!Notice::is_event(r#"{"detail-type": "Image Assessed", "detail": {}}"#));
+    }
+}

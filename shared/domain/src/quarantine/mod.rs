@@ -1,0 +1,22 @@
+//! Quarantine: the tags that mark an image, the mode that says how far to go, and the steps that make the registry agree
+//! with a verdict. [`claim`] says whether an image may come under quarantine now, [`limit`] how many may in an hour,
+//! [`plan`] what is then to be done. All of it is pure.
+
+mod claim;
+pub mod limit;
+mod mode;
+mod notes;
+mod plan;
+mod registered;
+mod tag;
+
+/// The `detail-type` of a message that asks enforce-quarantine to look at an image again: its quarantine was held, or a
+/// mode has changed. Its detail is an [`ImageId`](crate::image::ImageId).
+pub const QUARANTINE_DUE: &str = "Quarantine Due";
+
+pub use claim::{Claim, NEW_FOR, claim};
+pub use mode::Mode;
+pub use notes::{Episode, Fights, Note, Notes, RemovedTag, Storage};
+pub use plan::{Plan, Remark, Situation, Step, give_back_command, plan};
+pub use registered::{Child, Mutability, Registered, RepositoryKind, Status};
+pub use tag::{is_quarantine_tag, released_tag, tag};

@@ -1,0 +1,220 @@
+//! What enforce-quarantine remembers of an image: what it has done to it, and has to undo one day.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Mode;
+use crate::image::Digest;
+
+/// The notes of one image. They are written before what they are about is done.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Notes {
+    /// The quarantine in force; absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<Episode>,
+    /// Since when it is held back by the limit. It is then not under quarantine, or in a milder mode than wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held: Option<Timestamp>,
+    /// The tags that were taken off it, and not given back.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub removed: BTreeMap<String, RemovedTag>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage: Option<Storage>,
+    /// The children that were archived with it.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub children: BTreeSet<Digest>,
+    #[serde(skip_serializing_if = "Fights::is_none")]
+    pub fights: Fights,
+    /// What people were told of this episode, by kind.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub said: BTreeSet<String>,
+}
+
+/// From the announcement that put an image under quarantine to its release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Episode {
+    /// The id of that assessment.
+    pub id: String,
+    /// The mode in force.
+    pub mode: Mode,
+    pub since: Timestamp,
+}
+
+/// A tag that was taken off an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemovedTag {
+    pub at: Timestamp,
+    /// The mode that asked for it.
+    pub mode: Mode,
+    /// Whether ECR kept it from moving.
+    pub immutable: bool,
+}
+
+/// What we did, or are about to do, to where an image is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Storage {
+    /// We are about to archive it.
+    Archiving,
+    /// We have archived it.
+    Archived,
+    /// We are about to restore it, or have asked for it.
+    Restoring,
+    /// Somebody else has restored it, seen at this time. It is archived again once it was scanned after that.
+    RestoredByOthers(Timestamp),
+}
+
+/// How often others changed the image while it was under quarantine.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Fights {
+    pub count: u64,
+    /// The ids of the newest records, so that one that comes twice counts once.
+    pub seen: Vec<String>,
+}
+
+/// How many records of others' changes are told apart.
+const SEEN: usize = 50;
+
+impl Fights {
+    fn is_none(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Counts a record. Returns false if it was counted before.
+    pub fn count(&mut self, record: &str) -> bool {
+        if self.seen.iter().any(|seen| seen == record) {
+            return false;
+        }
+        self.count += 1;
+        self.seen.push(record.to_owned());
+        let old = self.seen.len().saturating_sub(SEEN);
+        self.seen.drain(..old);
+        true
+    }
+}
+
+/// A change of the notes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// It comes under quarantine, or under a stricter one.
+    Claimed {
+        episode: String,
+        mode: Mode,
+    },
+    /// The limit holds it back.
+    Held,
+    /// A milder mode is in force.
+    Eased(Mode),
+    /// These tags are about to be taken off; each with whether ECR keeps it from moving.
+    Removing(Vec<(String, bool)>),
+    /// These tags are on it again, or point elsewhere by now.
+    GivenBack(Vec<String>),
+    /// It and these children are about to be archived.
+    Archiving(BTreeSet<Digest>),
+    Archived,
+    /// It and its children are about to be restored.
+    Restoring,
+    /// It is active, as it should be.
+    Restored,
+    /// Somebody else has restored it.
+    RestoredByOthers,
+    /// Nothing of the quarantine is left.
+    Released,
+}
+
+impl Notes {
+    pub fn mode(&self) -> Option<Mode> {
+        self.quarantine.as_ref().map(|episode| episode.mode)
+    }
+
+    /// Writes a note down. Returns whether that changed anything.
+    pub fn take(&mut self, note: Note, now: Timestamp) -> bool {
+        let before = self.clone();
+        match note {
+            Note::Claimed { episode, mode } => {
+                let since = self.quarantine.as_ref().map_or(now, |known| known.since);
+                self.quarantine = Some(Episode { id: episode, mode, since });
+                self.held = None;
+            }
+            Note::Held => self.held = self.held.or(Some(now)),
+            Note::Eased(mode) => {
+                if let Some(episode) = &mut self.quarantine {
+                    episode.mode = mode;
+                }
+                self.held = None;
+            }
+            Note::Removing(tags) => {
+                let mode = self.mode().unwrap_or_default();
+                for (tag, immutable) in tags {
+                    self.removed.insert(tag, RemovedTag { at: now, mode, immutable });
+                }
+            }
+            Note::GivenBack(tags) => {
+                for tag in tags {
+                    self.removed.remove(&tag);
+                }
+            }
+            Note::Archiving(children) => {
+                self.storage = Some(Storage::Archiving);
+                self.children.extend(children);
+            }
+            Note::Archived => self.storage = Some(Storage::Archived),
+            Note::Restoring => self.storage = Some(Storage::Restoring),
+            Note::Restored => {
+                self.storage = None;
+                self.children.clear();
+            }
+            Note::RestoredByOthers => self.storage = Some(Storage::RestoredByOthers(now)),
+            Note::Released => *self = Self::default(),
+        }
+        *self != before
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::second;
+
+    #[test]
+    fn record_that_comes_twice_is_one_fight() {
+        let mut fights = Fights::default();
+        assert!(fights.count("a") && fights.count("b"));
+        assert!(!fights.count("a"));
+        assert_eq!(fights.count, 2);
+        for number in 0..100 {
+            assert!(fights.count(&format!("more-{number}")));
+        }
+        assert_eq!((fights.count, fights.seen.len()), (102, SEEN));
+    }
+
+    #[test]
+    fn notes_are_read_back_and_empty_ones_are_short() {
+        let mut notes = Notes::default();
+        assert_eq!(serde_json::to_string(&notes).unwrap(), "{}");
+        notes.take(Note::Claimed { episode: "a#1".to_owned(), mode: Mode::Untag }, second(0));
+        notes.take(Note::Removing(vec![("1.0".to_owned(), true)]), second(1));
+        notes.take(Note::RestoredByOthers, second(2));
+        let json = serde_json::to_string(&notes).unwrap();
+        assert_eq!(serde_json::from_str::<Notes>(&json).unwrap(), notes);
+        assert_eq!(notes.removed["1.0"], RemovedTag { at: second(1), mode: Mode::Untag, immutable: true });
+    }
+
+    #[test]
+    fn stricter_mode_is_the_same_quarantine() {
+        let mut notes = Notes::default();
+        let claim = |id: &str, mode| Note::Claimed { episode: id.to_owned(), mode };
+        assert!(notes.take(claim("a#1", Mode::Tag), second(0)));
+        assert!(notes.take(Note::Held, second(1)));
+        assert!(notes.take(claim("a#2", Mode::Archive), second(9)));
+        let episode = notes.quarantine.clone().unwrap();
+        assert_eq!((episode.since, episode.mode, notes.held), (second(0), Mode::Archive, None));
+        assert!(!notes.take(claim("a#2", Mode::Archive), second(20)), "nothing new to write");
+        assert!(notes.take(Note::Released, second(30)));
+        assert_eq!(notes, Notes::default());
+    }
+}

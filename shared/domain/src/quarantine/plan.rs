@@ -1,0 +1,272 @@
+//! The steps that make the registry agree with a verdict.
+//!
+//! Three rules hold for every plan. What is done is noted first, so that it can be undone. A tag only goes where the image
+//! has one of ours, for ECR deletes an image with its last tag. And nothing but [`Step::Restore`] touches an image that is
+//! not active: to put a tag on it is a push, and a push restores it.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::notes::{Note, Notes, Storage};
+use super::registered::{Registered, RepositoryKind, Status};
+use super::{Mode, is_quarantine_tag, released_tag, tag};
+use crate::image::{Digest, ImageId};
+use crate::verdict::Verdict;
+
+/// What a plan depends on.
+#[derive(Debug, Clone, Copy)]
+pub struct Situation<'a> {
+    pub image: &'a ImageId,
+    /// As announced last.
+    pub verdict: Verdict,
+    /// How far to go; never further than what was claimed.
+    pub mode: Mode,
+    /// When the newest scan ended whose end was announced.
+    pub scanned_at: Option<Timestamp>,
+    /// `None` where the image is not in the registry.
+    pub registered: Option<&'a Registered>,
+    pub notes: &'a Notes,
+    /// Whether *untag* takes tags off, too, that can move to another image in that moment.
+    pub untag_mutable: bool,
+    /// Whether an image without any tag is marked.
+    pub untagged: bool,
+}
+
+/// One change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Write this down.
+    Note(Note),
+    /// Put this tag of ours on the image, and make sure that it is there.
+    Put(String),
+    /// Put this tag on the image again that was taken off, unless another image has it by now.
+    GiveBack(String),
+    /// Take these tags off the image.
+    Remove(Vec<String>),
+    Archive(Digest),
+    /// Ask for the restore of an archived image.
+    Restore(Digest),
+}
+
+/// Something that people should know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remark {
+    /// *untag* leaves these tags where they are.
+    LeftOn { tags: Vec<String>, because: &'static str },
+    /// These tags were taken off, and do not come back on their own.
+    NotGivenBack(Vec<String>),
+    /// Somebody restored what was archived, and it is left so until it has been scanned.
+    RestoredByOthers,
+}
+
+/// What makes the registry agree with a verdict: the steps in their order, none where it agrees already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Why these steps, or why none; for the log.
+    pub reason: &'static str,
+    pub steps: Vec<Step>,
+    pub remarks: Vec<Remark>,
+    /// Whether the image is being restored, and more is to be done when that has ended.
+    pub waits: bool,
+}
+
+impl Plan {
+    fn leave(reason: &'static str) -> Self {
+        Self { reason, steps: Vec::new(), remarks: Vec::new(), waits: false }
+    }
+}
+
+/// The command with which a person puts a tag on an image again.
+pub fn give_back_command(image: &ImageId, tag: &str) -> String {
+    format!("docker buildx imagetools create --tag {} {}", image.uri_with_tag(tag), image.uri())
+}
+
+/// Plans for an image.
+pub fn plan(situation: &Situation) -> Plan {
+    let Some(registered) = situation.registered else {
+        return Plan::leave("the image is not in the registry");
+    };
+    let under_quarantine = situation.notes.quarantine.is_some();
+    match situation.verdict {
+        _ if situation.mode == Mode::Observe => Plan::leave("the quarantine mode is observe"),
+        Verdict::Clear => release(situation, registered),
+        Verdict::Quarantine => hold(situation, registered),
+        // A scan that fails ends no quarantine.
+        Verdict::Pending | Verdict::Unscannable if under_quarantine => hold(situation, registered),
+        Verdict::Pending | Verdict::Unscannable => Plan::leave("the image is not known to be clear"),
+    }
+}
+
+fn hold(situation: &Situation, registered: &Registered) -> Plan {
+    let Situation { mode, notes, .. } = *situation;
+    match (registered.status, notes.storage) {
+        (Status::Active, _) => hold_active(situation, registered),
+        (_, None) => Plan::leave("somebody else archived the image, so it cannot be pulled"),
+        (Status::Activating, Some(Storage::Archived | Storage::RestoredByOthers(_))) => {
+            let mut plan = Plan::leave("somebody else is restoring the image");
+            if notes.storage == Some(Storage::Archived) {
+                plan.steps.push(Step::Note(Note::RestoredByOthers));
+            }
+            plan.remarks.push(Remark::RestoredByOthers);
+            plan
+        }
+        (Status::Activating, Some(_)) => Plan { waits: true, ..Plan::leave("the image is being restored") },
+        (Status::Archived, Some(_)) if mode == Mode::Archive => {
+            let mut plan = Plan::leave("the image is archived");
+            let children = children(registered);
+            if notes.storage != Some(Storage::Archived) || !children.is_subset(&notes.children) {
+                plan.steps.push(Step::Note(Note::Archiving(children.clone())));
+                plan.steps.extend(children.into_iter().map(Step::Archive));
+                plan.steps.push(Step::Note(Note::Archived));
+            }
+            plan
+        }
+        (Status::Archived, Some(_)) => restore(situation, "a milder quarantine mode is in force"),
+    }
+}
+
+/// The children that are archived with their index.
+fn children(registered: &Registered) -> BTreeSet<Digest> {
+    let ours = registered.children.iter().filter(|child| !child.used_by_others);
+    ours.map(|child| child.digest.clone()).collect()
+}
+
+/// Children first: an index that can be pulled has children that can be.
+fn restore(situation: &Situation, reason: &'static str) -> Plan {
+    let children = situation.notes.children.iter().cloned();
+    let mut steps = vec![Step::Note(Note::Restoring)];
+    steps.extend(children.chain([situation.image.digest.clone()]).map(Step::Restore));
+    Plan { reason, steps, remarks: Vec::new(), waits: true }
+}
+
+fn hold_active(situation: &Situation, registered: &Registered) -> Plan {
+    let Situation { image, mode, notes, .. } = *situation;
+    let tags = &registered.tags;
+    if tags.is_empty() && !situation.untagged && notes.removed.is_empty() {
+        return Plan::leave("the image has no tag, and images without a tag are not marked");
+    }
+    let mut plan = Plan::leave("the image is under quarantine as it should be");
+    let (mark, released) = (tag(image), released_tag(image));
+    if !tags.contains(&mark) {
+        plan.steps.push(Step::Put(mark));
+    }
+    if tags.contains(&released) {
+        plan.steps.push(Step::Remove(vec![released]));
+    }
+    match (notes.storage, mode) {
+        (Some(Storage::Archived), _) => {
+            plan.steps.push(Step::Note(Note::RestoredByOthers));
+            plan.remarks.push(Remark::RestoredByOthers);
+        }
+        (Some(Storage::RestoredByOthers(at)), Mode::Archive)
+            if situation.scanned_at.is_none_or(|scanned| scanned <= at) =>
+        {
+            plan.remarks.push(Remark::RestoredByOthers);
+        }
+        (_, Mode::Archive) => archive(situation, registered, &mut plan),
+        (Some(_), _) => plan.steps.push(Step::Note(Note::Restored)),
+        (None, _) => {}
+    }
+    match mode {
+        Mode::Untag => untag(situation, registered, &mut plan),
+        Mode::Tag => give_back(situation, registered, &mut plan),
+        Mode::Observe | Mode::Archive => {}
+    }
+    if !plan.steps.is_empty() {
+        plan.reason = "the verdict is quarantine";
+    }
+    plan
+}
+
+/// The index before its children: ECR refuses it the other way round.
+fn archive(situation: &Situation, registered: &Registered, plan: &mut Plan) {
+    let children = children(registered);
+    plan.steps.push(Step::Note(Note::Archiving(children.clone())));
+    plan.steps.push(Step::Archive(situation.image.digest.clone()));
+    plan.steps.extend(children.into_iter().map(Step::Archive));
+    plan.steps.push(Step::Note(Note::Archived));
+}
+
+/// Takes off the tags by which the image is deployed. A deletion names a tag and not an image: a tag that can move may
+/// be on another image by then, and that image goes with it if it has no other.
+fn untag(situation: &Situation, registered: &Registered, plan: &mut Plan) {
+    let deployable: Vec<&String> = registered.tags.iter().filter(|tag| !is_quarantine_tag(tag)).collect();
+    if deployable.is_empty() {
+        return;
+    }
+    let cached = registered.kind == RepositoryKind::PullThroughCache;
+    let (stay, go): (Vec<&String>, Vec<&String>) = deployable
+        .into_iter()
+        .partition(|tag| cached || registered.mutability.can_move(tag) && !situation.untag_mutable);
+    if !stay.is_empty() {
+        let because = if cached {
+            "the repository is a pull-through cache, which would fetch them again"
+        } else {
+            "the repository lets them move to another image, which would be deleted in this one's place"
+        };
+        plan.remarks.push(Remark::LeftOn { tags: stay.into_iter().cloned().collect(), because });
+    }
+    if !go.is_empty() {
+        let noted = go.iter().map(|tag| ((*tag).clone(), !registered.mutability.can_move(tag))).collect();
+        plan.steps.push(Step::Note(Note::Removing(noted)));
+        plan.steps.push(Step::Remove(go.into_iter().cloned().collect()));
+    }
+}
+
+/// Puts tags on again that were taken off. Only those that cannot move now: ECR then refuses to take one away from
+/// another image that has it by now.
+fn give_back(situation: &Situation, registered: &Registered, plan: &mut Plan) {
+    let removed = situation.notes.removed.keys();
+    let there = |tag: &&String| registered.tags.contains(tag);
+    let (there, missing): (Vec<&String>, Vec<&String>) = removed.partition(there);
+    let (_, back): (Vec<&String>, Vec<&String>) =
+        missing.into_iter().partition(|tag| registered.mutability.can_move(tag));
+    plan.steps.extend(back.iter().map(|tag| Step::GiveBack((*tag).clone())));
+    let settled: Vec<String> = there.into_iter().chain(back).cloned().collect();
+    if !settled.is_empty() {
+        plan.steps.push(Step::Note(Note::GivenBack(settled)));
+    }
+}
+
+fn release(situation: &Situation, registered: &Registered) -> Plan {
+    let Situation { image, notes, .. } = *situation;
+    match (registered.status, notes.storage) {
+        (Status::Active, _) => {}
+        (_, None) => return Plan::leave("somebody else archived the image"),
+        (Status::Activating, Some(_)) => {
+            return Plan { waits: true, ..Plan::leave("the image is being restored") };
+        }
+        (Status::Archived, Some(_)) => return restore(situation, "the verdict is clear"),
+    }
+    let (mark, released) = (tag(image), released_tag(image));
+    let marked = registered.tags.contains(&mark);
+    let nothing_noted = *notes == Notes::default();
+    if !marked && nothing_noted {
+        return Plan::leave("the quarantine tag is off");
+    }
+    let mut plan = Plan::leave("the verdict is clear");
+    give_back(situation, registered, &mut plan);
+    let lost: Vec<String> = notes
+        .removed
+        .keys()
+        .filter(|tag| !registered.tags.contains(tag) && registered.mutability.can_move(tag))
+        .cloned()
+        .collect();
+    if !lost.is_empty() {
+        plan.remarks.push(Remark::NotGivenBack(lost));
+    }
+    if marked {
+        if !registered.tags.contains(&released) {
+            plan.steps.push(Step::Put(released));
+        }
+        plan.steps.push(Step::Remove(vec![mark]));
+    }
+    if !nothing_noted {
+        plan.steps.push(Step::Note(Note::Released));
+    }
+    plan
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,398 @@
+use proptest::prelude::*;
+
+use super::super::{Child, Mutability};
+use super::*;
+use crate::samples::{image, second};
+
+const TAG: &str = "quarantine-ab12ab12ab12";
+const RELEASED: &str = "released-from-quarantine-ab12ab12ab12";
+const ACTING: [Mode; 3] = [Mode::Tag, Mode::Untag, Mode::Archive];
+
+fn put(tag: &str) -> Step {
+    Step::Put(tag.to_owned())
+}
+
+fn remove(tags: &[&str]) -> Step {
+    Step::Remove(texts(tags))
+}
+
+fn texts(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
+}
+
+fn digest(letter: char) -> Digest {
+    format!("sha256:{}", letter.to_string().repeat(64)).try_into().unwrap()
+}
+
+fn tagged(tags: &[&str]) -> Registered {
+    Registered { tags: texts(tags), ..Registered::default() }
+}
+
+fn immutable(tags: &[&str]) -> Registered {
+    Registered { mutability: Mutability::Immutable, ..tagged(tags) }
+}
+
+fn archived(status: Status) -> Registered {
+    Registered { status, ..tagged(&["1.0", TAG]) }
+}
+
+fn noted(notes: impl IntoIterator<Item = Note>) -> Notes {
+    let mut written = Notes::default();
+    for note in notes {
+        written.take(note, second(0));
+    }
+    written
+}
+
+fn claimed(mode: Mode) -> Note {
+    Note::Claimed { episode: "a#1".to_owned(), mode }
+}
+
+/// A plan by the defaults.
+fn planned(verdict: Verdict, mode: Mode, registered: &Registered, notes: &Notes) -> Plan {
+    plan(&Situation {
+        image: &image(),
+        verdict,
+        mode,
+        scanned_at: None,
+        registered: Some(registered),
+        notes,
+        untag_mutable: false,
+        untagged: false,
+    })
+}
+
+fn steps(verdict: Verdict, tags: &[&str]) -> Vec<Step> {
+    planned(verdict, Mode::Tag, &tagged(tags), &Notes::default()).steps
+}
+
+#[test]
+fn tag_goes_on_with_quarantine_and_off_with_clear() {
+    assert_eq!(steps(Verdict::Quarantine, &["1.0"]), [put(TAG)]);
+    assert_eq!(steps(Verdict::Quarantine, &["1.0", TAG]), []);
+    assert_eq!(steps(Verdict::Quarantine, &["1.0", RELEASED]), [put(TAG), remove(&[RELEASED])]);
+    assert_eq!(steps(Verdict::Quarantine, &[RELEASED]), [put(TAG), remove(&[RELEASED])]);
+    assert_eq!(steps(Verdict::Clear, &["1.0", TAG]), [put(RELEASED), remove(&[TAG])]);
+    assert_eq!(steps(Verdict::Clear, &["1.0", TAG, RELEASED]), [remove(&[TAG])]);
+    assert_eq!(steps(Verdict::Clear, &["1.0"]), []);
+}
+
+#[test]
+fn image_without_a_tag_is_marked_only_if_that_was_chosen() {
+    assert_eq!(steps(Verdict::Quarantine, &[]), []);
+    let (image, registered, notes) = (image(), Registered::default(), Notes::default());
+    let situation = |untagged| Situation {
+        image: &image,
+        verdict: Verdict::Quarantine,
+        mode: Mode::Tag,
+        scanned_at: None,
+        registered: Some(&registered),
+        notes: &notes,
+        untag_mutable: false,
+        untagged,
+    };
+    assert_eq!(plan(&situation(true)).steps, [put(TAG)]);
+    assert_eq!(plan(&situation(false)).steps, []);
+}
+
+#[test]
+fn what_is_not_known_to_be_clear_stays_as_it_is() {
+    for verdict in [Verdict::Pending, Verdict::Unscannable] {
+        assert_eq!(steps(verdict, &["1.0", TAG]), []);
+        assert_eq!(steps(verdict, &["1.0"]), []);
+        // What is under quarantine stays so, and is held like any other.
+        let notes = noted([claimed(Mode::Tag)]);
+        assert_eq!(planned(verdict, Mode::Tag, &tagged(&["1.0"]), &notes).steps, [put(TAG)]);
+    }
+}
+
+#[test]
+fn another_quarantine_tag_is_not_ours() {
+    let other = "quarantine-ffffffffffff";
+    assert_eq!(steps(Verdict::Quarantine, &[other]), [put(TAG)]);
+    assert_eq!(steps(Verdict::Clear, &["1.0", other]), []);
+    let plan = planned(Verdict::Quarantine, Mode::Untag, &immutable(&[other, TAG]), &Notes::default());
+    assert_eq!(plan.steps, []);
+}
+
+#[test]
+fn missing_image_and_an_observed_one_are_left_alone() {
+    let situation = Situation {
+        image: &image(),
+        verdict: Verdict::Quarantine,
+        mode: Mode::Archive,
+        scanned_at: None,
+        registered: None,
+        notes: &Notes::default(),
+        untag_mutable: true,
+        untagged: true,
+    };
+    assert_eq!(plan(&situation).steps, []);
+    for verdict in [Verdict::Quarantine, Verdict::Clear] {
+        assert_eq!(planned(verdict, Mode::Observe, &immutable(&["1.0", TAG]), &Notes::default()).steps, []);
+    }
+}
+
+#[test]
+fn untag_notes_before_it_removes_and_leaves_what_can_move() {
+    let removing = |tags: &[&str]| {
+        Step::Note(Note::Removing(tags.iter().map(|tag| ((*tag).to_owned(), true)).collect()))
+    };
+    let plan = planned(Verdict::Quarantine, Mode::Untag, &immutable(&["1.0", "latest"]), &Notes::default());
+    assert_eq!(plan.steps, [put(TAG), removing(&["1.0", "latest"]), remove(&["1.0", "latest"])]);
+    assert_eq!(plan.remarks, []);
+
+    let mutable = planned(Verdict::Quarantine, Mode::Untag, &tagged(&["1.0"]), &Notes::default());
+    assert_eq!(mutable.steps, [put(TAG)]);
+    assert!(matches!(&mutable.remarks[..], [Remark::LeftOn { tags, .. }] if *tags == ["1.0"]));
+
+    let mixed = Registered {
+        mutability: Mutability::ImmutableExcept(texts(&["latest"])),
+        ..tagged(&["1.0", "latest", TAG])
+    };
+    let mixed = planned(Verdict::Quarantine, Mode::Untag, &mixed, &Notes::default());
+    assert_eq!(mixed.steps, [removing(&["1.0"]), remove(&["1.0"])]);
+    assert!(matches!(&mixed.remarks[..], [Remark::LeftOn { tags, .. }] if *tags == ["latest"]));
+
+    let cache = Registered { kind: RepositoryKind::PullThroughCache, ..immutable(&["1.0", TAG]) };
+    let cache = planned(Verdict::Quarantine, Mode::Untag, &cache, &Notes::default());
+    assert_eq!(cache.steps, []);
+    assert!(matches!(&cache.remarks[..], [Remark::LeftOn { .. }]));
+}
+
+#[test]
+fn operator_can_choose_to_take_off_what_can_move() {
+    let registered = tagged(&["latest", TAG]);
+    let situation = Situation {
+        image: &image(),
+        verdict: Verdict::Quarantine,
+        mode: Mode::Untag,
+        scanned_at: None,
+        registered: Some(&registered),
+        notes: &Notes::default(),
+        untag_mutable: true,
+        untagged: false,
+    };
+    let noted = Step::Note(Note::Removing(vec![("latest".to_owned(), false)]));
+    let plan = plan(&situation);
+    assert_eq!((plan.steps, plan.remarks), (vec![noted, remove(&["latest"])], vec![]));
+}
+
+#[test]
+fn release_gives_back_what_cannot_move_and_says_what_it_does_not() {
+    let notes = noted([
+        claimed(Mode::Untag),
+        Note::Removing(vec![("1.0".to_owned(), true), ("latest".to_owned(), false)]),
+    ]);
+    let registered =
+        Registered { mutability: Mutability::ImmutableExcept(texts(&["latest"])), ..tagged(&[TAG]) };
+    let plan = planned(Verdict::Clear, Mode::Untag, &registered, &notes);
+    assert_eq!(
+        plan.steps,
+        [
+            Step::GiveBack("1.0".to_owned()),
+            Step::Note(Note::GivenBack(texts(&["1.0"]))),
+            put(RELEASED),
+            remove(&[TAG]),
+            Step::Note(Note::Released),
+        ]
+    );
+    assert_eq!(plan.remarks, [Remark::NotGivenBack(texts(&["latest"]))]);
+    let command = give_back_command(&image(), "latest");
+    assert!(command.contains("/prod/cart:latest ") && command.ends_with(&image().uri()), "{command}");
+}
+
+#[test]
+fn archive_takes_the_index_before_its_children_and_leaves_those_of_others() {
+    let child = |letter, used_by_others| Child { digest: digest(letter), used_by_others };
+    let registered = Registered { children: vec![child('c', false), child('d', true)], ..tagged(&["1.0"]) };
+    let plan = planned(Verdict::Quarantine, Mode::Archive, &registered, &Notes::default());
+    let root = image().digest;
+    assert_eq!(
+        plan.steps,
+        [
+            put(TAG),
+            Step::Note(Note::Archiving(BTreeSet::from([digest('c')]))),
+            Step::Archive(root.clone()),
+            Step::Archive(digest('c')),
+            Step::Note(Note::Archived),
+        ]
+    );
+    let notes =
+        noted([claimed(Mode::Archive), Note::Archiving(BTreeSet::from([digest('c')])), Note::Archived]);
+    let released = planned(Verdict::Clear, Mode::Archive, &archived(Status::Archived), &notes);
+    let restore = [Step::Note(Note::Restoring), Step::Restore(digest('c')), Step::Restore(root)];
+    assert_eq!((released.steps, released.waits), (restore.to_vec(), true));
+}
+
+#[test]
+fn archived_image_is_restored_first_and_released_when_it_is_active() {
+    let ours = noted([claimed(Mode::Archive), Note::Archiving(BTreeSet::new()), Note::Archived]);
+    let restoring = noted([claimed(Mode::Archive), Note::Archived, Note::Restoring]);
+    for status in [Status::Archived, Status::Activating] {
+        let plan = planned(Verdict::Clear, Mode::Archive, &archived(status), &restoring);
+        assert!(plan.waits, "{plan:?}");
+        let touches = |step: &Step| matches!(step, Step::Put(_) | Step::Remove(_) | Step::GiveBack(_));
+        assert!(!plan.steps.iter().any(touches), "a push would restore it");
+    }
+    assert_eq!(planned(Verdict::Quarantine, Mode::Archive, &archived(Status::Archived), &ours).steps, []);
+    let plan = planned(Verdict::Clear, Mode::Archive, &archived(Status::Active), &restoring);
+    assert_eq!(plan.steps, [put(RELEASED), remove(&[TAG]), Step::Note(Note::Released)]);
+}
+
+#[test]
+fn what_others_archived_is_left_to_them() {
+    for status in [Status::Archived, Status::Activating] {
+        for verdict in [Verdict::Quarantine, Verdict::Clear] {
+            for mode in ACTING {
+                let plan = planned(verdict, mode, &archived(status), &noted([claimed(mode)]));
+                assert_eq!((plan.steps, plan.waits), (vec![], false), "{status:?} {verdict} {mode}");
+            }
+        }
+    }
+}
+
+#[test]
+fn restore_by_others_suspends_archiving_until_a_scan() {
+    let ours = noted([claimed(Mode::Archive), Note::Archiving(BTreeSet::new()), Note::Archived]);
+    let seen = planned(Verdict::Quarantine, Mode::Archive, &archived(Status::Active), &ours);
+    assert_eq!(seen.steps, [Step::Note(Note::RestoredByOthers)]);
+    assert_eq!(seen.remarks, [Remark::RestoredByOthers]);
+    let mut notes = ours;
+    notes.take(Note::RestoredByOthers, second(100));
+    let scanned = |at: Option<i64>| {
+        let registered = archived(Status::Active);
+        let steps = plan(&Situation {
+            image: &image(),
+            verdict: Verdict::Quarantine,
+            mode: Mode::Archive,
+            scanned_at: at.map(second),
+            registered: Some(&registered),
+            notes: &notes,
+            untag_mutable: false,
+            untagged: false,
+        })
+        .steps;
+        steps.contains(&Step::Archive(image().digest))
+    };
+    assert_eq!([None, Some(99), Some(100), Some(101)].map(scanned), [false, false, false, true]);
+}
+
+#[test]
+fn milder_mode_restores_and_gives_back_and_keeps_the_mark() {
+    let archive = noted([claimed(Mode::Archive), Note::Archiving(BTreeSet::new()), Note::Archived]);
+    for mode in [Mode::Tag, Mode::Untag] {
+        let plan = planned(Verdict::Quarantine, mode, &archived(Status::Archived), &archive);
+        assert_eq!(plan.steps, [Step::Note(Note::Restoring), Step::Restore(image().digest)]);
+        assert!(plan.waits);
+    }
+    let restoring = noted([claimed(Mode::Archive), Note::Archived, Note::Restoring]);
+    let restored = planned(Verdict::Quarantine, Mode::Tag, &archived(Status::Active), &restoring);
+    assert_eq!(restored.steps, [Step::Note(Note::Restored)]);
+
+    let untagged = noted([claimed(Mode::Untag), Note::Removing(vec![("1.0".to_owned(), true)])]);
+    let given = planned(Verdict::Quarantine, Mode::Tag, &immutable(&[TAG]), &untagged);
+    assert_eq!(given.steps, [Step::GiveBack("1.0".to_owned()), Step::Note(Note::GivenBack(texts(&["1.0"])))]);
+}
+
+/// A registry of one image, in which steps take effect as in ECR.
+struct World {
+    registered: Registered,
+    notes: Notes,
+}
+
+impl World {
+    /// Takes a step, and checks what must never happen.
+    fn take(&mut self, step: Step) {
+        let active = self.registered.status == Status::Active;
+        match step {
+            Step::Note(note) => {
+                self.notes.take(note, second(0));
+            }
+            Step::Put(tag) | Step::GiveBack(tag) => {
+                assert!(active, "a push restores an archived image");
+                if !self.registered.tags.contains(&tag) {
+                    self.registered.tags.push(tag);
+                }
+            }
+            Step::Remove(tags) => {
+                assert!(active);
+                for tag in tags {
+                    let ours = is_quarantine_tag(&tag);
+                    assert!(ours || self.notes.removed.contains_key(&tag), "{tag} is not noted");
+                    self.registered.tags.retain(|other| *other != tag);
+                }
+                let left = |tag: &String| tag == TAG || tag == RELEASED;
+                assert!(self.registered.tags.iter().any(left), "the last tag of ours went");
+            }
+            Step::Archive(_) => {
+                assert_eq!(self.notes.storage, Some(Storage::Archiving), "not noted");
+                self.registered.status = Status::Archived;
+            }
+            Step::Restore(_) => {
+                assert_eq!(self.notes.storage, Some(Storage::Restoring), "not noted");
+                self.registered.status = Status::Activating;
+            }
+        }
+    }
+}
+
+proptest! {
+    /// Whatever happened before, and wherever a crash cuts a plan off: no step takes the last tag, all is noted before it
+    /// is done, and with the same verdict and mode it comes to rest.
+    #[test]
+    fn no_step_takes_the_last_tag_and_every_plan_comes_to_rest(
+        tags in proptest::sample::subsequence(vec!["1.0", "latest", TAG, RELEASED, "quarantine-ffffffffffff"], 0..=5),
+        mutability in prop_oneof![
+            Just(Mutability::Mutable), Just(Mutability::Immutable),
+            Just(Mutability::ImmutableExcept(vec!["latest".to_owned()])),
+        ],
+        turns in proptest::collection::vec(
+            (prop_oneof![Just(Verdict::Clear), Just(Verdict::Quarantine), Just(Verdict::Unscannable)],
+             proptest::sample::select(ACTING.to_vec()), 0_usize..9, any::<bool>()),
+            1..8,
+        ),
+        untag_mutable in any::<bool>(),
+        untagged in any::<bool>(),
+    ) {
+        let deployable: Vec<String> = texts(&tags).into_iter().filter(|tag| !is_quarantine_tag(tag)).collect();
+        let mut world = World {
+            registered: Registered { tags: texts(&tags), mutability, ..Registered::default() },
+            notes: Notes::default(),
+        };
+        for (verdict, mode, cut, others_restore) in turns {
+            let mut rests = false;
+            for round in 0..12 {
+                if verdict == Verdict::Quarantine && world.notes.mode() != Some(mode) {
+                    world.notes.take(claimed(mode), second(0));
+                }
+                let plan = plan(&Situation {
+                    image: &image(), verdict, mode, scanned_at: None, registered: Some(&world.registered),
+                    notes: &world.notes, untag_mutable, untagged,
+                });
+                rests = plan.steps.is_empty() && !plan.waits;
+                if rests {
+                    break;
+                }
+                let cut = if round == 0 { cut } else { usize::MAX };
+                for step in plan.steps.into_iter().take(cut) {
+                    world.take(step);
+                }
+                let restored = world.registered.status == Status::Activating;
+                if restored || round == 0 && others_restore {
+                    world.registered.status = Status::Active;
+                }
+            }
+            prop_assert!(rests, "{verdict} {mode}: {:?} {:?}", world.registered, world.notes);
+            for tag in &deployable {
+                let kept = world.registered.tags.contains(tag) || world.notes.removed.contains_key(tag);
+                let told = verdict == Verdict::Clear && untag_mutable && world.registered.mutability.can_move(tag);
+                prop_assert!(kept || told || untag_mutable, "{tag} is lost");
+            }
+            if verdict == Verdict::Clear {
+                prop_assert!(!world.registered.tags.contains(&TAG.to_owned()) || world.registered.status != Status::Active);
+                prop_assert_eq!(world.registered.status, Status::Active);
+            }
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! What each quarantine mode does to an image, by the kind of its repository (invariants 8 and 9).
+//!
+//! The tables are the specification. M is the tag `quarantine-…`, R the tag `released-from-quarantine-…`.
+#![allow(clippy::unwrap_used, clippy::panic)] // A test says what it expects by failing.
+
+mod enforcing;
+
+use domain::quarantine::{Mode, released_tag, tag};
+use domain::verdict::Verdict;
+use enforcing::{ACCOUNT, REPOSITORY, World, due, image};
+use sim_aws::{Fault, ImageStatus, Mutability, Nth};
+
+const MODES: [Mode; 4] = [Mode::Observe, Mode::Tag, Mode::Untag, Mode::Archive];
+
+fn kinds() -> [(&'static str, Mutability); 3] {
+    [
+        ("mutable", Mutability::Mutable),
+        ("immutable", Mutability::Immutable),
+        ("except latest", Mutability::ImmutableWithExclusion(vec!["latest".to_owned()])),
+    ]
+}
+
+/// A table without its borders and padding.
+fn rows(table: &str) -> Vec<Vec<String>> {
+    let cells =
+        |line: &str| line.trim().trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
+    table.lines().filter(|line| line.contains('|')).map(cells).collect()
+}
+
+/// Somebody takes the mark off and puts a tag on. On an archived image the latter is a push, which restores it.
+fn tamper(world: &World) {
+    let image = image('a');
+    world.aws.ecr().set_image_status(ACCOUNT, REPOSITORY, image.digest.as_str(), ImageStatus::Active);
+    world.push(&image, &["fix"]);
+    world.untag(&tag(&image));
+}
+
+#[tokio::test]
+async fn each_mode_marks_holds_and_releases_as_its_table_says() {
+    const TABLE: &str = "
+        | mode    | repository    | quarantined            | tampered with      | released         |
+        | observe | mutable       | 1.0 latest             | 1.0 fix latest     | 1.0 fix latest   |
+        | observe | immutable     | 1.0 latest             | 1.0 fix latest     | 1.0 fix latest   |
+        | observe | except latest | 1.0 latest             | 1.0 fix latest     | 1.0 fix latest   |
+        | tag     | mutable       | 1.0 latest M           | 1.0 fix latest M   | 1.0 fix latest R |
+        | tag     | immutable     | 1.0 latest M           | 1.0 fix latest M   | 1.0 fix latest R |
+        | tag     | except latest | 1.0 latest M           | 1.0 fix latest M   | 1.0 fix latest R |
+        | untag   | mutable       | 1.0 latest M           | 1.0 fix latest M   | 1.0 fix latest R |
+        | untag   | immutable     | M                      | M                  | 1.0 fix latest R |
+        | untag   | except latest | latest M               | latest M           | 1.0 fix latest R |
+        | archive | mutable       | archived: 1.0 latest M | 1.0 fix latest M   | 1.0 fix latest R |
+        | archive | immutable     | archived: 1.0 latest M | 1.0 fix latest M   | 1.0 fix latest R |
+        | archive | except latest | archived: 1.0 latest M | 1.0 fix latest M   | 1.0 fix latest R |";
+    let image = image('a');
+    let mut seen = vec![rows(TABLE)[0].clone()];
+    for mode in MODES {
+        for (kind, mutability) in kinds() {
+            let mut world = World::new(mutability).await;
+            world.mode(mode);
+            world.push(&image, &["1.0", "latest"]);
+            let before = world.find(&image).unwrap();
+            let mut row = vec![mode.to_string(), kind.to_owned()];
+            world.judge(&image, Verdict::Quarantine, 0).await;
+            world.settle(&image).await;
+            row.push(world.shown(&image));
+            tamper(&world);
+            world.settle(&image).await;
+            row.push(world.shown(&image));
+            world.judge(&image, Verdict::Clear, 0).await;
+            world.settle(&image).await;
+            row.push(world.shown(&image));
+            let after = world.find(&image).unwrap();
+            assert_eq!((after.manifest, after.media_type), (before.manifest, before.media_type));
+            seen.push(row);
+        }
+    }
+    assert_eq!(seen, rows(TABLE));
+}
+
+#[tokio::test]
+async fn switching_the_mode_converges_what_is_in_quarantine_both_ways() {
+    const TABLE: &str = "
+        | from    | to      | repository | first                  | switched               | released     |
+        | tag     | untag   | immutable  | 1.0 latest M           | M                      | 1.0 latest R |
+        | untag   | tag     | immutable  | M                      | 1.0 latest M           | 1.0 latest R |
+        | tag     | archive | immutable  | 1.0 latest M           | archived: 1.0 latest M | 1.0 latest R |
+        | archive | tag     | immutable  | archived: 1.0 latest M | 1.0 latest M           | 1.0 latest R |
+        | untag   | archive | immutable  | M                      | archived: M            | 1.0 latest R |
+        | archive | untag   | immutable  | archived: 1.0 latest M | M                      | 1.0 latest R |
+        | archive | untag   | mutable    | archived: 1.0 latest M | 1.0 latest M           | 1.0 latest R |
+        | untag   | observe | immutable  | M                      | M                      | M            |";
+    let image = image('a');
+    let table = rows(TABLE);
+    let mut seen = vec![table[0].clone()];
+    for row in &table[1..] {
+        let (from, to): (Mode, Mode) = (row[0].parse().unwrap(), row[1].parse().unwrap());
+        let mutability = if row[2] == "mutable" { Mutability::Mutable } else { Mutability::Immutable };
+        let mut world = World::new(mutability).await;
+        world.push(&image, &["1.0", "latest"]);
+        let mut shown = row[..3].to_vec();
+        for (mode, verdict) in [(from, Verdict::Quarantine), (to, Verdict::Quarantine), (to, Verdict::Clear)]
+        {
+            world.mode(mode);
+            world.judge(&image, verdict, 0).await;
+            world.settle(&image).await;
+            shown.push(world.shown(&image));
+        }
+        seen.push(shown);
+    }
+    assert_eq!(seen, table);
+}
+
+#[tokio::test]
+async fn tag_that_another_image_has_by_now_is_not_given_back() {
+    let (image, other) = (image('a'), image('b'));
+    let mut world = World::new(Mutability::Immutable).await;
+    world.mode(Mode::Untag);
+    world.push(&image, &["1.0", "2.0"]);
+    world.judge(&image, Verdict::Quarantine, 0).await;
+    world.settle(&image).await;
+    world.push(&other, &["2.0"]);
+    world.judge(&image, Verdict::Clear, 0).await;
+    world.settle(&image).await;
+    assert_eq!((world.shown(&image).as_str(), world.shown(&other).as_str()), ("1.0 R", "2.0"));
+}
+
+#[tokio::test]
+async fn tags_that_can_move_are_taken_off_only_by_choice_and_come_back_by_a_command() {
+    let image = image('a');
+    let mut world = World::new(Mutability::Mutable).await;
+    world.mode(Mode::Untag);
+    world.push(&image, &["latest"]);
+    world.judge(&image, Verdict::Quarantine, 0).await;
+    for _ in 0..3 {
+        world.settle(&image).await;
+    }
+    assert_eq!(world.shown(&image), "latest M");
+    let notices = world.notices();
+    assert_eq!(notices.len(), 1, "said once: {notices:?}");
+    assert_eq!((&notices[0]["kind"], &notices[0]["tags"][0]), (&"tags_left_on".into(), &"latest".into()));
+
+    world.set("UNTAG_MUTABLE", &true);
+    world.settle(&image).await;
+    assert_eq!(world.shown(&image), "M");
+    world.judge(&image, Verdict::Clear, 0).await;
+    world.settle(&image).await;
+    assert_eq!(world.shown(&image), "R", "latest may be another image's by now");
+    let notices = world.notices();
+    assert_eq!((notices.len(), &notices[0]["kind"]), (1, &"tags_not_given_back".into()));
+}
+
+#[tokio::test]
+async fn image_that_somebody_restored_is_archived_again_after_a_scan() {
+    let image = image('a');
+    let mut world = World::new(Mutability::Mutable).await;
+    world.mode(Mode::Archive);
+    world.push(&image, &["1.0"]);
+    world.judge(&image, Verdict::Quarantine, 0).await;
+    world.settle(&image).await;
+    world.pass(5);
+    world.aws.ecr().set_image_status(ACCOUNT, REPOSITORY, image.digest.as_str(), ImageStatus::Active);
+    for _ in 0..3 {
+        world.settle(&image).await;
+        assert_eq!(world.shown(&image), "1.0 M");
+    }
+    let kinds: Vec<_> = world.notices().into_iter().map(|notice| notice["kind"].clone()).collect();
+    assert_eq!(kinds, ["restored_by_others"]);
+    world.pass(5);
+    let mut stored = world.ledgers.load(&image).await.unwrap();
+    stored.ledger.announced.scan = Some(world.now());
+    assert!(world.ledgers.store(&mut stored).await.unwrap());
+    world.settle(&image).await;
+    assert_eq!(world.shown(&image), "archived: 1.0 M");
+}
+
+#[tokio::test]
+async fn image_without_a_tag_is_left_alone_unless_that_was_chosen() {
+    for (chosen, expected) in [(false, ""), (true, "M")] {
+        let image = image('a');
+        let mut world = World::new(Mutability::Mutable).await;
+        world.mode(Mode::Tag);
+        world.set("QUARANTINE_UNTAGGED", &chosen);
+        world.push(&image, &[]);
+        world.judge(&image, Verdict::Quarantine, 0).await;
+        world.settle(&image).await;
+        assert_eq!(world.shown(&image), expected);
+    }
+}
+
+#[tokio::test]
+async fn crash_after_any_call_changes_nothing_in_the_end() {
+    let image = image('a');
+    for mode in [Mode::Tag, Mode::Untag, Mode::Archive] {
+        let mut count = 0;
+        for call in 1..=30 {
+            let mut world = World::new(Mutability::Immutable).await;
+            world.mode(mode);
+            world.push(&image, &["1.0", "latest"]);
+            for verdict in [Verdict::Quarantine, Verdict::Clear] {
+                world.judge(&image, verdict, 0).await;
+                world.aws.faults().inject("*", Fault::Crash, Nth::Call(call));
+                let bodies = [due(&image)];
+                let crashed = tokio::select! {
+                    _ = world.handle(&bodies) => false,
+                    () = world.aws.faults().crashed() => true,
+                };
+                world.aws.faults().clear();
+                count += u32::from(crashed);
+                world.settle(&image).await;
+                let expected = match (verdict, mode) {
+                    (Verdict::Clear, _) => "1.0 latest R",
+                    (_, Mode::Untag) => "M",
+                    (_, Mode::Archive) => "archived: 1.0 latest M",
+                    (..) => "1.0 latest M",
+                };
+                assert_eq!(world.shown(&image), expected, "{mode} {verdict} after call {call}");
+            }
+        }
+        assert!(count > 15, "{mode}: {count} crashes");
+    }
+}
+
+#[tokio::test]
+async fn what_agrees_is_not_written_and_a_fight_costs_one_write_a_blow() {
+    let image = image('a');
+    for mode in [Mode::Tag, Mode::Untag, Mode::Archive] {
+        let mut world = World::new(Mutability::Immutable).await;
+        world.mode(mode);
+        world.push(&image, &["1.0"]);
+        world.judge(&image, Verdict::Quarantine, 0).await;
+        world.settle(&image).await;
+        let writes = |world: &World| {
+            let calls = world.aws.calls();
+            let writes =
+                ["ecr:PutImage", "ecr:BatchDeleteImage", "ecr:UpdateImageStorageClass", "dynamodb:PutItem"];
+            writes.map(|action| calls.get(action).copied().unwrap_or_default())
+        };
+        let before = writes(&world);
+        for _ in 0..5 {
+            world.settle(&image).await;
+        }
+        assert_eq!(writes(&world), before, "{mode}");
+    }
+    let mut world = World::new(Mutability::Mutable).await;
+    world.mode(Mode::Tag);
+    world.push(&image, &["1.0"]);
+    world.judge(&image, Verdict::Quarantine, 0).await;
+    world.settle(&image).await;
+    for _ in 0..10 {
+        world.untag(&tag(&image));
+        world.settle(&image).await;
+        world.settle(&image).await;
+    }
+    assert_eq!(world.aws.calls()["ecr:PutImage"], 11);
+    assert_eq!(world.find(&image).unwrap().tags, ["1.0".to_owned(), tag(&image)]);
+    assert!(!world.shown(&image).contains(&released_tag(&image)));
+}

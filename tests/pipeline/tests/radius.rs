@@ -1,0 +1,162 @@
+//! A mistake has a bounded radius (invariant 12).
+#![allow(clippy::unwrap_used, clippy::panic)] // A test says what it expects by failing.
+
+mod enforcing;
+
+use domain::image::ImageId;
+use domain::quarantine::Mode;
+use domain::quarantine::limit::Resumed;
+use domain::verdict::Verdict;
+use enforcing::{World, due, image};
+use sim_aws::{Fault, Mutability, Nth};
+
+const TWO_DAYS: i64 = 2 * 24 * 60;
+
+/// Images that were there before, all of which come under quarantine at once.
+async fn world(per_hour: u32, images: &[ImageId]) -> World {
+    let mut world = World::new(Mutability::Mutable).await;
+    world.mode(Mode::Tag);
+    world.set("QUARANTINES_PER_HOUR", &per_hour);
+    for image in images {
+        world.push(image, &[&image.digest.short()[..1]]);
+        world.judge(image, Verdict::Quarantine, TWO_DAYS).await;
+    }
+    world
+}
+
+fn old() -> Vec<ImageId> {
+    "abcde".chars().map(image).collect()
+}
+
+fn marked(world: &World, images: &[ImageId]) -> usize {
+    images.iter().filter(|image| world.shown(image).ends_with(" M")).count()
+}
+
+async fn handle(world: &World, images: &[ImageId]) {
+    let bodies: Vec<String> = images.iter().map(due).collect();
+    let report = world.handle(&bodies).await;
+    assert_eq!(
+        (report.failed, report.handled.len()),
+        (vec![], images.len()),
+        "their messages leave the queue"
+    );
+}
+
+#[tokio::test]
+async fn old_images_beyond_the_limit_are_held_and_new_ones_never_are() {
+    let images = old();
+    let world = world(2, &images).await;
+    handle(&world, &images).await;
+    assert_eq!(marked(&world, &images), 2);
+    assert_eq!(world.memory.held().await.unwrap().len(), 3);
+    // Repetition and re-marking take no place.
+    for image in &images {
+        world.untag(&domain::quarantine::tag(image));
+    }
+    handle(&world, &images).await;
+    assert_eq!((marked(&world, &images), world.memory.held().await.unwrap().len()), (2, 3));
+    let new = image('f');
+    world.push(&new, &["f"]);
+    world.judge(&new, Verdict::Quarantine, 1).await;
+    handle(&world, std::slice::from_ref(&new)).await;
+    assert_eq!(world.shown(&new), "f M");
+    // It is not time that ends the pause.
+    world.pass(TWO_DAYS);
+    handle(&world, &images).await;
+    assert_eq!(marked(&world, &images), 2);
+}
+
+#[tokio::test]
+async fn no_limit_holds_nothing() {
+    let images = old();
+    let world = world(0, &images).await;
+    handle(&world, &images).await;
+    assert_eq!(marked(&world, &images), 5);
+}
+
+#[tokio::test]
+async fn people_are_told_once_how_many_are_held() {
+    let images = old();
+    let world = world(1, &images).await;
+    handle(&world, &images).await;
+    let sent: Vec<_> = world.aws.sqs().take_sent();
+    let [message] = sent.as_slice() else { panic!("one message: {sent:?}") };
+    assert_eq!(message.delay_seconds, 120, "most of them come within that time");
+    for _ in 0..2 {
+        assert_eq!(world.handle(std::slice::from_ref(&message.body)).await.failed, []);
+    }
+    let notices = world.notices();
+    assert_eq!(notices[0]["kind"], "quarantines_held");
+    assert_eq!((&notices[0]["held"], &notices[0]["per_hour"]), (&4.into(), &1.into()));
+    assert_eq!(notices[0]["id"], notices[1]["id"], "raise-alerts says one id once");
+    handle(&world, &images).await;
+    assert!(world.aws.sqs().take_sent().is_empty());
+}
+
+#[tokio::test]
+async fn person_lets_some_go_on_and_then_the_others() {
+    let images = old();
+    let world = world(1, &images).await;
+    handle(&world, &images).await;
+    for (granted, expected, held) in [(2, 3, 2), (2, 5, 0)] {
+        let mut limit = world.memory.limit().await.unwrap();
+        let (by, why) = ("ana".to_owned(), "checked".to_owned());
+        let resumed = Resumed { at: world.now(), by, why, images: granted };
+        limit.value = limit.value.resume(resumed, world.memory.held().await.unwrap().len());
+        world.memory.store_limit(&mut limit).await.unwrap();
+        handle(&world, &images).await;
+        assert_eq!((marked(&world, &images), world.memory.held().await.unwrap().len()), (expected, held));
+    }
+    assert_eq!(world.memory.limit().await.unwrap().value.pause, None);
+}
+
+#[tokio::test]
+async fn image_that_becomes_clear_is_not_held_any_more() {
+    let images = old();
+    let world = world(1, &images).await;
+    handle(&world, &images).await;
+    for image in &images {
+        world.judge(image, Verdict::Clear, TWO_DAYS).await;
+    }
+    handle(&world, &images).await;
+    assert_eq!((marked(&world, &images), world.memory.held().await.unwrap()), (0, vec![]));
+}
+
+#[tokio::test]
+async fn stricter_mode_takes_a_place_and_the_milder_one_stays_in_force_meanwhile() {
+    let images = old();
+    let mut world = world(0, &images).await;
+    handle(&world, &images).await;
+    world.mode(Mode::Archive);
+    world.set("QUARANTINES_PER_HOUR", &1);
+    handle(&world, &images).await;
+    let archived = images.iter().filter(|image| world.shown(image).starts_with("archived")).count();
+    assert_eq!((archived, marked(&world, &images)), (1, 5));
+    // What is held in its old mode is held in it: the mark comes back.
+    for image in &images {
+        world.untag(&domain::quarantine::tag(image));
+    }
+    handle(&world, &images).await;
+    assert_eq!(marked(&world, &images), 4, "all that can be marked");
+}
+
+#[tokio::test]
+async fn crash_takes_no_second_place_and_loses_no_image_that_is_held() {
+    let images = old();
+    for call in 1..=40 {
+        let world = world(2, &images).await;
+        world.aws.faults().inject("*", Fault::Crash, Nth::Call(call));
+        let bodies: Vec<String> = images.iter().map(due).collect();
+        tokio::select! {
+            _ = world.handle(&bodies) => {}
+            () = world.aws.faults().crashed() => {}
+        }
+        world.aws.faults().clear();
+        handle(&world, &images).await;
+        let held = world.memory.held().await.unwrap();
+        assert_eq!((marked(&world, &images), held.len()), (2, 3), "after call {call}");
+        assert!(!world.aws.sqs().take_sent().is_empty(), "nobody is told, after call {call}");
+        let taken: u32 = world.memory.limit().await.unwrap().value.taken.values().sum();
+        assert_eq!(taken, 2, "after call {call}");
+    }
+}
