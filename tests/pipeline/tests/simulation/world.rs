@@ -99,11 +99,6 @@ impl World {
             verdicts.push("clear");
         } else {
             verdicts.push("pending");
-            // What was found and is fixed does not end a quarantine before all platforms are scanned; whether it began
-            // one depends on what came first.
-            if images.iter().any(|image| image.openings > 0) {
-                verdicts.push("quarantine");
-            }
         }
         // Inspector is asked about a part of an index, and not again for a day.
         if self.things[root].kind == Kind::Index && unscanned().any(|image| !image.covered) {
