@@ -36,7 +36,7 @@ pub struct Thing {
     /// It was fixed, but it may not be known whether Inspector still scanned the image then.
     doubt: bool,
     /// How often a vulnerability came up in it.
-    pub openings: u64,
+    openings: u64,
     /// How many scans of it ended.
     pub scans: u64,
 }
@@ -82,6 +82,11 @@ impl World {
             Kind::Index => thing.children.iter().flat_map(|child| self.images_of(child)).collect(),
             Kind::Attestation => Vec::new(),
         }
+    }
+
+    /// How often a vulnerability came up in the images of a root.
+    pub fn openings(&self, root: &str) -> u64 {
+        self.images_of(root).iter().map(|image| image.openings).sum()
     }
 
     /// The verdicts that a root may have: one, unless something cannot be known.
