@@ -49,7 +49,8 @@ pub fn assess<'a>(
         return None;
     }
     if !ledger.facts.is_root() {
-        return (before.verdict != Verdict::Pending || before.quarantined).then(|| superseded(ledger, version, policy, now));
+        return (before.verdict != Verdict::Pending || before.quarantined)
+            .then(|| superseded(ledger, version, policy, now));
     }
     let Judgement { verdict, rows, platforms } = judge(subject, policy, now);
     if verdict == Verdict::Pending && before.verdict == Verdict::Pending {

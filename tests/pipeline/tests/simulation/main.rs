@@ -21,7 +21,7 @@ use sim_aws::Fault;
 use world::World;
 
 /// As many as a debug build plays on two cores in about a minute.
-const HISTORIES: u64 = 200;
+const HISTORIES: u64 = 100;
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|value| value.parse().unwrap())
