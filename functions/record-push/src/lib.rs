@@ -190,7 +190,7 @@ fn due(ledger: &Ledger, before: &Facts) -> BTreeSet<Digest> {
     }
     let matters = match (before.is_root(), facts.is_root()) {
         (false, true) => facts.is_index() || facts.is_scanned() || facts.has_failed_scan(),
-        (true, false) => ledger.announced.verdict != Verdict::Pending,
+        (true, false) => ledger.announced.verdict != Verdict::Pending || ledger.announced.quarantined,
         (true, true) | (false, false) => false,
     };
     if matters {

@@ -1,17 +1,15 @@
 //! Indexes that come late, go, come back, say what is not so, or meet failures.
 #![allow(clippy::unwrap_used, clippy::panic)] // A test says what it expects by failing.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use std::collections::BTreeMap;
 
 use domain::image::ImageId;
 use domain::row::StatusRow;
 use domain::verdict::Verdict;
 use pipeline_tests::buildx::{Manifest, REPOSITORY, minute};
-use pipeline_tests::{announced, file, ledgers, pipeline_with, play, rows, setting, shuffled, stream, sums};
+use pipeline_tests::{announced, file, ledgers, pipeline_with, play, rows, setting, shuffled, stream};
 use serde_json::{Value, json};
-use sim_aws::{Fault, ImageStatus, Nth};
+use sim_aws::{Fault, Nth};
 use sim_pipeline::{ImageOutcome, Outcome, Pipeline};
 
 const ACCOUNT: &str = "210987654321";
@@ -61,7 +59,7 @@ fn root<'a>(outcome: &'a Outcome, manifest: &Manifest) -> Option<&'a ImageOutcom
 }
 
 /// An index whose entries say what they like.
-fn index_of(entries: Value) -> Manifest {
+fn index_of(entries: &Value) -> Manifest {
     let media_type = "application/vnd.oci.image.index.v1+json";
     let body = json!({ "schemaVersion": 2, "mediaType": media_type, "manifests": entries }).to_string();
     Manifest { body, media_type, platform: String::new() }
@@ -130,7 +128,7 @@ async fn an_index_that_calls_an_image_an_attestation_ends_no_quarantine_of_it() 
     let alone = [bad.push("", minute(0)).to_vec(), bad.scan(&["CVE-2031-1"], minute(2))].concat();
     let outcome = play(&mut pipeline, stream(alone)).await;
     assert_eq!(root(&outcome, &bad).unwrap().verdict, Verdict::Quarantine);
-    let index = index_of(json!([entry(&bad, bad.media_type, "unknown", "unknown")]));
+    let index = index_of(&json!([entry(&bad, bad.media_type, "unknown", "unknown")]));
     let outcome = play(&mut pipeline, stream(index.push("anything", minute(60)))).await;
     let images = pipeline.aws.ecr().images();
     let tags = &images.iter().find(|image| image.digest == bad.digest()).unwrap().tags;
@@ -144,7 +142,7 @@ async fn an_index_that_calls_another_index_an_image_starts_no_loop() {
     let (inner, mut events) = pushed(std::slice::from_ref(&inner_image), 1, "", 0);
     let amd64 = Manifest::image("linux/amd64", "outer");
     events.extend(amd64.push("", minute(0)));
-    let outer = index_of(json!([
+    let outer = index_of(&json!([
         entry(&amd64, amd64.media_type, "linux", "amd64"),
         entry(&inner, amd64.media_type, "linux", "arm64"),
     ]));
@@ -203,17 +201,6 @@ async fn an_index_that_is_found_to_be_gone_leaves_the_list() {
     let outcome = play(&mut pipeline, stream(scans)).await;
     assert_eq!(outcome.alerts.len(), 0);
     assert!(!rows(&pipeline).await.contains_key(&id(&index)));
-}
-
-/// The details of all that was announced on our own bus.
-fn details(pipeline: &Pipeline) -> Vec<Value> {
-    let exchanges = pipeline.aws.take_exchanges().into_iter();
-    let bodies =
-        exchanges.filter(|exchange| exchange.operation == "PutEvents").map(|exchange| exchange.request.body);
-    let read = |text: &[u8]| serde_json::from_slice::<Value>(text).unwrap();
-    let entries =
-        bodies.flat_map(|body| read(&STANDARD.decode(body).unwrap())["Entries"].as_array().unwrap().clone());
-    entries.map(|entry| read(entry["Detail"].as_str().unwrap().as_bytes())).collect()
 }
 
 #[tokio::test]

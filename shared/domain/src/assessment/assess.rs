@@ -49,10 +49,11 @@ pub fn assess<'a>(
         return None;
     }
     if !ledger.facts.is_root() {
-        return (before.verdict != Verdict::Pending).then(|| superseded(ledger, version, policy, now));
+        return (before.verdict != Verdict::Pending || before.quarantined)
+            .then(|| superseded(ledger, version, policy, now));
     }
     let Judgement { verdict, quarantine_mode, rows, platforms } = judge(subject, policy, now);
-    if verdict == Verdict::Pending {
+    if verdict == Verdict::Pending && before.verdict == Verdict::Pending {
         return None;
     }
     let summary = Summary::of(&rows, before);
