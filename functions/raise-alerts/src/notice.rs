@@ -128,7 +128,6 @@ fn notification(notice: &Notice, may_repeat: bool) -> Notification {
 fn kind(notice: &Notice) -> &'static str {
     match notice.about {
         About::QuarantinesHeld { .. } => "quarantines_held",
-        About::ImageChanged { .. } => "image_changed",
         About::TagsLeftOn { .. } => "tags_left_on",
         About::TagsNotGivenBack { .. } => "tags_not_given_back",
         About::RestoredByOthers { .. } => "restored_by_others",
@@ -140,21 +139,6 @@ fn said(notice: &Notice) -> (String, String) {
     match &notice.about {
         About::QuarantinesHeld { held, per_hour, since, images } => {
             quarantines_held(*held, *per_hour, *since, images)
-        }
-        About::ImageChanged { image, by, from, what, times } => {
-            let from = from.as_ref().map(|from| format!(", from {from}")).unwrap_or_default();
-            let often = match times {
-                0 | 1 => String::new(),
-                times => format!("It is the change number {times} in this quarantine.\n"),
-            };
-            let text = format!(
-                "Somebody {what} while the image is under quarantine.\n\n{}{}\
-                 Status   what was changed is put right again; this alert is sent once in a quarantine, and changes are counted\n\
-                 To do    an exemption is a waiver: add one with a reason, an owner and an expiry date to policy.yaml\n",
-                about_image(image),
-                format_args!("By       {by}{from}\nWhen     {}\n{often}", minute(notice.at)),
-            );
-            (format!("Quarantined image changed: {}", place(image)), text)
         }
         About::TagsLeftOn { image, mode, tags, more_tags, because } => {
             let text = format!(

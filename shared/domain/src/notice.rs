@@ -39,18 +39,6 @@ pub enum About {
         /// Up to twenty of the images that wait, as `<account>/<region>/<repository>@<digest>`.
         images: Vec<String>,
     },
-    /// Somebody changed an image that is under quarantine.
-    ImageChanged {
-        image: ImageId,
-        /// The principal's ARN.
-        by: String,
-        /// Where the call came from: an address, or the AWS service that made it.
-        from: Option<String>,
-        /// What was done, in words.
-        what: String,
-        /// How often that happened in this quarantine.
-        times: u64,
-    },
     /// Tags stay on an image that *untag* would have taken off.
     TagsLeftOn {
         image: ImageId,
@@ -111,8 +99,7 @@ impl Notice {
     pub fn image(&self) -> Option<&ImageId> {
         match &self.about {
             About::QuarantinesHeld { .. } => None,
-            About::ImageChanged { image, .. }
-            | About::TagsLeftOn { image, .. }
+            About::TagsLeftOn { image, .. }
             | About::TagsNotGivenBack { image, .. }
             | About::RestoredByOthers { image } => Some(image),
         }
@@ -134,13 +121,6 @@ mod tests {
     fn notice_is_read_back_from_its_event_and_another_version_is_refused() {
         let about = [
             About::QuarantinesHeld { held: 3, per_hour: 20, since: second(0), images: vec!["a".to_owned()] },
-            About::ImageChanged {
-                image: image(),
-                by: "arn".to_owned(),
-                from: None,
-                what: "removed a tag".to_owned(),
-                times: 2,
-            },
             About::TagsLeftOn {
                 image: image(),
                 mode: Mode::Untag,

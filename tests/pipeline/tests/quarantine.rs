@@ -414,3 +414,24 @@ async fn an_alert_names_the_tags_that_the_image_has_now() {
     assert!(alert.text.contains("\nTags     1.4.0\n"), "{}", alert.text);
     assert!(!alert.subject.contains("latest") && !alert.subject.contains("+1 tag"), "{}", alert.subject);
 }
+
+#[tokio::test]
+async fn what_enforcement_meets_is_one_alert_however_often_it_is_met() {
+    let mut setting = setting();
+    setting.parameters.insert("QuarantineMode".to_owned(), "untag".to_owned());
+    let mut pipeline = pipeline_with(setting).await;
+    let told = |outcome: &Outcome| {
+        let subjects = outcome.alerts.iter().map(|alert| alert.subject.clone());
+        subjects.filter(|subject| subject.starts_with("Quarantine leaves tags on")).collect::<Vec<_>>()
+    };
+    let outcome = play(&mut pipeline, [act("1-push"), act("2-scan")].concat()).await;
+    assert_eq!(told(&outcome), ["Quarantine leaves tags on: shop/checkout@7e6c2638cb94"]);
+    assert_eq!(image(&pipeline).tags, ["1.4.0", "latest", TAG]);
+    let quarantined = outcome.alerts.iter().find(|alert| alert.subject.starts_with("QUARANTINE")).unwrap();
+    assert!(quarantined.text.contains("loses its other tags that cannot move"), "{}", quarantined.text);
+    let mut later = event("2-scan", "Inspector2 Finding");
+    later["detail"]["findingArn"] =
+        json!("arn:aws:inspector2:eu-west-1:210987654321:finding/0123456789abcdef0123456789abcdef");
+    let outcome = play(&mut pipeline, stream([later])).await;
+    assert_eq!((told(&outcome).len(), outcome.events.dead), (1, 0));
+}

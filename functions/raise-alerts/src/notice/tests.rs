@@ -52,27 +52,6 @@ fn tags_that_do_not_come_back_have_a_command_each() {
 }
 
 #[test]
-fn change_by_others_says_who_what_and_what_to_do_instead() {
-    let about = About::ImageChanged {
-        image: image(),
-        by: "arn:aws:sts::111122223333:assumed-role/dev/mallory".to_owned(),
-        from: Some("192.0.2.1".to_owned()),
-        what: "took off the tag quarantine-ab12ab12ab12".to_owned(),
-        times: 2,
-    };
-    let text = notification(&notice(about), false).text;
-    for said in [
-        "Somebody took off the tag quarantine-ab12ab12ab12 while",
-        "By       arn:aws:sts::111122223333:assumed-role/dev/mallory, from 192.0.2.1\n",
-        "When     2031-03-01 08:01 UTC\n",
-        "change number 2",
-        "an exemption is a waiver",
-    ] {
-        assert!(text.contains(said), "{said}: {text}");
-    }
-}
-
-#[test]
 fn every_notice_fits_a_subject_and_names_its_image() {
     let tags = vec!["latest".to_owned()];
     let because = "they can move".to_owned();

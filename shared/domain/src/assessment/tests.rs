@@ -256,6 +256,37 @@ fn end_of_a_grace_is_announced_without_a_changed_reason() {
 }
 
 #[test]
+fn strictest_mode_of_the_rules_that_quarantine_now_is_announced_and_its_change_too() {
+    let rules = |first: &str| {
+        policy(&format!(
+            "
+rules:
+  - {{ id: all, match: {{ severity: [CRITICAL] }}, then: [quarantine]{first} }}
+  - {{ id: later, match: {{ severity: [CRITICAL] }}, then: [quarantine], quarantine_mode: archive, grace_days: 1 }}
+"
+        ))
+    };
+    let mut ledger = ledger([listing(2, vec![finding("a", 1)])]);
+    let first = announce(&mut ledger, &rules(", quarantine_mode: untag"), 3).unwrap();
+    assert_eq!(first.quarantine_mode, Some(Mode::Untag), "the other rule's grace has not ended");
+    assert_eq!(ledger.announced.quarantined_by.as_ref(), Some(&first.id));
+    assert_eq!(announce(&mut ledger, &rules(", quarantine_mode: untag"), 4), None);
+    let milder = announce(&mut ledger, &rules(""), 5).unwrap();
+    assert_eq!((milder.quarantine_mode, milder.is_quarantined()), (None, false));
+    let stricter = announce(&mut ledger, &rules(""), 100_000).unwrap();
+    assert_eq!(stricter.quarantine_mode, Some(Mode::Archive));
+    ledger.merge(report(closed("a", 100_001)));
+    ledger.merge(coverage(100_700, true));
+    let released = announce(&mut ledger, &rules(""), 100_701).unwrap();
+    assert_eq!(
+        (released.is_released(), released.quarantine_mode),
+        (true, Some(Mode::Archive)),
+        "how far it went"
+    );
+    assert_eq!((&ledger.announced.quarantined_by, ledger.announced.quarantine_mode), (&None, None));
+}
+
+#[test]
 fn reason_that_quarantines_is_not_left_out_for_harmless_new_ones() {
     let policy = policy(
         "

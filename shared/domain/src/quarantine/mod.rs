@@ -16,7 +16,7 @@ pub const QUARANTINE_DUE: &str = "Quarantine Due";
 
 pub use claim::{Claim, NEW_FOR, claim};
 pub use mode::Mode;
-pub use notes::{Episode, Fights, Note, Notes, RemovedTag, Storage};
+pub use notes::{Episode, Note, Notes, RemovedTag, Storage};
 pub use plan::{Plan, Remark, Situation, Step, give_back_command, plan};
 pub use registered::{Child, Mutability, Registered, RepositoryKind, Status};
 pub use tag::{is_quarantine_tag, released_tag, tag};

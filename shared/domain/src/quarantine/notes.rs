@@ -26,8 +26,6 @@ pub struct Notes {
     /// The children that were archived with it.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub children: BTreeSet<Digest>,
-    #[serde(skip_serializing_if = "Fights::is_none")]
-    pub fights: Fights,
     /// What people were told of this episode, by kind.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub said: BTreeSet<String>,
@@ -65,36 +63,6 @@ pub enum Storage {
     Restoring,
     /// Somebody else has restored it, seen at this time. It is archived again once it was scanned after that.
     RestoredByOthers(Timestamp),
-}
-
-/// How often others changed the image while it was under quarantine.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Fights {
-    pub count: u64,
-    /// The ids of the newest records, so that one that comes twice counts once.
-    pub seen: Vec<String>,
-}
-
-/// How many records of others' changes are told apart.
-const SEEN: usize = 50;
-
-impl Fights {
-    fn is_none(&self) -> bool {
-        self.count == 0
-    }
-
-    /// Counts a record. Returns false if it was counted before.
-    pub fn count(&mut self, record: &str) -> bool {
-        if self.seen.iter().any(|seen| seen == record) {
-            return false;
-        }
-        self.count += 1;
-        self.seen.push(record.to_owned());
-        let old = self.seen.len().saturating_sub(SEEN);
-        self.seen.drain(..old);
-        true
-    }
 }
 
 /// A change of the notes.
@@ -179,18 +147,6 @@ impl Notes {
 mod tests {
     use super::*;
     use crate::samples::second;
-
-    #[test]
-    fn record_that_comes_twice_is_one_fight() {
-        let mut fights = Fights::default();
-        assert!(fights.count("a") && fights.count("b"));
-        assert!(!fights.count("a"));
-        assert_eq!(fights.count, 2);
-        for number in 0..100 {
-            assert!(fights.count(&format!("more-{number}")));
-        }
-        assert_eq!((fights.count, fights.seen.len()), (102, SEEN));
-    }
 
     #[test]
     fn notes_are_read_back_and_empty_ones_are_short() {

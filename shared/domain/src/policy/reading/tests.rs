@@ -133,6 +133,20 @@ fn rules_that_make_no_sense_are_refused_with_their_line() {
 }
 
 #[test]
+fn quarantine_mode_of_a_rule_is_read_strictly() {
+    let rule = |then: &str, mode: &str| {
+        format!(
+            "rules:\n  - {{ id: s, match: {{ severity: [LOW] }}, then: [{then}], quarantine_mode: {mode} }}\n"
+        )
+    };
+    let read = policy(&rule("quarantine", "archive"));
+    assert_eq!(read.rules[0].quarantine_mode, Some(crate::quarantine::Mode::Archive));
+    refused_at(2, "never quarantines", &rule("alert", "tag"));
+    refused_at(2, "changes nothing", &rule("quarantine", "observe"));
+    refused_at(2, "delete", &rule("quarantine", "delete"));
+}
+
+#[test]
 fn incomplete_rules_are_refused_by_what_they_lack() {
     for (lacking, rule) in [
         ("id", "{ match: { severity: [LOW] }, then: [alert] }"),
