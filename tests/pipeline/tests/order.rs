@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use pipeline_tests::{act, assert_remembered, pipeline, play, setting, shuffled, sums};
-use sim_pipeline::{Outcome, read_text};
+use sim_pipeline::{ImageOutcome, Outcome, read_text};
 
 #[tokio::test]
 async fn any_order_and_repetition_of_a_first_scan_ends_the_same() {
@@ -93,6 +93,48 @@ async fn real_scans_end_the_same_in_any_order() {
         assert_eq!(outcome.images, whole.images, "seed {seed}");
         assert_eq!(outcome.alerts.len(), whole.alerts.len(), "seed {seed}");
         assert_eq!(sums(&outcome), sums(&whole), "seed {seed}");
+    }
+}
+
+/// The same scans, pushed as BuildKit does: the tag is on an index, and the findings are about the untagged images in it.
+#[tokio::test]
+async fn real_scans_of_indexes_come_to_the_same_in_any_order() {
+    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
+    let Some(plain) = stream(&shared, &[]) else {
+        eprintln!("skipped: no stream.py and scans in {}", shared.display());
+        return;
+    };
+    let mut setting = setting();
+    "123456789012".clone_into(&mut setting.account);
+    "eu-central-1".clone_into(&mut setting.region);
+    setting.policy = pipeline_tests::file("tests/pipeline/strict-policy.yaml");
+    let of = async |events: &[u8]| {
+        play(&mut pipeline_tests::pipeline_with(setting.clone()).await, read_text("stream", events)).await
+    };
+    // What people see: the tags that they deploy, the verdict, the counts, and whether our mark is on.
+    let seen = |outcome: &Outcome| {
+        let of_image = |image: &ImageOutcome| {
+            let mark = format!("quarantine-{}", &image.digest["sha256:".len()..][..12]);
+            let (ours, theirs): (Vec<String>, Vec<String>) =
+                image.tags.iter().cloned().partition(|tag| *tag == mark);
+            let findings: u64 = image.findings.values().sum();
+            (image.repository.clone(), theirs, image.verdict, findings, ours.len())
+        };
+        let mut images: Vec<_> = outcome.images.iter().map(of_image).collect();
+        images.sort();
+        let mut subjects: Vec<String> = outcome.alerts.iter().map(|alert| alert.subject.clone()).collect();
+        subjects.sort();
+        (images, subjects)
+    };
+    let expected = seen(&of(&plain).await);
+    for platforms in ["linux/amd64", "linux/amd64,linux/arm64"] {
+        for order in [&[][..], &["--shuffle", "7", "--duplicate", "0.5"]] {
+            let arguments = [&["--buildx", platforms][..], order].concat();
+            let outcome = of(&stream_of(&shared, &arguments)).await;
+            assert_eq!(seen(&outcome), expected, "{arguments:?}");
+            let named = outcome.images.iter().all(|image| image.platforms.join(",") == platforms);
+            assert!(named, "{arguments:?}: {:?}", outcome.images);
+        }
     }
 }
 
