@@ -163,18 +163,18 @@ fn a_fix_on_one_platform_closes_nothing_and_on_both_it_closes_once() {
 fn an_index_whose_only_finding_is_fixed_waits_for_its_other_platform_again() {
     let mut index = index();
     let found = vec![listing(2, vec![finding("a", 1)])];
-    let fixed = [found.clone(), vec![listing(10_000, vec![])]].concat();
+    let fixed = [found.clone(), vec![listing(2_000_000, vec![])]].concat();
     let platforms =
         |evidence, other| [platform("linux/amd64", "a", evidence), platform("linux/arm64", "b", other)];
     let half = platforms(found, vec![]);
     assert_eq!(announce(&mut index, &half, &strict(), 100).unwrap().verdict, Verdict::Quarantine);
     let half = platforms(fixed.clone(), vec![]);
-    let waits = announce(&mut index, &half, &strict(), 20_000).unwrap();
+    let waits = announce(&mut index, &half, &strict(), 2_000_100).unwrap();
     assert_eq!((waits.verdict, waits.changes.closed.len(), waits.open.len()), (Verdict::Pending, 1, 0));
     assert!(!waits.is_released());
-    assert_eq!(announce(&mut index, &half, &strict(), 20_000), None, "once");
-    let whole = platforms(fixed, vec![listing(10_000, vec![])]);
-    assert!(announce(&mut index, &whole, &strict(), 20_000).unwrap().is_released());
+    assert_eq!(announce(&mut index, &half, &strict(), 2_000_100), None, "once");
+    let whole = platforms(fixed, vec![listing(2_000_000, vec![])]);
+    assert!(announce(&mut index, &whole, &strict(), 2_000_100).unwrap().is_released());
 }
 
 #[test]
