@@ -135,7 +135,8 @@ impl Entry {
         Self {
             image: assessment.image.id.clone(),
             at: assessment.at,
-            id: format!("assessed-{}", assessment.version()),
+            // Of two announcements in one moment the later sorts after the earlier.
+            id: format!("assessed-{:010}", assessment.version()),
             what: Happening::Assessed(Box::new(Announcement::of(assessment))),
         }
     }
@@ -255,7 +256,7 @@ repositories: [{ match: ['prod/*'], environment: production, owner: shop }]
         let low = Finding { severity: Severity::Low, ..of("CVE-l", "5") };
         let found = vec![of("CVE-a", "1"), of("CVE-a", "2"), of("CVE-w", "3"), high, low];
         let entry = Entry::of(&assessment(found, &policy));
-        assert_eq!((entry.image.clone(), entry.at, entry.id.as_str()), (image(), second(20), "assessed-7"));
+        assert_eq!((entry.image.clone(), entry.at, entry.id.as_str()), (image(), second(20), "assessed-0000000007"));
         let said = announcement(entry);
         assert_eq!((said.verdict, said.previous, said.version), (Verdict::Quarantine, Verdict::Pending, 7));
         let causes: Vec<_> = said
@@ -313,7 +314,7 @@ repositories: [{ match: ['prod/*'], environment: production, owner: shop }]
     fn key_is_the_same_whenever_the_same_announcement_is_written() {
         let said = assessment(vec![finding("a", 1)], &strict());
         let entry = Entry::of(&said);
-        assert_eq!(entry.key(), "2031-01-01T00:00:20.000000000Z#assessed-7");
+        assert_eq!(entry.key(), "2031-01-01T00:00:20.000000000Z#assessed-0000000007");
         assert_eq!(Entry::of(&said), entry);
         assert_eq!(entry.expires(), second(20) + SignedDuration::from_hours(400 * 24));
     }
