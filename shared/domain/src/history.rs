@@ -256,7 +256,10 @@ repositories: [{ match: ['prod/*'], environment: production, owner: shop }]
         let low = Finding { severity: Severity::Low, ..of("CVE-l", "5") };
         let found = vec![of("CVE-a", "1"), of("CVE-a", "2"), of("CVE-w", "3"), high, low];
         let entry = Entry::of(&assessment(found, &policy));
-        assert_eq!((entry.image.clone(), entry.at, entry.id.as_str()), (image(), second(20), "assessed-0000000007"));
+        assert_eq!(
+            (entry.image.clone(), entry.at, entry.id.as_str()),
+            (image(), second(20), "assessed-0000000007")
+        );
         let said = announcement(entry);
         assert_eq!((said.verdict, said.previous, said.version), (Verdict::Quarantine, Verdict::Pending, 7));
         let causes: Vec<_> = said
