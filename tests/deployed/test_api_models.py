@@ -29,9 +29,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 #: Everything that the simulated AWS implements. Of DynamoDB, whose tables are winterbaume's, what ecr-warden calls.
 OPERATIONS = {
     "cloudwatch": {"PutMetricData"},
-    "dynamodb": {"BatchGetItem", "BatchWriteItem", "GetItem", "PutItem", "Query", "UpdateItem"},
+    "dynamodb": {"BatchGetItem", "BatchWriteItem", "GetItem", "PutItem", "Query", "TransactWriteItems", "UpdateItem"},
     "ecr": {
         "BatchDeleteImage",
+        "ListImageReferrers",
+        "UpdateImageStorageClass",
         "BatchGetImage",
         "CreateRepository",
         "DescribeImageScanFindings",
