@@ -1,18 +1,15 @@
 //! `ecr-warden resume N`: lets quarantines go on that the limit of an hour holds back.
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::Write;
 
 use aws::dynamodb::Enforcement;
 use aws::sqs::{DelayedMessage, Queue};
 use aws_config::BehaviorVersion;
-use domain::assessment::EVENT_SOURCE;
 use domain::image::ImageId;
-use domain::quarantine::QUARANTINE_DUE;
+use domain::quarantine;
 use domain::quarantine::limit::Resumed;
 use jiff::Timestamp;
-use serde_json::json;
 
 /// It records who resumed and why, and sends the images that are held to enforce-quarantine again. Where all of them go
 /// on, the pause is over. It needs `dynamodb:GetItem` and `dynamodb:PutItem` on the table, and `sqs:GetQueueUrl` and
@@ -61,20 +58,9 @@ pub(crate) async fn run(arguments: &Arguments, out: &mut impl Write) -> Result<(
     limit.value = limit.value.resume(resumed, held.len());
     memory.store_limit(&mut limit).await?;
     let going = held.len().min(usize::try_from(arguments.images).unwrap_or(usize::MAX));
-    let mut messages = held.iter().take(going).map(|image| due(image)).collect::<Result<Vec<_>, _>>()?;
-    while !messages.is_empty() {
-        let count = Queue::fitting(&messages);
-        for sent in queue.send(messages.drain(..count).collect()).await? {
-            sent?;
-        }
-    }
+    let images = held.iter().take(going).map(|image| image.parse()).collect::<Result<Vec<ImageId>, _>>()?;
+    queue.send_all(images.iter().map(|image| DelayedMessage::now(quarantine::due(image))).collect()).await?;
     let left = held.len() - going;
     writeln!(out, "{going} of {} images go on; {left} are still held", held.len())?;
     Ok(())
-}
-
-fn due(image: &str) -> Result<DelayedMessage, Box<dyn Error>> {
-    let image: ImageId = image.parse()?;
-    let body = json!({"source": EVENT_SOURCE, "detail-type": QUARANTINE_DUE, "detail": image});
-    Ok(DelayedMessage { body: body.to_string(), delay_seconds: 0, attributes: BTreeMap::new() })
 }

@@ -2,7 +2,6 @@
 //! is asked again later.
 
 use aws::ecr::ImageDescription;
-use domain::event::Event;
 use domain::finding::Source;
 use domain::ledger::Evidence;
 use jiff::{Timestamp, ToSpan};
@@ -16,13 +15,13 @@ const HORIZON_MINUTES: i64 = 60;
 impl AssessImage {
     /// Asks for what is missing. Of an image whose first scan is running nothing is said yet, so nothing is asked.
     /// Returns whether that changed anything that was known.
-    pub(crate) async fn enrich(&self, draft: &mut Draft<'_>, events: &[Event]) -> bool {
+    pub(crate) async fn enrich(&self, draft: &mut Draft<'_>, is_due: bool) -> bool {
         let facts = &draft.ledger.facts;
         if facts.is_gone() {
             return false;
         }
         if !facts.is_index() && !facts.is_scanned() && !facts.has_failed_scan() {
-            return self.ask_for_the_scan(draft, events).await;
+            return is_due && self.ask_for_the_scan(draft).await;
         }
         let mut changed = false;
         // The event of its push was lost, or is late.
@@ -64,10 +63,9 @@ impl AssessImage {
     }
 
     /// Asks whether Inspector scans an image at all, where an index waits for its scan.
-    async fn ask_for_the_scan(&self, draft: &mut Draft<'_>, events: &[Event]) -> bool {
+    async fn ask_for_the_scan(&self, draft: &mut Draft<'_>) -> bool {
         let now = self.clock.now();
-        let is_due = events.iter().any(|event| matches!(event, Event::Due(_)));
-        if !is_due || !root::is_to_be_asked(draft.ledger, now) {
+        if !root::is_to_be_asked(draft.ledger, now) {
             return false;
         }
         match self.inspector.coverage(&draft.ledger.image).await {

@@ -7,10 +7,7 @@ use domain::finding::Source;
 use domain::ledger::{Exploitation, Ledger};
 use domain::policy::Policy;
 use domain::verdict::Verdict;
-use jiff::{Timestamp, ToSpan};
-
-/// After how many hours Inspector is asked again how an image is used. It collects that once a day.
-const USAGE_HOLDS_HOURS: i64 = 24;
+use jiff::Timestamp;
 
 /// Vulnerabilities, each with the ARN of a finding.
 pub(crate) type Questions = Vec<(String, String)>;
@@ -36,11 +33,8 @@ pub(crate) fn open_questions(ledger: &Ledger, policy: &Policy, now: Timestamp) -
 /// Whether to ask Inspector how an image is used: it is about to come under quarantine, people will want to know what
 /// that hits, and the last answer about its coverage, which says that too, is more than a day old.
 pub(crate) fn usage_is_due(ledger: &Ledger, policy: &Policy, now: Timestamp) -> bool {
-    let asked =
-        ledger.facts.coverage.newest().and_then(|(at, _)| at.checked_add(USAGE_HOLDS_HOURS.hours()).ok());
-    let index = ledger.facts.is_multi_platform();
-    !index
-        && asked.is_none_or(|until| until <= now)
+    !ledger.facts.is_multi_platform()
+        && ledger.facts.coverage.is_outdated(now)
         && ledger.announced.verdict != Verdict::Quarantine
         && may_quarantine(ledger, policy, now)
 }

@@ -4,16 +4,13 @@ use aws::dynamodb::Platforms;
 use domain::assessment::Platform;
 use domain::ledger::Ledger;
 use domain::verdict::Verdict;
-use jiff::{SignedDuration, Timestamp, ToSpan};
+use jiff::{SignedDuration, Timestamp};
 
 use crate::draft::Draft;
 use crate::{AssessError, AssessImage};
 
 /// How long the scans of an index's platforms may lie apart. They start with the push of each, and take minutes.
 const SCANS_LIE_APART: SignedDuration = SignedDuration::from_mins(30);
-/// After how many hours Inspector is asked again about an image that no scan has reached.
-const ANSWER_HOLDS_HOURS: i64 = 24;
-
 /// How long an untagged image waits for an index that contains it, counted from when it could first be judged. Tools
 /// push an index after all that it contains, and its event comes within seconds.
 const INDEX_COMES_WITHIN: SignedDuration = SignedDuration::from_mins(5);
@@ -96,12 +93,7 @@ fn ended(ledger: &Ledger) -> Option<Timestamp> {
 /// Whether no scan has reached an image, and it is not known why.
 pub(crate) fn is_to_be_asked(ledger: &Ledger, now: Timestamp) -> bool {
     let facts = &ledger.facts;
-    let answered =
-        facts.coverage.newest().and_then(|(at, _)| at.checked_add(ANSWER_HOLDS_HOURS.hours()).ok());
-    !facts.is_index()
-        && !facts.is_gone()
-        && ended(ledger).is_none()
-        && answered.is_none_or(|until| until <= now)
+    !facts.is_index() && !facts.is_gone() && ended(ledger).is_none() && facts.coverage.is_outdated(now)
 }
 
 #[cfg(test)]

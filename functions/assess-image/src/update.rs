@@ -45,9 +45,9 @@ impl AssessImage {
         let mut draft = Draft { ledger: &mut stored.ledger, answers, unfinished };
         let recalled = draft.recall();
         let gathered = self.gather(&mut draft, events).await;
-        let enriched = self.enrich(&mut draft, events).await;
-        let learnt = recalled || gathered || enriched;
         let is_due = events.iter().any(|event| matches!(event, Event::Due(_)));
+        let enriched = self.enrich(&mut draft, is_due).await;
+        let learnt = recalled || gathered || enriched;
         if !learnt && !is_due && draft.ledger.announced.waiting_since.is_none() {
             return Ok(Change::Nothing);
         }
@@ -63,8 +63,7 @@ impl AssessImage {
         let next = stored.version + 1;
         let asked = draft.answers.len();
         let mut announces = false;
-        if let Some(Assessed { mut assessment, announced }) =
-            assess(subject, next, &self.policy, self.clock.now())
+        if let Some(Assessed { mut assessment, announced }) = assess(subject, next, &self.policy, now)
             && self.is_to_be_told(&mut draft, &mut assessment).await
         {
             draft.ledger.announced = announced;
@@ -75,10 +74,7 @@ impl AssessImage {
         let learnt = learnt || draft.answers.len() > asked;
         if is_due && stored.ledger.facts.is_index() {
             // An index in another one passes on what its platforms say.
-            self.outbox
-                .send(&stored.ledger.image, stored.ledger.facts.parents())
-                .await
-                .map_err(AssessError::from)?;
+            self.outbox.send(&stored.ledger.image, stored.ledger.facts.parents()).await?;
         }
         if learnt {
             stored.due_images = stored.ledger.facts.parents().cloned().collect();

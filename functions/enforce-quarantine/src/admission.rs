@@ -1,7 +1,5 @@
 //! Which images come under quarantine now, and which are held until a person lets them go on.
 
-use std::collections::BTreeMap;
-
 use aws::dynamodb::{NotesError, Stored};
 use aws::sqs::DelayedMessage;
 use domain::image::ImageId;
@@ -105,7 +103,10 @@ impl EnforceQuarantine {
             }
             let Some(pause) = limit.value.pause.as_mut().filter(|pause| !pause.told) else { return Ok(()) };
             pause.told = true;
-            self.send_later(message::quarantines_held()).await?;
+            let body = message::quarantines_held();
+            self.queue
+                .send_all(vec![DelayedMessage { delay_seconds: GATHER, ..DelayedMessage::now(body) }])
+                .await?;
             match self.memory.store_limit(&mut limit).await {
                 // Whoever changed it will send the message again, and the notice has the same id.
                 Ok(()) | Err(NotesError::Conflict(_)) => return Ok(()),
@@ -113,14 +114,6 @@ impl EnforceQuarantine {
             }
         }
         Err(NotesError::Conflict("limit#enforcement".to_owned()).into())
-    }
-
-    async fn send_later(&self, body: String) -> Result<(), QuarantineError> {
-        let message = DelayedMessage { body, delay_seconds: GATHER, attributes: BTreeMap::new() };
-        for sent in self.queue.send(vec![message]).await? {
-            sent?;
-        }
-        Ok(())
     }
 
     /// Tells people how many images are held, and why.

@@ -16,7 +16,7 @@ use crate::text::{self, Circumstances};
 /// How many reasons and how many images the JSON form lists at most.
 const LISTED: usize = 100;
 /// SNS takes subjects of fewer than 100 characters.
-const SUBJECT: usize = 99;
+pub(crate) const SUBJECT: usize = 99;
 
 /// The JSON form, for programs.
 #[derive(Serialize)]
@@ -128,7 +128,12 @@ fn subject(alert: &Alert, mode: Mode) -> String {
         Some(why) => format!("{happened}: {place} - {why}"),
         None => format!("{happened}: {place}"),
     };
-    line.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).take(SUBJECT).collect()
+    one_line(&line)
+}
+
+/// A subject within what SNS takes: one line of ASCII, of fewer than 100 characters.
+pub(crate) fn one_line(subject: &str) -> String {
+    subject.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).take(SUBJECT).collect()
 }
 
 /// What an attribute adds to what SNS counts: its name, its type and its value.

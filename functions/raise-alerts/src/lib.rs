@@ -3,6 +3,7 @@
 mod alert;
 mod form;
 mod notice;
+mod outlook;
 #[cfg(test)]
 mod samples;
 mod text;

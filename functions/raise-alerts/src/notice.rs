@@ -7,38 +7,15 @@ use aws::dynamodb::Claim;
 use aws::sns::{Attribute, Notification};
 use aws_lambda_events::event::sqs::SqsEvent;
 use domain::image::ImageId;
-use domain::notice::{About, Notice, NoticeError};
+use domain::notice::{About, Notice};
 use domain::quarantine::give_back_command;
 use jiff::Timestamp;
-use lambda::batch::{Report, Retry, Retryable, messages};
+use lambda::batch::{Report, messages};
+use lambda::inbox::Busy;
 use serde_json::json;
-use thiserror::Error;
 
-use crate::RaiseAlerts;
-
-/// SNS takes subjects of fewer than 100 characters.
-const SUBJECT: usize = 99;
-
-/// Another invocation is telling the same notice, or died while doing so.
-#[derive(Debug, Error)]
-#[error("another invocation has claimed this notice")]
-struct Busy;
-
-impl Retryable for Busy {
-    fn retry(&self) -> Retry {
-        Retry::ByTheQueue
-    }
-}
-
-#[derive(Debug, Error)]
-#[error(transparent)]
-struct Unreadable(#[from] NoticeError);
-
-impl Retryable for Unreadable {
-    fn retry(&self) -> Retry {
-        Retry::Never
-    }
-}
+use crate::text::MAY_REPEAT;
+use crate::{RaiseAlerts, form};
 
 /// The notices of a batch, and the rest.
 pub(crate) fn split(mut event: SqsEvent) -> (SqsEvent, SqsEvent) {
@@ -58,7 +35,7 @@ impl RaiseAlerts {
                     let entry = notices.entry(notice.id.clone());
                     entry.or_insert_with(|| (Vec::new(), notice)).0.push(message.id);
                 }
-                Err(error) => report.fail([message.id], &Unreadable(error)),
+                Err(error) => report.fail([message.id], &error),
             }
         }
         let ids: Vec<String> = notices.keys().cloned().collect();
@@ -95,15 +72,9 @@ impl RaiseAlerts {
 fn notification(notice: &Notice, may_repeat: bool) -> Notification {
     let (subject, mut text) = said(notice);
     if may_repeat {
-        text.push_str(
-            "\nThis may repeat an earlier alert: sending it was interrupted, and it may have arrived.\n",
-        );
+        text.push_str(MAY_REPEAT);
     }
-    let subject: String = subject
-        .chars()
-        .map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' })
-        .take(SUBJECT)
-        .collect();
+    let subject = form::one_line(&subject);
     let repository = notice.image().map_or("none", |image| image.repository.as_str());
     let attributes = [
         ("severity", "NONE"),

@@ -27,6 +27,11 @@ pub struct DelayedMessage {
 }
 
 impl DelayedMessage {
+    /// A message that can be received at once.
+    pub fn now(body: String) -> Self {
+        Self { body, delay_seconds: 0, attributes: BTreeMap::new() }
+    }
+
     /// What SQS counts: the body, and of each attribute the name, the type and the value.
     fn bytes(&self) -> usize {
         let attributes = self.attributes.iter();
@@ -73,6 +78,18 @@ impl Queue {
             is_first || bytes <= BYTES_PER_CALL
         };
         messages.into_iter().take(MESSAGES_PER_CALL).take_while(fits).count()
+    }
+
+    /// Sends all messages, in as many calls as it takes. After an error it is open which of them were sent.
+    pub async fn send_all(&self, mut messages: Vec<DelayedMessage>) -> Result<(), AwsError> {
+        while !messages.is_empty() {
+            let rest = messages.split_off(Self::fitting(&messages));
+            for sent in self.send(messages).await? {
+                sent?;
+            }
+            messages = rest;
+        }
+        Ok(())
     }
 
     /// Sends messages in one call. Returns for each of them whether SQS took it, in their order: SQS answers 200 even if

@@ -6,6 +6,7 @@
 //! what changed. [`quarantine`] plans what the registry needs to agree with it. A [`row`] is an image in a list of all,
 //! and an entry of the [`history`] is what happened to it.
 
+mod announcement;
 pub mod assessment;
 pub mod event;
 pub mod finding;

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::announcement::{self, AnnouncementError};
 use crate::image::ImageId;
 use crate::quarantine::Mode;
 use crate::text::sanitize;
@@ -54,15 +55,6 @@ pub enum About {
     RestoredByOthers { image: ImageId },
 }
 
-/// A notice that cannot be read. No retry can help.
-#[derive(Debug, thiserror::Error)]
-pub enum NoticeError {
-    #[error("notice cannot be read: {0}")]
-    Json(#[from] serde_json::Error),
-    #[error("notice has schema {0}, this program reads {SCHEMA}")]
-    Schema(u32),
-}
-
 impl Notice {
     pub fn new(id: String, at: Timestamp, about: About) -> Self {
         Self { schema: SCHEMA, id, at, about }
@@ -79,20 +71,8 @@ impl Notice {
     }
 
     /// Reads the event that announces a notice.
-    pub fn from_event(json: &str) -> Result<Self, NoticeError> {
-        #[derive(Deserialize)]
-        struct Announcement<D> {
-            detail: D,
-        }
-        #[derive(Deserialize)]
-        struct Versioned {
-            schema: u32,
-        }
-        let Announcement { detail: Versioned { schema } } = serde_json::from_str(json)?;
-        if schema != SCHEMA {
-            return Err(NoticeError::Schema(schema));
-        }
-        Ok(serde_json::from_str::<Announcement<Self>>(json)?.detail)
+    pub fn from_event(json: &str) -> Result<Self, AnnouncementError> {
+        announcement::detail(json, SCHEMA)
     }
 
     /// The image that it is about.

@@ -41,10 +41,10 @@ impl Retryable for Older {
     }
 }
 
-/// Another invocation is handling the same assessment, or died while doing so.
+/// Another invocation is handling the same announcement, or died while doing so.
 #[derive(Debug, Error)]
-#[error("another invocation has claimed this assessment")]
-struct Busy;
+#[error("another invocation has claimed this announcement")]
+pub struct Busy;
 
 impl Retryable for Busy {
     fn retry(&self) -> Retry {

@@ -2,8 +2,6 @@
 //! as told. Whoever loads a ledger with such images sends them first, so a crash between any two steps is healed by the
 //! retry.
 
-use std::collections::BTreeMap;
-
 use aws::AwsError;
 use aws::dynamodb::{LedgerError, Ledgers, StoredLedger};
 use aws::sqs::{DelayedMessage, Queue};
@@ -39,20 +37,8 @@ impl Outbox {
     ) -> Result<(), AwsError> {
         let message = |digest: &Digest| {
             let image = ImageId { digest: digest.clone(), ..repository.clone() };
-            DelayedMessage {
-                body: ImageDue { image }.message(),
-                delay_seconds: 0,
-                attributes: BTreeMap::new(),
-            }
+            DelayedMessage::now(ImageDue { image }.message())
         };
-        let mut messages: Vec<DelayedMessage> = digests.into_iter().map(message).collect();
-        while !messages.is_empty() {
-            let rest = messages.split_off(Queue::fitting(&messages));
-            for sent in self.queue.send(messages).await? {
-                sent?;
-            }
-            messages = rest;
-        }
-        Ok(())
+        self.queue.send_all(digests.into_iter().map(message).collect()).await
     }
 }

@@ -1,6 +1,7 @@
 use domain::quarantine::Mode;
 
 use super::*;
+use crate::form::SUBJECT;
 
 fn image() -> ImageId {
     ImageId {

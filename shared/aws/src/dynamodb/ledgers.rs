@@ -110,50 +110,47 @@ impl Ledgers {
     /// Marks the images that are due as told. Returns false, and marks nothing, if another version was stored since the
     /// ledger was loaded: its images may be others.
     pub async fn mark_told(&self, stored: &mut StoredLedger) -> Result<bool, LedgerError> {
-        let marked = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key("id", AttributeValue::S(item::key(&stored.ledger.image)))
-            .update_expression("REMOVE #due ADD version :one")
-            .condition_expression("version = :loaded")
-            .expression_attribute_names("#due", item::DUE_IMAGES)
-            .expression_attribute_values(":loaded", item::number(stored.version))
-            .expression_attribute_values(":one", item::number(1))
-            .send()
-            .await
-            .map_err(|error| AwsError::of("dynamodb:UpdateItem", error));
-        match marked {
-            Ok(_) => {
-                stored.due_images.clear();
-                stored.version += 1;
-                Ok(true)
-            }
-            Err(error) if error.is("ConditionalCheckFailed") => Ok(false),
-            Err(error) => Err(error.into()),
+        let removed = format!("REMOVE {}", item::DUE_IMAGES);
+        let loaded = item::number(stored.version);
+        let marked = self.mark(stored, &removed, "version = :known", loaded).await?;
+        if marked {
+            stored.due_images.clear();
         }
+        Ok(marked)
     }
 
     /// Marks the unpublished assessment as announced. If the item holds a different one by now, the invocation that stored
-    /// that one has already announced this one, and there is nothing to mark. The mark is a new version, so that an
-    /// invocation that loaded the ledger earlier cannot put the assessment back. Returns false if the loaded ledger is
-    /// known to be out of date.
+    /// that one has already announced this one, and there is nothing to mark. Returns false if the loaded ledger is known
+    /// to be out of date.
     pub async fn mark_published(&self, stored: &mut StoredLedger) -> Result<bool, LedgerError> {
         let Some(announced) = stored.unpublished.take() else { return Ok(true) };
+        let announced = AttributeValue::S(announced.id);
+        // If another invocation stored the ledger meanwhile, this is not its version, and storing it will conflict.
+        self.mark(stored, "REMOVE unpublished, unpublished_id", "unpublished_id = :known", announced).await
+    }
+
+    /// Takes out of the item what is done, if a condition on `:known` holds. That is a new version, so that an invocation
+    /// that loaded the ledger earlier cannot put it back.
+    async fn mark(
+        &self,
+        stored: &mut StoredLedger,
+        removed: &str,
+        condition: &str,
+        known: AttributeValue,
+    ) -> Result<bool, LedgerError> {
         let marked = self
             .client
             .update_item()
             .table_name(&self.table)
             .key("id", AttributeValue::S(item::key(&stored.ledger.image)))
-            .update_expression("REMOVE unpublished, unpublished_id ADD version :one")
-            .condition_expression("unpublished_id = :announced")
-            .expression_attribute_values(":announced", AttributeValue::S(announced.id))
+            .update_expression(format!("{removed} ADD version :one"))
+            .condition_expression(condition)
+            .expression_attribute_values(":known", known)
             .expression_attribute_values(":one", item::number(1))
             .send()
             .await
             .map_err(|error| AwsError::of("dynamodb:UpdateItem", error));
         match marked {
-            // If another invocation stored the ledger meanwhile, this is not its version, and storing it will conflict.
             Ok(_) => {
                 stored.version += 1;
                 Ok(true)

@@ -360,6 +360,10 @@ fn latency(ledger: &Ledger, completed_at: Timestamp) -> Option<i64> {
         return None;
     }
     let latency = completed_at.as_millisecond() - ledger.facts.pushed_at?.as_millisecond();
+    // The images of an index may have been scanned for another one.
+    if latency < 0 && ledger.facts.is_index() {
+        return None;
+    }
     (latency <= LONGEST_LATENCY_MS).then_some(latency)
 }
 

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::announcement;
 use crate::finding::{Epss, Fix, KnownExploited, Package, Score, Severity, Source};
 use crate::image::{Digest, ImageId};
 use crate::ledger::InUse;
@@ -21,6 +22,7 @@ use crate::provenance::Pusher;
 use crate::quarantine::Mode;
 use crate::verdict::Verdict;
 
+pub use crate::announcement::{AnnouncementError, EVENT_SOURCE};
 pub(crate) use assess::fill;
 pub use assess::{Assessed, assess};
 pub use judge::{Judgement, Row, judge, may_quarantine};
@@ -28,9 +30,7 @@ pub use platform::{Platform, Subject};
 
 /// The version of the JSON form.
 pub const SCHEMA: u32 = 1;
-/// The `source` of our events on our bus.
-pub const EVENT_SOURCE: &str = "ecr-warden";
-/// Their `detail-type`.
+/// The `detail-type` of the event.
 pub const DETAIL_TYPE: &str = "Image Assessed";
 /// How many tags of an image it names; ECR allows a thousand.
 const TAGS: usize = 50;
@@ -245,17 +245,6 @@ pub struct Excused {
     pub expires: Option<jiff::civil::Date>,
 }
 
-/// An announcement that cannot be read. No retry can help.
-#[derive(Debug, thiserror::Error)]
-pub enum AnnouncementError {
-    /// Not the event that we announce, or not in this version's form.
-    #[error("announcement cannot be read: {0}")]
-    Json(#[from] serde_json::Error),
-    /// A form that this version does not know.
-    #[error("announcement has schema {0}, this program reads {SCHEMA}")]
-    Schema(u32),
-}
-
 impl Worst {
     fn of(reasons: &[Reason], at: Timestamp) -> Self {
         let worst = |holds: &dyn Fn(&&Reason) -> bool| {
@@ -287,19 +276,7 @@ impl AssessedImage {
 impl Assessment {
     /// Reads the EventBridge event that announces an assessment.
     pub fn from_event(json: &str) -> Result<Self, AnnouncementError> {
-        #[derive(Deserialize)]
-        struct Announcement<D> {
-            detail: D,
-        }
-        #[derive(Deserialize)]
-        struct Versioned {
-            schema: u32,
-        }
-        let Announcement { detail: Versioned { schema } } = serde_json::from_str(json)?;
-        if schema != SCHEMA {
-            return Err(AnnouncementError::Schema(schema));
-        }
-        Ok(serde_json::from_str::<Announcement<Self>>(json)?.detail)
+        announcement::detail(json, SCHEMA)
     }
 
     /// The version of the image's ledger, from the id: of two announcements of an image the one with the greater is the

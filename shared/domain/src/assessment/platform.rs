@@ -60,6 +60,17 @@ fn key(row: &Row) -> String {
     names.collect::<Vec<_>>().join(SEPARATOR)
 }
 
+/// The vulnerability of a key, with each of its packages.
+pub(super) fn parts(key: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
+    let (vulnerability, packages) = match key.split_once(SEPARATOR) {
+        Some((vulnerability, packages)) => (vulnerability, Some(packages)),
+        None => (key, None),
+    };
+    let named = packages.into_iter().flat_map(|packages| packages.split(SEPARATOR).map(Some));
+    let unnamed = packages.is_none().then_some(None);
+    unnamed.into_iter().chain(named).map(move |package| (vulnerability, package))
+}
+
 /// In no name: text from outside has no control characters.
 const SEPARATOR: &str = "\u{1f}";
 

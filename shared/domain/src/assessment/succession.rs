@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::judge::Row;
+use super::platform;
 use crate::finding::{Finding, Status};
 use crate::ledger::{Announced, AnnouncedFinding};
 
@@ -45,6 +46,14 @@ impl<'a> Succession<'a> {
                     let known = predecessors.entry(key).or_default();
                     *known = std::mem::take(known).or(said);
                 }
+            }
+        }
+        // A row of an index is known by its vulnerability and packages; where these have changed, no row has the old key.
+        let known: HashSet<&str> = rows.iter().map(|row| &*row.key).collect();
+        for (key, said) in before.findings.iter().filter(|(key, _)| !known.contains(key.as_str())) {
+            for key in platform::parts(key) {
+                let known = predecessors.entry(key).or_default();
+                *known = std::mem::take(known).or(said);
             }
         }
         Self { before, predecessors, open }

@@ -474,11 +474,11 @@ fn assessment_is_read_back_from_its_event_unchanged() {
 fn assessment_of_an_unknown_schema_is_refused_by_its_number() {
     let mut detail = serde_json::to_value(rich()).unwrap();
     detail["schema"] = json!(2);
-    assert!(matches!(Assessment::from_event(&event(&detail)), Err(AnnouncementError::Schema(2))));
+    assert!(matches!(Assessment::from_event(&event(&detail)), Err(AnnouncementError::Schema(2, SCHEMA))));
     // Also where nothing else of it is known.
     assert!(matches!(
         Assessment::from_event(&event(&json!({ "schema": 99 }))),
-        Err(AnnouncementError::Schema(99))
+        Err(AnnouncementError::Schema(99, SCHEMA))
     ));
 }
 

@@ -13,6 +13,10 @@ pub const COVERAGE_MARGIN: SignedDuration = SignedDuration::from_mins(10);
 /// hours for the first data.
 pub const USAGE_LAG: SignedDuration = SignedDuration::from_hours(36);
 
+/// How long an answer holds before Inspector is asked the same again: what it says of an image can change any day, and it
+/// collects what is in use once a day.
+pub const COVERAGE_HOLDS: SignedDuration = SignedDuration::from_hours(24);
+
 /// How many answers are kept. Asked once a day at most, unless findings close.
 const ANSWERS: usize = 48;
 
@@ -118,6 +122,12 @@ impl Coverage {
         let collected = pushed_at.and_then(|pushed| pushed.checked_add(USAGE_LAG).ok());
         let known = count > 0 || collected.is_some_and(|collected| collected <= as_of);
         known.then_some(InUse { count, last_at, as_of })
+    }
+
+    /// Whether Inspector was never asked, or so long ago that it may answer otherwise.
+    pub fn is_outdated(&self, now: Timestamp) -> bool {
+        let holds_until = self.newest().and_then(|(at, _)| at.checked_add(COVERAGE_HOLDS).ok());
+        holds_until.is_none_or(|until| until <= now)
     }
 
     /// Whether the image was covered when a finding closed and without a gap until at least [`COVERAGE_MARGIN`] later.

@@ -1,9 +1,9 @@
 //! Where a finding stands once the scans and the coverage of its image are considered. CLOSED is not fixed, a list
 //! that lags is no fix either, and each source answers for its own findings.
 
-use jiff::{SignedDuration, Timestamp, ToSpan};
+use jiff::{SignedDuration, Timestamp};
 
-use super::coverage::COVERAGE_MARGIN;
+use super::coverage::{COVERAGE_HOLDS, COVERAGE_MARGIN};
 use super::facts::{Entry, Facts, Scans};
 use crate::finding::{Finding, Source, Status};
 
@@ -15,10 +15,6 @@ pub const LISTING_LAG: SignedDuration = SignedDuration::from_mins(30);
 /// (Inspector user guide, "Understanding findings"). So of a finding that was reported later than that, a list that does
 /// not have it at all says nothing but that it lags.
 pub const CLOSED_ARE_LISTED: SignedDuration = SignedDuration::from_hours(3 * 24);
-
-/// After how many hours coverage is asked again that could not resolve what has gone: an image can be taken out of the
-/// archive.
-const COVERAGE_HOLDS_HOURS: i64 = 24;
 
 /// Where a finding stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +76,7 @@ impl Facts {
         self.unconfirmed()
             .map(|gone| match asked {
                 Some(asked) if asked >= gone.settled() => {
-                    asked.checked_add(COVERAGE_HOLDS_HOURS.hours()).unwrap_or(Timestamp::MAX)
+                    asked.checked_add(COVERAGE_HOLDS).unwrap_or(Timestamp::MAX)
                 }
                 _ => gone.settled(),
             })

@@ -10,9 +10,19 @@ mod plan;
 mod registered;
 mod tag;
 
+use serde_json::json;
+
+use crate::assessment::EVENT_SOURCE;
+use crate::image::ImageId;
+
 /// The `detail-type` of a message that asks enforce-quarantine to look at an image again: its quarantine was held, or a
-/// mode has changed. Its detail is an [`ImageId`](crate::image::ImageId).
+/// mode has changed. Its detail is an [`ImageId`].
 pub const QUARANTINE_DUE: &str = "Quarantine Due";
+
+/// That message for an image.
+pub fn due(image: &ImageId) -> String {
+    json!({ "source": EVENT_SOURCE, "detail-type": QUARANTINE_DUE, "detail": image }).to_string()
+}
 
 pub use claim::{Claim, NEW_FOR, claim};
 pub use mode::Mode;

@@ -189,6 +189,34 @@ fn what_was_said_of_one_platform_is_no_news_on_another() {
 }
 
 #[test]
+fn a_finding_whose_packages_are_stated_more_fully_is_no_news() {
+    let mut ledger = index();
+    let found = vec![listing(2, vec![in_package("a", "openssl")])];
+    let mut platforms = [platform("linux/amd64", "a", found)];
+    announce(&mut ledger, &platforms, &strict(), 9).unwrap();
+    let mut more = Finding { updated_at: second(10), last_seen: second(10), ..in_package("a", "openssl") };
+    more.packages.push(Package::new("libssl3", "1.0", Some("1.1")));
+    platforms[0].ledger.merge(Evidence::Findings(vec![more]));
+    assert_eq!(announce(&mut ledger, &platforms, &strict(), 11), None);
+    let other = Finding { vulnerability: "CVE-2".to_owned(), ..in_package("b", "openssl") };
+    platforms[0].ledger.merge(Evidence::Findings(vec![other]));
+    let said = announce(&mut ledger, &platforms, &strict(), 12).unwrap();
+    assert_eq!(said.changes.opened, [(Severity::Critical, 1)].into(), "another vulnerability is");
+}
+
+#[test]
+fn a_rebuild_of_images_that_were_scanned_before_says_nothing_of_latency() {
+    let scanned = |at| [platform("linux/amd64", "a", vec![listing(at, vec![])])];
+    let mut pushed = index();
+    pushed.facts.pushed_at = Some(second(60));
+    let latency = |platforms: &[Platform]| {
+        announce(&mut pushed.clone(), platforms, &strict(), 100).unwrap().scan.unwrap().latency_ms
+    };
+    assert_eq!(latency(&scanned(59)), None);
+    assert_eq!(latency(&scanned(75)), Some(15_000));
+}
+
+#[test]
 fn half_of_a_scan_is_told_of_no_platform() {
     let platforms = [
         platform("linux/amd64", "a", leading_to(Verdict::Quarantine, "a")),

@@ -1,0 +1,148 @@
+//! What becomes of an image: what happens to it in the registry, what people should do, and when that changes. Pure.
+
+use domain::assessment::{Assessment, Reason};
+use domain::finding::Fix;
+use domain::policy::Action;
+use domain::quarantine::{self, Mode};
+use domain::verdict::Verdict;
+use jiff::Timestamp;
+
+use crate::alert::{Alert, Kind};
+use crate::text::{Circumstances, minute};
+
+/// What happens to the image in the registry.
+pub(crate) fn status(alert: &Alert, circumstances: &Circumstances) -> String {
+    const OBSERVED: &str = "nothing was changed, because the quarantine mode is observe";
+    let deployed = circumstances.mode;
+    let [one] = alert.assessments.as_slice() else {
+        return match (alert.verdict(), deployed) {
+            (Verdict::Quarantine, Mode::Observe) => {
+                format!("quarantined images would get the tag quarantine-<digest>; {OBSERVED}")
+            }
+            (Verdict::Quarantine, _) => of_many(alert, deployed).to_owned(),
+            _ => "not changed".to_owned(),
+        };
+    };
+    let mode = mode_of(one, deployed);
+    let (tag, released) = (quarantine::tag(&one.image.id), quarantine::released_tag(&one.image.id));
+    let has_no_tag = one.image.tags.is_empty();
+    match (alert.verdict(), mode) {
+        (Verdict::Quarantine, _) if has_no_tag && !circumstances.untagged => {
+            "not changed: it has no tag, and images without a tag are not marked".to_owned()
+        }
+        (Verdict::Quarantine, Mode::Observe) => format!("would get the tag {tag}; {OBSERVED}"),
+        (Verdict::Quarantine, Mode::Archive) if one.image.platforms.is_empty() => {
+            format!("gets the tag {tag} and is archived, so that nobody can pull it")
+        }
+        (Verdict::Quarantine, Mode::Archive) => {
+            format!(
+                "gets the tag {tag} and is archived; its platforms can be pulled by their own digests only"
+            )
+        }
+        (Verdict::Quarantine, Mode::Tag | Mode::Untag) if has_no_tag => {
+            format!("gets the tag {tag} as its only tag and can still be pulled")
+        }
+        (Verdict::Quarantine, Mode::Tag) => {
+            format!("gets the tag {tag}, keeps its other tags and can still be pulled")
+        }
+        (Verdict::Quarantine, Mode::Untag) => {
+            format!(
+                "gets the tag {tag}, loses its other tags that cannot move, and can still be pulled by digest"
+            )
+        }
+        (Verdict::Clear, Mode::Observe) if alert.kind == Kind::Released => {
+            format!("would lose the tag {tag} and get {released}; {OBSERVED}")
+        }
+        (Verdict::Clear, Mode::Tag) if alert.kind == Kind::Released => {
+            format!("loses the tag {tag} and gets {released}")
+        }
+        (Verdict::Clear, Mode::Untag) if alert.kind == Kind::Released => {
+            format!("gets back the tags that cannot move, loses the tag {tag} and gets {released}")
+        }
+        (Verdict::Clear, Mode::Archive) if alert.kind == Kind::Released => {
+            format!(
+                "is restored from the archive, if it was there; then it loses the tag {tag} and gets {released}"
+            )
+        }
+        (Verdict::Clear, _) => "not changed".to_owned(),
+        (Verdict::Pending | Verdict::Unscannable, _) => "not changed; it is not known to be clear".to_owned(),
+    }
+}
+
+/// How far the quarantine of an image goes.
+fn mode_of(assessment: &Assessment, deployed: Mode) -> Mode {
+    deployed.with_rules(assessment.quarantine_mode)
+}
+
+fn of_many(alert: &Alert, deployed: Mode) -> &'static str {
+    let quarantined = alert.assessments.iter().filter(|one| one.verdict == Verdict::Quarantine);
+    let mut modes = quarantined.map(|one| mode_of(one, deployed));
+    let first = modes.next().unwrap_or(deployed);
+    match first {
+        _ if modes.any(|mode| mode != first) => {
+            "quarantined images get the tag quarantine-<digest>; by the rules that match, some lose other tags or are archived"
+        }
+        Mode::Observe | Mode::Tag => {
+            "quarantined images get the tag quarantine-<digest>, keep their other tags and can still be pulled"
+        }
+        Mode::Untag => {
+            "quarantined images get the tag quarantine-<digest>, lose other tags that cannot move, and can still be pulled by digest"
+        }
+        Mode::Archive => {
+            "quarantined images get the tag quarantine-<digest> and are archived, so that nobody can pull them"
+        }
+    }
+}
+
+/// What people should do.
+pub(crate) fn to_do(alert: &Alert, deployed: Mode) -> String {
+    let archived = |one: &Assessment| mode_of(one, deployed) == Mode::Archive;
+    if alert.kind == Kind::Released && alert.assessments.iter().any(archived) {
+        return "nothing; the image may be deployed again when it is restored, within 20 minutes".to_owned();
+    }
+    if alert.kind == Kind::Released {
+        return "nothing; the image may be deployed again".to_owned();
+    }
+    if alert.kind == Kind::Unscannable {
+        let named = alert.assessments.iter().flat_map(|one| &one.image.platforms);
+        if named.into_iter().any(|platform| platform.unscanned.is_some()) {
+            return "see what Inspector's reason means in its user guide (\"Scanning Amazon ECR container images\"), or take the platform out of the build".to_owned();
+        }
+        return "see in the ECR console why the scan failed; the usual cause is an unsupported base image"
+            .to_owned();
+    }
+    let fixable = alert.reasons().filter(|reason| has_fix(reason)).count();
+    let waiver = "add a waiver with a reason, an owner and an expiry date to policy.yaml";
+    match (fixable, alert.reasons().count()) {
+        (0, _) => format!("no fix is published yet: remove the package, or {waiver}"),
+        (some, all) if some == all => {
+            "update the packages, rebuild and push; the new image is judged on push".to_owned()
+        }
+        (some, all) => format!(
+            "update what has a fix ({some} of {all}), rebuild and push; for the rest remove the package, or {waiver}"
+        ),
+    }
+}
+
+fn has_fix(reason: &Reason) -> bool {
+    matches!(reason.finding.fix, Fix::Yes | Fix::Partial)
+        || reason.finding.packages.iter().any(|package| package.fixed_in.is_some())
+}
+
+/// When this changes.
+pub(crate) fn until(alert: &Alert, mode: Mode, now: Timestamp) -> Option<String> {
+    if alert.verdict() == Verdict::Quarantine {
+        return Some("no quarantine rule matches any more; a rebuilt image is judged on its own".to_owned());
+    }
+    let grace_ends = alert
+        .reasons()
+        .filter(|reason| reason.then.contains(&Action::Quarantine))
+        .filter_map(|reason| reason.quarantine_from)
+        .filter(|from| *from > now)
+        .min()?;
+    let then = match mode {
+        Mode::Observe => "would quarantine",
+        Mode::Tag | Mode::Untag | Mode::Archive => "quarantines",
+    };
+    Some(format!("{}; after that, the next event about the image {then} it", minute(grace_ends)))
+}
