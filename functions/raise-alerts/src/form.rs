@@ -11,7 +11,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::alert::{Alert, Kind};
-use crate::text::{self, Circumstances};
+use crate::circumstances::Circumstances;
+use crate::text;
 
 /// How many reasons and how many images the JSON form lists at most.
 const LISTED: usize = 100;

@@ -1,6 +1,8 @@
 //! Says it once, to the right people, in a form that they can act on.
 
 mod alert;
+mod circumstances;
+mod dates;
 mod form;
 mod notice;
 mod outlook;
@@ -25,7 +27,7 @@ use lambda::deadline::Deadline;
 use lambda::environment::{Environment, EnvironmentError};
 use lambda::inbox::{self, Claimed, Inbox};
 
-use text::Circumstances;
+use circumstances::Circumstances;
 
 pub use alert::{Alert, Kind, alerts};
 

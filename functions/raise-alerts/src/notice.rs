@@ -14,6 +14,7 @@ use lambda::batch::{Report, messages};
 use lambda::inbox::Busy;
 use serde_json::json;
 
+use crate::dates::minute;
 use crate::text::MAY_REPEAT;
 use crate::{RaiseAlerts, form};
 
@@ -188,10 +189,6 @@ fn place(image: &ImageId) -> String {
 fn named(tags: &[String], more: u64) -> String {
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("{}{more}", tags.join(", "))
-}
-
-fn minute(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ use domain::verdict::Verdict;
 use jiff::Timestamp;
 
 use crate::alert::{Alert, Kind};
-use crate::text::{Circumstances, minute};
+use crate::circumstances::Circumstances;
+use crate::dates::minute;
 
 /// What happens to the image in the registry.
 pub(crate) fn status(alert: &Alert, circumstances: &Circumstances) -> String {

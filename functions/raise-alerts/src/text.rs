@@ -11,6 +11,8 @@ use domain::verdict::Verdict;
 use jiff::Timestamp;
 
 use crate::alert::{Alert, Kind};
+use crate::circumstances::Circumstances;
+use crate::dates::{day, minute};
 use crate::outlook;
 
 /// How many reasons, and how many images, the text lists at most; the rest is counted.
@@ -27,18 +29,6 @@ const PACKAGES: usize = 2;
 /// Said of what may have been sent before.
 pub(crate) const MAY_REPEAT: &str =
     "\nThis may repeat an earlier alert: sending it was interrupted, and it may have arrived.\n";
-
-/// Under which circumstances an alert is written.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Circumstances {
-    /// An alert must not say that an image was tagged where nothing is.
-    pub(crate) mode: Mode,
-    /// Whether images without a tag are marked.
-    pub(crate) untagged: bool,
-    /// Whether the same alert may have gone out before.
-    pub(crate) may_repeat: bool,
-    pub(crate) now: Timestamp,
-}
 
 /// What happened, in one word or two.
 pub(crate) fn what(alert: &Alert, mode: Mode) -> &'static str {
@@ -349,12 +339,4 @@ fn excused(text: &mut String, assessment: &Assessment) {
 
 fn line(text: &mut String, label: &str, value: &str) {
     let _ = writeln!(text, "{label:<8} {value}");
-}
-
-pub(crate) fn minute(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%d %H:%M UTC").to_string()
-}
-
-fn day(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%d").to_string()
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, PutRequest, WriteRequest};
 
-use super::item::Item;
+use super::key::Item;
 use crate::AwsError;
 
 /// How many items one `BatchWriteItem` takes.

@@ -13,7 +13,7 @@ use futures::StreamExt;
 use jiff::Timestamp;
 
 use super::batch::Batches;
-use super::item::Item;
+use super::key::Item;
 use crate::AwsError;
 
 /// How many items are claimed concurrently. Each takes a connection, and a function has 1,024 file descriptors.

@@ -4,7 +4,6 @@
 //! state. Which images are held is a set of strings, spread over several items by the digest: SQS has let go of their
 //! messages, and DynamoDB adds to a set without reading it.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -18,6 +17,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
+use super::key::Item;
 use crate::AwsError;
 
 const LIMIT: &str = "limit#enforcement";
@@ -55,8 +55,6 @@ impl NotesError {
         }
     }
 }
-
-type Item = HashMap<String, AttributeValue>;
 
 #[derive(Debug, Clone)]
 pub struct Enforcement {

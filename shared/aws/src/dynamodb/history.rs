@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use thiserror::Error;
 
 use super::batch::Batches;
-use super::item::Item;
+use super::key::Item;
 use crate::AwsError;
 
 /// How many times what DynamoDB left undone is sent again; the waits add up to 13 seconds.

@@ -8,14 +8,14 @@ use std::collections::{BTreeSet, HashMap};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::assessment::Assessment;
-use domain::image::{Digest, ImageError, ImageId};
-use domain::ledger::{Announced, EncodingError, Facts, Ledger, Retention, decode, encode};
+use domain::image::{Digest, ImageId};
+use domain::ledger::{Announced, Facts, Ledger, Retention, decode, encode};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
-use super::rows;
-use crate::AwsError;
+use super::error::{LedgerError, wrong};
+use super::index;
+use super::key::{Item, key};
 
 /// A ledger as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,41 +32,6 @@ pub struct StoredLedger {
     pub due_images: BTreeSet<Digest>,
 }
 
-/// Why a ledger cannot be loaded or stored.
-#[derive(Debug, Error)]
-pub enum LedgerError {
-    #[error(transparent)]
-    Aws(#[from] AwsError),
-    #[error("ledger of {image}: {source}")]
-    Encoding { image: Box<ImageId>, source: EncodingError },
-    /// An attribute of the item is missing or invalid.
-    #[error("ledger of {image}: attribute {attribute}: {reason}")]
-    Attribute { image: Box<ImageId>, attribute: &'static str, reason: String },
-    /// An item whose key names no image.
-    #[error("ledger with the key {key:?}: {source}")]
-    Key { key: String, source: ImageError },
-    #[error("ledger of {image} is too large: {findings} findings in {bytes} bytes, DynamoDB takes 400 KB")]
-    TooLarge { image: Box<ImageId>, findings: usize, bytes: usize },
-    /// Other invocations kept storing newer versions.
-    #[error("ledger of {image} changed during each of {attempts} attempts to store it")]
-    Contention { image: Box<ImageId>, attempts: u32 },
-}
-
-impl LedgerError {
-    /// Whether a retry may succeed.
-    pub fn is_retryable(&self) -> bool {
-        match self {
-            Self::Aws(error) => error.retryable,
-            Self::Contention { .. } => true,
-            Self::Encoding { .. } | Self::Attribute { .. } | Self::Key { .. } | Self::TooLarge { .. } => {
-                false
-            }
-        }
-    }
-}
-
-pub(super) type Item = HashMap<String, AttributeValue>;
-
 /// DynamoDB's limit for an item, less room for the key and the attribute names.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>
 const LARGEST_ITEM: usize = 400 * 1024 - 4 * 1024;
@@ -82,14 +47,6 @@ struct Written<A, F> {
     announced: A,
     #[serde(flatten)]
     facts: F,
-}
-
-/// What the hash keys of ledgers begin with.
-pub(super) const IMAGE: &str = "image#";
-
-/// The hash key, `image#<account>/<region>/<repository>@<digest>`.
-pub(super) fn key(image: &ImageId) -> String {
-    format!("{IMAGE}{image}")
 }
 
 pub(super) fn number(number: u64) -> AttributeValue {
@@ -114,7 +71,7 @@ pub(super) fn write(stored: &StoredLedger, retention: Retention) -> Result<Item,
         ("facts".to_owned(), AttributeValue::S(written)),
         ("findings".to_owned(), AttributeValue::B(Blob::new(findings))),
     ]);
-    bytes += rows::write(&mut item, ledger, *due)?;
+    bytes += index::write(&mut item, ledger, *due)?;
     if let Some(end) = retention.end(facts) {
         item.insert("expires".to_owned(), AttributeValue::N(end.as_second().to_string()));
     }
@@ -163,11 +120,7 @@ pub(super) fn read(image: &ImageId, item: &Item) -> Result<StoredLedger, LedgerE
     };
     let due_images = due_images.into_iter().map(Digest::try_from).collect::<Result<_, _>>();
     let due_images = due_images.map_err(|error| wrong(image, DUE_IMAGES, error.to_string()))?;
-    Ok(StoredLedger { ledger, version, unpublished, due: rows::read_due(item), due_images })
-}
-
-pub(super) fn wrong(image: &ImageId, attribute: &'static str, reason: impl Into<String>) -> LedgerError {
-    LedgerError::Attribute { image: Box::new(image.clone()), attribute, reason: reason.into() }
+    Ok(StoredLedger { ledger, version, unpublished, due: index::read_due(item), due_images })
 }
 
 #[cfg(test)]

@@ -8,7 +8,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use domain::image::ImageId;
 use domain::ledger::{Ledger, Retention};
 
-use super::item::{self, LedgerError, StoredLedger};
+use super::error::LedgerError;
+use super::item::{self, StoredLedger};
+use super::key::key;
 use crate::AwsError;
 
 /// How many times a change is attempted when other invocations store the ledger in between.
@@ -49,7 +51,7 @@ impl Ledgers {
             .client
             .get_item()
             .table_name(&self.table)
-            .key("id", AttributeValue::S(item::key(image)))
+            .key("id", AttributeValue::S(key(image)))
             .consistent_read(true)
             .send()
             .await
@@ -142,7 +144,7 @@ impl Ledgers {
             .client
             .update_item()
             .table_name(&self.table)
-            .key("id", AttributeValue::S(item::key(&stored.ledger.image)))
+            .key("id", AttributeValue::S(key(&stored.ledger.image)))
             .update_expression(format!("{removed} ADD version :one"))
             .condition_expression(condition)
             .expression_attribute_values(":known", known)

@@ -4,8 +4,11 @@
 mod batch;
 mod claims;
 mod enforcement;
+mod error;
 mod history;
+mod index;
 mod item;
+mod key;
 mod ledgers;
 mod platforms;
 mod rows;
@@ -13,8 +16,9 @@ mod vulnerabilities;
 
 pub use claims::{Claim, Claims};
 pub use enforcement::{Enforcement, NotesError, Stored};
+pub use error::LedgerError;
 pub use history::{History, HistoryError};
-pub use item::{LedgerError, StoredLedger};
+pub use item::StoredLedger;
 pub use ledgers::{Change, Ledgers};
 pub use platforms::Platforms;
 pub use rows::Listed;

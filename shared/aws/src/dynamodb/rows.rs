@@ -1,20 +1,19 @@
-//! The index of all images: how a ledger's item gets into it, and how it is read without unpacking a ledger.
+//! The index of all images, read without unpacking a ledger.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::image::ImageId;
-use domain::ledger::Ledger;
 use domain::row::{Shard, StatusRow};
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 
-use super::item::{IMAGE, Item, LedgerError, wrong};
+use super::error::{LedgerError, wrong};
+use super::index::read_due;
+use super::key::{IMAGE, Item};
 use super::ledgers::Ledgers;
 use crate::AwsError;
 
 /// The name of the index in template.yaml, whose keys are `shard` and `due`; it has the attribute `row` besides.
 const INDEX: &str = "rows";
-/// The sort key of an image of which the clock changes nothing: the end of the year 9999, in epoch seconds.
-const NEVER: i64 = 253_402_300_799;
 /// How many shards are read concurrently.
 const SHARDS_AT_ONCE: usize = 4;
 
@@ -25,24 +24,6 @@ pub struct Listed {
     /// The earliest moment at which the clock alone could change what is said of it, in whole seconds.
     pub due: Option<Timestamp>,
     pub row: StatusRow,
-}
-
-/// Adds what puts an item into the index. Returns how many bytes that is.
-pub(super) fn write(item: &mut Item, ledger: &Ledger, due: Option<Timestamp>) -> Result<usize, LedgerError> {
-    let Some(row) = StatusRow::of(ledger) else { return Ok(0) };
-    let row = serde_json::to_string(&row).map_err(|error| wrong(&ledger.image, "row", error.to_string()))?;
-    let bytes = row.len();
-    let due = due.map_or(NEVER, Timestamp::as_second);
-    item.insert("shard".to_owned(), AttributeValue::S(Shard::of(&ledger.image).to_string()));
-    item.insert("due".to_owned(), AttributeValue::N(due.to_string()));
-    item.insert("row".to_owned(), AttributeValue::S(row));
-    Ok(bytes)
-}
-
-/// When an item is due; never, if it says nothing of it, as those of an earlier version.
-pub(super) fn read_due(item: &Item) -> Option<Timestamp> {
-    let seconds: i64 = item.get("due")?.as_n().ok()?.parse().ok()?;
-    Timestamp::from_second(seconds).ok().filter(|_| seconds < NEVER)
 }
 
 fn read(item: &Item) -> Result<Listed, LedgerError> {

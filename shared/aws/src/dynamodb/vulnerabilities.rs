@@ -9,7 +9,7 @@ use domain::ledger::{Exploitation, NO_HOLDS};
 use jiff::Timestamp;
 
 use super::batch::Batches;
-use super::item::Item;
+use super::key::Item;
 use crate::AwsError;
 
 /// How many times what DynamoDB left undone is sent again: a third of a second, for no verdict waits for this.

@@ -12,7 +12,7 @@ mod tag;
 
 use serde_json::json;
 
-use crate::assessment::EVENT_SOURCE;
+use crate::announcement::EVENT_SOURCE;
 use crate::image::ImageId;
 
 /// The `detail-type` of a message that asks enforce-quarantine to look at an image again: its quarantine was held, or a

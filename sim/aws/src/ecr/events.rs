@@ -4,8 +4,9 @@
 use serde_json::{Value, json};
 
 use super::Ecr;
-use super::image::{Image, ImageStatus};
+use super::image::Image;
 use super::repository::Removed;
+use super::storage::ImageStatus;
 use crate::account::events::Event;
 use crate::account::time::iso_seconds;
 

@@ -8,27 +8,6 @@ use super::scan::SeedScan;
 use super::storage::Storage;
 use crate::wire::parameters::Parameters;
 
-/// The `imageStatus` of the ECR API.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum ImageStatus {
-    #[default]
-    Active,
-    /// In the archive storage class: it cannot be pulled, and listings leave it out unless they ask for it.
-    Archived,
-    /// Being restored from the archive.
-    Activating,
-}
-
-impl ImageStatus {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Active => "ACTIVE",
-            Self::Archived => "ARCHIVED",
-            Self::Activating => "ACTIVATING",
-        }
-    }
-}
-
 #[derive(Debug, Clone)]
 pub(crate) struct Image {
     pub(crate) manifest: String,

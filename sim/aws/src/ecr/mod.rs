@@ -1,5 +1,6 @@
 //! Amazon ECR: a registry with AWS's rules about tags, digests and manifests.
 
+mod archive;
 mod error;
 mod events;
 mod image;
@@ -12,11 +13,11 @@ mod scan;
 mod seed;
 mod storage;
 
-pub use image::ImageStatus;
 pub use manifest::STAND_IN_ANNOTATION;
 pub use mutability::Mutability;
 pub use scan::{ScanStatus, SeedScan, SeedScanFinding};
 pub use seed::{ImageView, SeedImage};
+pub use storage::ImageStatus;
 
 use crate::account::Account;
 use crate::account::events::EventLog;

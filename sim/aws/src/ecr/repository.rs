@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::error::{EcrError, ImageFailure};
-use super::image::{Image, ImageName, ImageStatus};
+use super::image::{Image, ImageName};
 use super::manifest::{children, digest_of, stated_media_type, stated_size, subject};
 use super::mutability::Mutability;
-use super::storage::Storage;
+use super::storage::{ImageStatus, Storage};
 
 const MANIFEST_BYTES: usize = 4 * 1024 * 1024;
 const TAG_CHARACTERS: usize = 300;

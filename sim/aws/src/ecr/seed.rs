@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::Ecr;
-use super::image::{Image, ImageStatus};
+use super::image::Image;
 use super::manifest::{OCI_MANIFEST, children, digest_of, stand_in, stated_media_type, stated_size, subject};
 use super::mutability::Mutability;
 use super::repository::Repository;
 use super::scan::SeedScan;
-use super::storage::Storage;
+use super::storage::{ImageStatus, Storage};
 
 /// An image to put into the registry.
 #[derive(Debug, Clone, Default)]

@@ -1,16 +1,34 @@
-//! Storage classes: ECR user guide, "Archiving an image", "Restoring an archived image".
+//! Where an image is stored: ECR user guide, "Archiving an image", "Restoring an archived image".
 
 use serde_json::{Value, json};
 
-use super::Ecr;
-use super::image::{Image, ImageStatus};
-use super::repository::Repository;
 use crate::account::time::epoch_seconds;
 
 /// How long a restore takes, in milliseconds; the user guide says up to 20 minutes.
 const RESTORE: i64 = 20 * 60 * 1000;
 /// After how long the referrers of an archived image follow it, in milliseconds; the user guide says within 24 hours.
 const REFERRERS_FOLLOW: i64 = 24 * 60 * 60 * 1000;
+
+/// The `imageStatus` of the ECR API.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ImageStatus {
+    #[default]
+    Active,
+    /// In the archive storage class: it cannot be pulled, and listings leave it out unless they ask for it.
+    Archived,
+    /// Being restored from the archive.
+    Activating,
+}
+
+impl ImageStatus {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Active => "ACTIVE",
+            Self::Archived => "ARCHIVED",
+            Self::Activating => "ACTIVATING",
+        }
+    }
+}
 
 /// Where an image is stored, and what time will make of that. All times are in milliseconds since 1970.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -40,13 +58,30 @@ impl Storage {
         *self = Self { status: ImageStatus::Active, changes_at: None, last_activated_at: Some(now), ..*self };
     }
 
-    fn archive(&mut self, now: i64) {
+    pub(crate) fn archive(&mut self, now: i64) {
         *self =
             Self { status: ImageStatus::Archived, changes_at: None, last_archived_at: Some(now), ..*self };
     }
 
-    fn restore(&mut self, now: i64) {
+    pub(crate) fn restore(&mut self, now: i64) {
         *self = Self { status: ImageStatus::Activating, changes_at: Some(now + RESTORE), ..*self };
+    }
+
+    /// The image that this one refers to was archived.
+    pub(crate) fn follow(&mut self, now: i64) {
+        if self.status == ImageStatus::Active {
+            self.changes_at = Some(now + REFERRERS_FOLLOW);
+        }
+    }
+
+    /// Does what is due. Returns whether that changed anything.
+    pub(crate) fn pass_time(&mut self, now: i64) -> bool {
+        let Some(due) = self.changes_at.filter(|due| *due <= now) else { return false };
+        match self.status {
+            ImageStatus::Activating => self.activate(due),
+            ImageStatus::Active | ImageStatus::Archived => self.archive(due),
+        }
+        true
     }
 
     /// Adds its members to an `ImageDetail`.
@@ -57,77 +92,6 @@ impl Storage {
             if let Some(at) = at {
                 detail[member] = json!(epoch_seconds(at));
             }
-        }
-    }
-}
-
-/// Why a storage class cannot be changed.
-pub(crate) const REFERENCED: &str = "ImageReferencedByManifestList";
-pub(crate) const BEING_RESTORED: &str = "the image is being restored";
-
-impl Repository {
-    /// Archives an image, or starts to restore it. Returns whether that changed anything; a class that the image has
-    /// already is no error here, of which AWS says nothing.
-    ///
-    /// A child cannot be archived before the index that contains it.
-    pub(crate) fn store(&mut self, digest: &str, archive: bool, now: i64) -> Result<bool, &'static str> {
-        let in_an_index = self.images.values().any(|image| {
-            image.storage.status != ImageStatus::Archived
-                && image.children.iter().any(|child| child == digest)
-        });
-        let Some(image) = self.images.get_mut(digest) else { return Ok(false) };
-        match (image.storage.status, archive) {
-            (ImageStatus::Active, true) if in_an_index => return Err(REFERENCED),
-            (ImageStatus::Activating, true) => return Err(BEING_RESTORED),
-            (ImageStatus::Active, true) => image.storage.archive(now),
-            (ImageStatus::Archived, false) => {
-                image.storage.restore(now);
-                return Ok(true);
-            }
-            (ImageStatus::Archived, true) | (ImageStatus::Active | ImageStatus::Activating, false) => {
-                return Ok(false);
-            }
-        }
-        for referrer in self.images.values_mut() {
-            let follows = referrer.subject.as_deref() == Some(digest);
-            if follows && referrer.storage.status == ImageStatus::Active {
-                referrer.storage.changes_at = Some(now + REFERRERS_FOLLOW);
-            }
-        }
-        Ok(true)
-    }
-
-    /// Ends what is due. Returns the digests of the images that changed.
-    fn pass_time(&mut self, now: i64) -> Vec<String> {
-        let mut changed = Vec::new();
-        for (digest, image) in &mut self.images {
-            let Some(due) = image.storage.changes_at.filter(|due| *due <= now) else { continue };
-            match image.storage.status {
-                ImageStatus::Activating => image.storage.activate(due),
-                ImageStatus::Active | ImageStatus::Archived => image.storage.archive(due),
-            }
-            changed.push(digest.clone());
-        }
-        changed
-    }
-}
-
-impl Ecr {
-    /// Ends the restores and the archiving of referrers that are due, and announces them.
-    pub(crate) fn pass_time(&self) {
-        let now = self.account.now();
-        let changed: Vec<(String, String, String, Image)> = self.registries.with(|registries| {
-            let mut changed = Vec::new();
-            for ((registry, name), repository) in &mut registries.repositories {
-                for digest in repository.pass_time(now) {
-                    let Some(image) = repository.images.get(&digest).cloned() else { continue };
-                    changed.push((registry.clone(), name.clone(), digest, image));
-                }
-            }
-            changed
-        });
-        for (registry, repository, digest, image) in changed {
-            self.emit_storage_class(&registry, &repository, &digest, &image);
         }
     }
 }

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use crate::ecr::Ecr;
 use crate::ecr::error::EcrError;
-use crate::ecr::image::{ImageName, ImageStatus};
+use crate::ecr::image::ImageName;
+use crate::ecr::storage::ImageStatus;
 use crate::wire::parameters::Parameters;
 
 impl Ecr {
