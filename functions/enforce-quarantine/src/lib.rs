@@ -1,5 +1,6 @@
 //! Makes the registry agree with the verdict in the ledger.
 
+mod acts;
 mod admission;
 mod error;
 mod message;
@@ -7,7 +8,7 @@ mod pace;
 mod registry;
 mod remarks;
 
-use aws::dynamodb::{Enforcement, LedgerError, Ledgers, Stored};
+use aws::dynamodb::{Enforcement, History, LedgerError, Ledgers, Stored};
 use aws::ecr::{FoundImage, Registry};
 use aws::eventbridge::Announcements;
 use aws::sqs::Queue;
@@ -36,6 +37,7 @@ const ATTEMPTS: u32 = 3;
 pub struct EnforceQuarantine {
     ledgers: Ledgers,
     memory: Enforcement,
+    history: History,
     registry: Registry,
     announcements: Announcements,
     queue: Queue,
@@ -75,7 +77,7 @@ enum Acted {
 }
 
 impl EnforceQuarantine {
-    /// Reads `TABLE_NAME`, `QUEUE_URL`, `EVENT_BUS_NAME`, and with defaults `QUARANTINE_MODE` (`observe`), `UNTAG_MUTABLE` and
+    /// Reads `TABLE_NAME`, `HISTORY_TABLE_NAME`, `QUEUE_URL`, `EVENT_BUS_NAME`, and with defaults `QUARANTINE_MODE` (`observe`), `UNTAG_MUTABLE` and
     /// `QUARANTINE_UNTAGGED` (`false`), `QUARANTINES_PER_HOUR` (0, any number) and `REGISTRY_WRITES_PER_SECOND` (3).
     pub fn new(
         config: &SdkConfig,
@@ -86,6 +88,7 @@ impl EnforceQuarantine {
         let client = aws_sdk_dynamodb::Client::new(config);
         Ok(Self {
             ledgers: Ledgers::new(client.clone(), table.clone()),
+            history: History::new(client.clone(), environment.required("HISTORY_TABLE_NAME")?),
             memory: Enforcement::new(client, table),
             registry: Registry::new(aws_sdk_ecr::Client::new(config)),
             announcements: Announcements::new(
@@ -156,6 +159,7 @@ impl EnforceQuarantine {
     async fn act(&self, image: &ImageId, wanted: &Wanted) -> Result<Acted, QuarantineError> {
         let found = self.registry.find(image).await?;
         let mut notes = self.memory.notes(image).await?;
+        self.recall(image, &notes).await?;
         let registered = match found {
             Some(found) => Some(self.registered(image, found, wanted.mode, &notes.value).await?),
             None => None,
@@ -163,17 +167,22 @@ impl EnforceQuarantine {
         let registered = registered.as_ref();
         let wish = self.plan(image, wanted, wanted.mode, registered, &notes.value);
         let Some(mode) = self.admit(image, wanted, registered, &wish, &mut notes).await? else {
+            self.done(image, &mut notes).await?;
             tracing::info!(%image, "held, because more images come under quarantine than the limit allows");
             return Ok(Acted::Nothing);
         };
         let Plan { reason, steps, remarks, waits } = self.plan(image, wanted, mode, registered, &notes.value);
         self.say(image, &remarks, &mut notes).await?;
         if steps.is_empty() {
+            self.done(image, &mut notes).await?;
             tracing::info!(%image, verdict = %wanted.verdict, reason, %mode, "left as it is");
             return Ok(if waits { Acted::Waits } else { Acted::Nothing });
         }
+        self.begin(image, wanted.verdict, &steps, reason, &mut notes).await?;
         let tags = registered.map(|registered| registered.tags.clone()).unwrap_or_default();
-        if !self.carry_out(image, steps, tags, reason, &mut notes).await? {
+        let was_there = self.carry_out(image, steps, tags, reason, &mut notes).await?;
+        self.done(image, &mut notes).await?;
+        if !was_there {
             tracing::info!(%image, "the image went before its tags could be changed");
             return Ok(Acted::Nothing);
         }

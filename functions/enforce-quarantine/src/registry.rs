@@ -3,7 +3,7 @@
 use aws::dynamodb::Stored;
 use aws::ecr::{Manifest, PutTag, StorageClass};
 use domain::image::ImageId;
-use domain::quarantine::{self, Notes, Step};
+use domain::quarantine::{self, Deed, DeedKind, Notes, Step};
 use domain::text::with_causes;
 
 use crate::{EnforceQuarantine, QuarantineError};
@@ -52,7 +52,7 @@ impl EnforceQuarantine {
                         tracing::info!(%image, ?wanted, "somebody else removed tags");
                     }
                     if !there.is_empty() {
-                        self.remove(image, manifest, &there).await?;
+                        self.remove(image, manifest, &there, notes.version).await?;
                         tracing::info!(%image, tags = ?there, reason, "tags removed");
                     }
                 }
@@ -94,10 +94,11 @@ impl EnforceQuarantine {
         image: &ImageId,
         manifest: &Manifest,
         tags: &[String],
+        number: u64,
     ) -> Result<(), QuarantineError> {
         let removed = self.registry.remove_tags(image, tags).await;
         if !self.registry.exists(image).await? {
-            return Err(self.put_back(image, manifest).await);
+            return Err(self.put_back(image, manifest, number).await);
         }
         for other in removed?.into_iter().filter(|other| other != image) {
             tracing::warn!(%image, ?tags, %other, "somebody had moved a tag to another image, which lost it");
@@ -111,11 +112,19 @@ impl EnforceQuarantine {
 
     /// Puts an image back with the quarantine tag, whatever tag it went with: the next attempt then finds it as it
     /// would any other.
-    async fn put_back(&self, image: &ImageId, manifest: &Manifest) -> QuarantineError {
+    async fn put_back(&self, image: &ImageId, manifest: &Manifest, number: u64) -> QuarantineError {
         let boxed = Box::new(image.clone());
         match self.put(image, manifest, &quarantine::tag(image)).await {
             Ok(tags) => {
                 tracing::error!(%image, ?tags, "{DELETED}, and is back");
+                // It comes first that the image is back: only this invocation has its manifest.
+                let done = tags.iter().map(|tag| format!("put the image back with the tag {tag}")).collect();
+                let why =
+                    "ECR deleted it with its last tag, because its other tags had gone by then".to_owned();
+                let deed = Deed::new(DeedKind::PutBack, self.clock.now(), number, done, why);
+                if let Err(error) = self.write(image, &deed).await {
+                    tracing::warn!(%image, reason = with_causes(&error), "not written into the history");
+                }
                 QuarantineError::PutBack(boxed)
             }
             Err(source) => {

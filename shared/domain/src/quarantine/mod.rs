@@ -3,6 +3,7 @@
 //! [`plan`] what is then to be done. All of it is pure.
 
 mod claim;
+mod deed;
 pub mod limit;
 mod mode;
 mod notes;
@@ -25,6 +26,7 @@ pub fn due(image: &ImageId) -> String {
 }
 
 pub use claim::{Claim, NEW_FOR, claim};
+pub use deed::{Deed, DeedKind};
 pub use mode::Mode;
 pub use notes::{Episode, Note, Notes, RemovedTag, Storage};
 pub use plan::{Plan, Remark, Situation, Step, give_back_command, plan};

@@ -49,6 +49,27 @@ pub enum Step {
     Restore(Digest),
 }
 
+impl Step {
+    /// What it does, for the history: nothing of a note, and each tag on its own.
+    pub fn parts(&self, image: &ImageId) -> Vec<String> {
+        let which = |digest: &Digest| {
+            if *digest == image.digest {
+                "the image".to_owned()
+            } else {
+                format!("the part {}", digest.short())
+            }
+        };
+        match self {
+            Self::Note(_) => Vec::new(),
+            Self::Put(tag) => vec![format!("put the tag {tag} on")],
+            Self::GiveBack(tag) => vec![format!("gave the tag {tag} back, unless another image has it")],
+            Self::Remove(tags) => tags.iter().map(|tag| format!("took the tag {tag} off")).collect(),
+            Self::Archive(digest) => vec![format!("archived {}", which(digest))],
+            Self::Restore(digest) => vec![format!("asked for the restore of {}", which(digest))],
+        }
+    }
+}
+
 /// Something that people should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Remark {
@@ -241,7 +262,7 @@ fn release(situation: &Situation, registered: &Registered) -> Plan {
     }
     let (mark, released) = (tag(image), released_tag(image));
     let marked = registered.tags.contains(&mark);
-    let nothing_noted = *notes == Notes::default();
+    let nothing_noted = notes.are_blank();
     if !marked && nothing_noted {
         return Plan::leave("the quarantine tag is off");
     }

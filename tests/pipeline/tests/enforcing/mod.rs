@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use aws::dynamodb::{Enforcement, Ledgers};
+use aws::dynamodb::{Enforcement, History, Ledgers};
 use aws_lambda_events::event::sqs::SqsEvent;
 use domain::image::ImageId;
 use domain::quarantine::{Mode, QUARANTINE_DUE};
@@ -30,6 +30,7 @@ pub struct World {
     pub aws: SimulatedAws,
     pub ledgers: Ledgers,
     pub memory: Enforcement,
+    pub history: History,
     clock: Arc<AtomicI64>,
     settings: BTreeMap<&'static str, String>,
 }
@@ -50,12 +51,20 @@ impl World {
         let time = Arc::clone(&clock);
         let aws = SimulatedAws::new(ACCOUNT, "eu-west-1", Arc::new(move || time.load(Ordering::SeqCst)));
         aws.dynamodb().create_table("ledgers", "id").await;
+        let key = |name: &str, kind: &str| json!({"AttributeName": name, "KeyType": kind});
+        let text = |name: &str| json!({"AttributeName": name, "AttributeType": "S"});
+        let history = json!({
+            "AttributeDefinitions": [text("image"), text("at")],
+            "KeySchema": [key("image", "HASH"), key("at", "RANGE")],
+        });
+        aws.dynamodb().create_table_as("history", &history).await;
         aws.sqs().create_queue(QUEUE);
         aws.eventbridge().create_bus("ecr-warden");
         aws.ecr().create_repository(ACCOUNT, REPOSITORY, mutability);
         let client = aws_sdk_dynamodb::Client::new(&aws.sdk_config().await);
         Self {
             ledgers: Ledgers::new(client.clone(), "ledgers".to_owned()),
+            history: History::new(client.clone(), "history".to_owned()),
             memory: Enforcement::new(client, "ledgers".to_owned()),
             aws,
             clock,
@@ -131,6 +140,7 @@ impl World {
     pub async fn function(&self) -> EnforceQuarantine {
         let variables = |name: &str| match name {
             "TABLE_NAME" => Some("ledgers".to_owned()),
+            "HISTORY_TABLE_NAME" => Some("history".to_owned()),
             "QUEUE_URL" => Some(QUEUE.to_owned()),
             "EVENT_BUS_NAME" => Some("ecr-warden".to_owned()),
             "REGISTRY_WRITES_PER_SECOND" => Some("1000000".to_owned()),
@@ -160,6 +170,21 @@ impl World {
             self.pass(20);
         }
         panic!("{image} never comes to rest: {}", self.shown(image));
+    }
+
+    /// The acts of enforcement in the history of an image: the kind, and what was done.
+    pub async fn acts(&self, image: &ImageId) -> Vec<(&'static str, domain::history::Act)> {
+        use domain::history::Happening;
+        let entries = self.history.of(image, Timestamp::MIN..Timestamp::MAX).await.unwrap();
+        let acts = entries.into_iter().map(|entry| match entry.what {
+            Happening::Quarantined(act) => ("quarantined", act),
+            Happening::Released(act) => ("released", act),
+            Happening::Held(act) => ("held", act),
+            Happening::Resumed(act) => ("resumed", act),
+            Happening::PutBack(act) => ("put back", act),
+            other => panic!("{other:?}"),
+        });
+        acts.collect()
     }
 
     /// The notices since the last time.
