@@ -1,10 +1,13 @@
 //! Carrying out the steps of a plan, and looking afterwards whether they did what they should.
 
+use std::collections::BTreeSet;
+
 use aws::dynamodb::Stored;
 use aws::ecr::{Manifest, PutTag, StorageClass};
 use domain::image::ImageId;
-use domain::quarantine::{self, Deed, DeedKind, Notes, Step};
+use domain::quarantine::{self, Deed, DeedKind, Note, Notes, Step};
 use domain::text::with_causes;
+use lambda::batch::{Retry, Retryable};
 
 use crate::{EnforceQuarantine, QuarantineError};
 
@@ -59,18 +62,38 @@ impl EnforceQuarantine {
                 (Step::Put(_) | Step::GiveBack(_) | Step::Remove(_), None) => {}
                 (Step::Archive(digest), _) => {
                     let stored = ImageId { digest, ..image.clone() };
-                    self.registry.store_in(&stored, StorageClass::Archive).await?;
+                    self.archive(image, &stored).await?;
                     tracing::info!(image = %stored, reason, "archived");
                 }
                 (Step::Restore(digest), _) => {
                     let stored = ImageId { digest, ..image.clone() };
                     self.registry.store_in(&stored, StorageClass::Standard).await?;
+                    if stored != *image {
+                        self.note_part(&stored, Note::Restored).await?;
+                    }
                     tracing::info!(image = %stored, reason, "restore asked for");
                 }
                 (Step::Note(note), _) => self.note(image, notes, note).await?,
             }
         }
         Ok(true)
+    }
+
+    /// Archives an image or a part of it. A part has notes of its own, so that whoever needs it knows that it is we who
+    /// archived it. ECR refuses it while an index refers to it that nobody told us of: then it can be pulled by its digest,
+    /// and the image is archived without it.
+    async fn archive(&self, image: &ImageId, stored: &ImageId) -> Result<(), QuarantineError> {
+        let is_part = stored != image;
+        if is_part {
+            self.note_part(stored, Note::Archiving(BTreeSet::new())).await?;
+        }
+        match self.registry.store_in(stored, StorageClass::Archive).await {
+            Err(error) if is_part && error.retry() == Retry::Never => {
+                tracing::warn!(%image, part = %stored, reason = with_causes(&error), "a part cannot be archived");
+                self.note_part(stored, Note::Restored).await
+            }
+            stored => Ok(stored?),
+        }
     }
 
     /// Puts a tag and checks that it is there. Returns the tags that the image has then.

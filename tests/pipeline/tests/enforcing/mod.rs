@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use aws::dynamodb::{Enforcement, History, Ledgers};
 use aws_lambda_events::event::sqs::SqsEvent;
 use domain::image::ImageId;
+use domain::ledger::{Evidence, Link};
+use domain::manifest::{ChildKind, Contents, OCI_IMAGE, OCI_INDEX};
 use domain::quarantine::{Mode, QUARANTINE_DUE};
 use domain::verdict::Verdict;
 use enforce_quarantine::EnforceQuarantine;
@@ -98,6 +100,55 @@ impl World {
             pushed_at: self.clock.load(Ordering::SeqCst),
             ..SeedImage::default()
         });
+    }
+
+    /// Puts an index into the registry, and into the ledgers what record-push learns of it.
+    pub async fn push_index(&self, index: &ImageId, parts: &[ImageId], tags: &[&str]) {
+        let entries: Vec<Value> = parts
+            .iter()
+            .map(|part| json!({"mediaType": OCI_IMAGE, "digest": part.digest, "size": 1}))
+            .collect();
+        let manifest = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}).to_string();
+        let contents = Contents::read(&manifest).unwrap();
+        self.aws.ecr().seed_image(SeedImage {
+            registry: index.account.clone(),
+            repository: index.repository.clone(),
+            digest: index.digest.to_string(),
+            tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+            pushed_at: self.clock.load(Ordering::SeqCst),
+            manifest: Some(manifest),
+            ..SeedImage::default()
+        });
+        let link = Link { at: self.now(), kind: ChildKind::Image };
+        for part in parts {
+            self.learn(part, Evidence::ContainedIn { index: index.digest.clone(), link }).await;
+        }
+        self.learn(index, Evidence::Contents(contents)).await;
+        for tag in tags {
+            self.learn(index, self.tagged(&[*tag])).await;
+        }
+    }
+
+    /// Puts a tag on an image, in the registry and in its ledger.
+    pub async fn deploy(&self, image: &ImageId, tag: &str) {
+        self.push(image, &[tag]);
+        self.learn(image, self.tagged(&[tag])).await;
+    }
+
+    /// Takes all tags off an image in its ledger.
+    pub async fn undeploy(&self, image: &ImageId) {
+        self.pass(1);
+        self.learn(image, self.tagged(&[])).await;
+    }
+
+    fn tagged(&self, tags: &[&str]) -> Evidence {
+        Evidence::Tagged { at: self.now(), tags: tags.iter().map(|tag| (*tag).to_owned()).collect() }
+    }
+
+    async fn learn(&self, image: &ImageId, evidence: Evidence) {
+        let mut stored = self.ledgers.load(image).await.unwrap();
+        assert!(stored.ledger.merge(evidence));
+        assert!(self.ledgers.store(&mut stored).await.unwrap());
     }
 
     pub fn untag(&self, tag: &str) {
