@@ -4,7 +4,9 @@ use aws::dynamodb::{NotesError, Stored};
 use aws::sqs::DelayedMessage;
 use domain::image::ImageId;
 use domain::notice::{About, Notice};
-use domain::quarantine::{Claim, Mode, Note, Notes, Plan, Registered, claim, tag};
+use domain::quarantine::limit::Limit;
+use domain::quarantine::{Claim, Deed, DeedKind, Mode, Note, Notes, Plan, Registered, claim, tag};
+use domain::text::sanitize;
 use domain::verdict::Verdict;
 
 use crate::{EnforceQuarantine, QuarantineError, Wanted, message};
@@ -73,9 +75,16 @@ impl EnforceQuarantine {
             let mut limit = self.memory.limit().await?;
             let Some(taken) = limit.value.take(self.choices.per_hour, now) else { return Ok(false) };
             limit.value = taken;
+            let resumed = self.resumed(&notes, &limit.value);
+            if let Some(deed) = resumed.clone() {
+                next.value.take(Note::Doing(deed), now);
+            }
             match self.memory.store_both(image, &mut next, &mut limit, now).await {
                 Ok(()) => {
                     *notes = next;
+                    if let Some(deed) = resumed {
+                        self.write(image, &deed).await?;
+                    }
                     return Ok(true);
                 }
                 Err(NotesError::Conflict(_)) if self.memory.notes(image).await?.version == notes.version => {}
@@ -85,11 +94,31 @@ impl EnforceQuarantine {
         Err(NotesError::Conflict("limit#enforcement".to_owned()).into())
     }
 
+    /// That a person let an image go on, if that is why it does.
+    fn resumed(&self, notes: &Stored<Notes>, limit: &Limit) -> Option<Deed> {
+        let held = notes.value.held?;
+        let resumed = limit.resumed.last().filter(|resumed| resumed.at >= held)?;
+        let (by, why) = (sanitize(&resumed.by), sanitize(&resumed.why));
+        let done = vec![format!("{by} resumed {} quarantines", resumed.images)];
+        Some(Deed::new(DeedKind::Resumed, self.clock.now(), notes.version + 1, done, why))
+    }
+
     /// Remembers that an image is held, and makes sure that people are told. Each step can be repeated, and the message
     /// leaves its queue after the last one.
     async fn hold(&self, image: &ImageId, notes: &mut Stored<Notes>) -> Result<(), QuarantineError> {
         self.memory.hold(image).await?;
-        self.note(image, notes, Note::Held).await?;
+        if notes.value.held.is_none() {
+            let now = self.clock.now();
+            let per_hour = self.choices.per_hour;
+            let why = format!(
+                "more than {per_hour} images that were there before would have come under quarantine in an hour"
+            );
+            let deed =
+                Deed::new(DeedKind::Held, now, notes.version + 1, vec!["changed nothing".to_owned()], why);
+            notes.value.take(Note::Held, now);
+            self.note(image, notes, Note::Doing(deed.clone())).await?;
+            self.write(image, &deed).await?;
+        }
         for _ in 0..ATTEMPTS {
             let mut limit = self.memory.limit().await?;
             let paused = limit.value.pause(self.clock.now());

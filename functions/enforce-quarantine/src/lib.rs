@@ -1,13 +1,15 @@
 //! Makes the registry agree with the verdict in the ledger.
 
+mod acts;
 mod admission;
 mod error;
 mod message;
 mod pace;
+mod parts;
 mod registry;
 mod remarks;
 
-use aws::dynamodb::{Enforcement, LedgerError, Ledgers, Stored};
+use aws::dynamodb::{Enforcement, History, Ledgers, Stored};
 use aws::ecr::{FoundImage, Registry};
 use aws::eventbridge::Announcements;
 use aws::sqs::Queue;
@@ -15,7 +17,8 @@ use aws_config::SdkConfig;
 use aws_lambda_events::event::sqs::SqsEvent;
 use domain::image::ImageId;
 use domain::ledger::Ledger;
-use domain::quarantine::{Mode, Mutability, Note, Notes, Plan, Registered, Situation, plan};
+use domain::manifest::Contents;
+use domain::quarantine::{Mode, Mutability, Note, Notes, Plan, Registered, Situation, Whole, plan};
 use domain::verdict::Verdict;
 use jiff::Timestamp;
 use lambda::batch::{self, Report};
@@ -36,6 +39,7 @@ const ATTEMPTS: u32 = 3;
 pub struct EnforceQuarantine {
     ledgers: Ledgers,
     memory: Enforcement,
+    history: History,
     registry: Registry,
     announcements: Announcements,
     queue: Queue,
@@ -63,6 +67,10 @@ struct Wanted {
     episode: String,
     scanned_at: Option<Timestamp>,
     first_pushed: Option<Timestamp>,
+    /// What it contains, if it is an index.
+    contents: Option<Contents>,
+    /// What became of what it is a part of, if it is deployed in no other way.
+    part_of: Option<Whole>,
 }
 
 /// What came of an attempt.
@@ -75,7 +83,7 @@ enum Acted {
 }
 
 impl EnforceQuarantine {
-    /// Reads `TABLE_NAME`, `QUEUE_URL`, `EVENT_BUS_NAME`, and with defaults `QUARANTINE_MODE` (`observe`), `UNTAG_MUTABLE` and
+    /// Reads `TABLE_NAME`, `HISTORY_TABLE_NAME`, `QUEUE_URL`, `EVENT_BUS_NAME`, and with defaults `QUARANTINE_MODE` (`observe`), `UNTAG_MUTABLE` and
     /// `QUARANTINE_UNTAGGED` (`false`), `QUARANTINES_PER_HOUR` (0, any number) and `REGISTRY_WRITES_PER_SECOND` (3).
     pub fn new(
         config: &SdkConfig,
@@ -86,6 +94,7 @@ impl EnforceQuarantine {
         let client = aws_sdk_dynamodb::Client::new(config);
         Ok(Self {
             ledgers: Ledgers::new(client.clone(), table.clone()),
+            history: History::new(client.clone(), environment.required("HISTORY_TABLE_NAME")?),
             memory: Enforcement::new(client, table),
             registry: Registry::new(aws_sdk_ecr::Client::new(config)),
             announcements: Announcements::new(
@@ -117,13 +126,22 @@ impl EnforceQuarantine {
         .await
     }
 
-    /// Acts, and checks that the verdict still stands: another invocation that saw a newer one meanwhile may
-    /// have left the tags alone because it found them as they should be then.
+    /// Acts on an image, and then on those parts of it to which quarantine has done something.
     async fn enforce(&self, image: &ImageId) -> Result<(), QuarantineError> {
+        let Wanted { contents, .. } = self.settle(image).await?;
+        if self.choices.mode == Mode::Observe {
+            return Ok(());
+        }
+        self.settle_parts(image, contents.as_ref()).await
+    }
+
+    /// Acts, and checks that the verdict still stands: another invocation that saw a newer one meanwhile may
+    /// have left the tags alone because it found them as they should be then. Returns what was wanted in the end.
+    async fn settle(&self, image: &ImageId) -> Result<Wanted, QuarantineError> {
         let mut wanted = self.wanted(image).await?;
         for _ in 0..ATTEMPTS {
             let changed = match self.act(image, &wanted).await {
-                Ok(Acted::Nothing) => return Ok(()),
+                Ok(Acted::Nothing) => return Ok(wanted),
                 Ok(Acted::Waits) => return Err(QuarantineError::Restoring(Box::new(image.clone()))),
                 Ok(Acted::Changed) => true,
                 Err(error) if error.is_conflict() => false,
@@ -131,7 +149,7 @@ impl EnforceQuarantine {
             };
             let now = self.wanted(image).await?;
             if changed && now == wanted {
-                return Ok(());
+                return Ok(wanted);
             }
             wanted = now;
         }
@@ -139,16 +157,24 @@ impl EnforceQuarantine {
     }
 
     /// What was announced last, which may be newer than the announcement at hand.
-    /// An image that is only deployed as a part of indexes is not in quarantine by itself, whatever they are.
-    async fn wanted(&self, image: &ImageId) -> Result<Wanted, LedgerError> {
-        let Ledger { announced, facts, .. } = self.ledgers.load(image).await?.ledger;
+    /// An image that is only deployed as a part of indexes is not in quarantine by itself; what it is follows from them.
+    async fn wanted(&self, image: &ImageId) -> Result<Wanted, QuarantineError> {
+        let ledger = self.ledgers.load(image).await?.ledger;
+        let part_of = if ledger.facts.is_root() { None } else { Some(self.whole(&ledger).await?) };
+        let Ledger { announced, facts, .. } = ledger;
         Ok(Wanted {
-            verdict: if facts.is_root() { announced.verdict } else { Verdict::Clear },
+            verdict: match part_of {
+                None => announced.verdict,
+                Some(Whole::Clear) => Verdict::Clear,
+                Some(Whole::Pulled | Whole::Withdrawn) => Verdict::Pending,
+            },
             mode: self.choices.mode.with_rules(announced.quarantine_mode),
             // A ledger of an earlier release does not have it.
             episode: announced.quarantined_by.unwrap_or_else(|| image.to_string()),
             scanned_at: announced.scan,
             first_pushed: facts.pushed_at,
+            contents: facts.contents,
+            part_of,
         })
     }
 
@@ -156,28 +182,51 @@ impl EnforceQuarantine {
     async fn act(&self, image: &ImageId, wanted: &Wanted) -> Result<Acted, QuarantineError> {
         let found = self.registry.find(image).await?;
         let mut notes = self.memory.notes(image).await?;
-        let registered = match found {
+        self.recall(image, &notes).await?;
+        let wanted = &Wanted { mode: self.mode(wanted, &notes.value), ..wanted.clone() };
+        let mut registered = match found {
             Some(found) => Some(self.registered(image, found, wanted.mode, &notes.value).await?),
             None => None,
         };
-        let registered = registered.as_ref();
-        let wish = self.plan(image, wanted, wanted.mode, registered, &notes.value);
-        let Some(mode) = self.admit(image, wanted, registered, &wish, &mut notes).await? else {
+        let wish = self.plan(image, wanted, wanted.mode, registered.as_ref(), &notes.value);
+        let Some(mode) = self.admit(image, wanted, registered.as_ref(), &wish, &mut notes).await? else {
+            self.done(image, &mut notes).await?;
             tracing::info!(%image, "held, because more images come under quarantine than the limit allows");
             return Ok(Acted::Nothing);
         };
+        // After the claim is noted: of two indexes that share an image and come under quarantine at the same time, the one
+        // that looks last sees that the other needs it no more.
+        if let Some(registered) = registered.as_mut().filter(|_| mode == Mode::Archive) {
+            if wanted.verdict != Verdict::Clear && wanted.part_of.is_none() {
+                registered.children = self.children(image, wanted.contents.as_ref()).await?;
+            }
+        }
+        let registered = registered.as_ref();
         let Plan { reason, steps, remarks, waits } = self.plan(image, wanted, mode, registered, &notes.value);
         self.say(image, &remarks, &mut notes).await?;
         if steps.is_empty() {
+            self.done(image, &mut notes).await?;
             tracing::info!(%image, verdict = %wanted.verdict, reason, %mode, "left as it is");
             return Ok(if waits { Acted::Waits } else { Acted::Nothing });
         }
+        self.begin(image, wanted.verdict, &steps, reason, &mut notes).await?;
         let tags = registered.map(|registered| registered.tags.clone()).unwrap_or_default();
-        if !self.carry_out(image, steps, tags, reason, &mut notes).await? {
+        let was_there = self.carry_out(image, steps, tags, reason, &mut notes).await?;
+        self.done(image, &mut notes).await?;
+        if !was_there {
             tracing::info!(%image, "the image went before its tags could be changed");
             return Ok(Acted::Nothing);
         }
         Ok(if waits { Acted::Waits } else { Acted::Changed })
+    }
+
+    /// How far to go. A part was judged by nobody as such, so no rule says how far: as far as it has gone before.
+    fn mode(&self, wanted: &Wanted, notes: &Notes) -> Mode {
+        match (self.choices.mode, wanted.part_of, notes.mode()) {
+            (Mode::Observe, ..) => Mode::Observe,
+            (_, Some(_), Some(in_force)) => in_force,
+            _ => wanted.mode,
+        }
     }
 
     /// Which tags can move is asked only where something depends on it.
@@ -204,6 +253,7 @@ impl EnforceQuarantine {
     ) -> Plan {
         plan(&Situation {
             image,
+            part_of: wanted.part_of,
             verdict: wanted.verdict,
             mode,
             scanned_at: wanted.scanned_at,

@@ -1,10 +1,13 @@
 //! Carrying out the steps of a plan, and looking afterwards whether they did what they should.
 
+use std::collections::BTreeSet;
+
 use aws::dynamodb::Stored;
 use aws::ecr::{Manifest, PutTag, StorageClass};
 use domain::image::ImageId;
-use domain::quarantine::{self, Notes, Step};
+use domain::quarantine::{self, Deed, DeedKind, Note, Notes, Step};
 use domain::text::with_causes;
+use lambda::batch::{Retry, Retryable};
 
 use crate::{EnforceQuarantine, QuarantineError};
 
@@ -52,25 +55,45 @@ impl EnforceQuarantine {
                         tracing::info!(%image, ?wanted, "somebody else removed tags");
                     }
                     if !there.is_empty() {
-                        self.remove(image, manifest, &there).await?;
+                        self.remove(image, manifest, &there, notes.version).await?;
                         tracing::info!(%image, tags = ?there, reason, "tags removed");
                     }
                 }
                 (Step::Put(_) | Step::GiveBack(_) | Step::Remove(_), None) => {}
                 (Step::Archive(digest), _) => {
                     let stored = ImageId { digest, ..image.clone() };
-                    self.registry.store_in(&stored, StorageClass::Archive).await?;
+                    self.archive(image, &stored).await?;
                     tracing::info!(image = %stored, reason, "archived");
                 }
                 (Step::Restore(digest), _) => {
                     let stored = ImageId { digest, ..image.clone() };
                     self.registry.store_in(&stored, StorageClass::Standard).await?;
+                    if stored != *image {
+                        self.note_part(&stored, Note::Restored).await?;
+                    }
                     tracing::info!(image = %stored, reason, "restore asked for");
                 }
                 (Step::Note(note), _) => self.note(image, notes, note).await?,
             }
         }
         Ok(true)
+    }
+
+    /// Archives an image or a part of it. A part has notes of its own, so that whoever needs it knows that it is we who
+    /// archived it. ECR refuses it while an index refers to it that nobody told us of: then it can be pulled by its digest,
+    /// and the image is archived without it.
+    async fn archive(&self, image: &ImageId, stored: &ImageId) -> Result<(), QuarantineError> {
+        let is_part = stored != image;
+        if is_part {
+            self.note_part(stored, Note::Archiving(BTreeSet::new())).await?;
+        }
+        match self.registry.store_in(stored, StorageClass::Archive).await {
+            Err(error) if is_part && error.retry() == Retry::Never => {
+                tracing::warn!(%image, part = %stored, reason = with_causes(&error), "a part cannot be archived");
+                self.note_part(stored, Note::Restored).await
+            }
+            stored => Ok(stored?),
+        }
     }
 
     /// Puts a tag and checks that it is there. Returns the tags that the image has then.
@@ -94,10 +117,11 @@ impl EnforceQuarantine {
         image: &ImageId,
         manifest: &Manifest,
         tags: &[String],
+        number: u64,
     ) -> Result<(), QuarantineError> {
         let removed = self.registry.remove_tags(image, tags).await;
         if !self.registry.exists(image).await? {
-            return Err(self.put_back(image, manifest).await);
+            return Err(self.put_back(image, manifest, number).await);
         }
         for other in removed?.into_iter().filter(|other| other != image) {
             tracing::warn!(%image, ?tags, %other, "somebody had moved a tag to another image, which lost it");
@@ -111,11 +135,19 @@ impl EnforceQuarantine {
 
     /// Puts an image back with the quarantine tag, whatever tag it went with: the next attempt then finds it as it
     /// would any other.
-    async fn put_back(&self, image: &ImageId, manifest: &Manifest) -> QuarantineError {
+    async fn put_back(&self, image: &ImageId, manifest: &Manifest, number: u64) -> QuarantineError {
         let boxed = Box::new(image.clone());
         match self.put(image, manifest, &quarantine::tag(image)).await {
             Ok(tags) => {
                 tracing::error!(%image, ?tags, "{DELETED}, and is back");
+                // It comes first that the image is back: only this invocation has its manifest.
+                let done = tags.iter().map(|tag| format!("put the image back with the tag {tag}")).collect();
+                let why =
+                    "ECR deleted it with its last tag, because its other tags had gone by then".to_owned();
+                let deed = Deed::new(DeedKind::PutBack, self.clock.now(), number, done, why);
+                if let Err(error) = self.write(image, &deed).await {
+                    tracing::warn!(%image, reason = with_causes(&error), "not written into the history");
+                }
                 QuarantineError::PutBack(boxed)
             }
             Err(source) => {

@@ -3,7 +3,7 @@
 use domain::assessment::{Assessment, Reason};
 use domain::finding::Fix;
 use domain::policy::Action;
-use domain::quarantine::{self, Mode};
+use domain::quarantine::{self, Mode, is_new};
 use domain::verdict::Verdict;
 use jiff::Timestamp;
 
@@ -11,8 +11,23 @@ use crate::alert::{Alert, Kind};
 use crate::circumstances::Circumstances;
 use crate::dates::minute;
 
-/// What happens to the image in the registry.
+/// What happens to the image in the registry. Whether the limit of an hour holds it, nobody knows yet.
 pub(crate) fn status(alert: &Alert, circumstances: &Circumstances) -> String {
+    let status = happens(alert, circumstances);
+    let changes = |one: &&Assessment| {
+        let is_marked = circumstances.untagged || !one.image.tags.is_empty();
+        one.verdict == Verdict::Quarantine && mode_of(one, circumstances.mode) != Mode::Observe && is_marked
+    };
+    let mut changed = alert.assessments.iter().filter(changes);
+    let may_be_held = changed.any(|one| !is_new(one.image.pushed_at, circumstances.now));
+    match alert.assessments.len() {
+        _ if !may_be_held => status,
+        1 => format!("{status}; unless the limit of an hour holds it: then a notice says so"),
+        _ => format!("{status}; unless the limit of an hour holds some: then a notice says so"),
+    }
+}
+
+fn happens(alert: &Alert, circumstances: &Circumstances) -> String {
     const OBSERVED: &str = "nothing was changed, because the quarantine mode is observe";
     let deployed = circumstances.mode;
     let [one] = alert.assessments.as_slice() else {

@@ -13,6 +13,7 @@ use crate::finding::Severity;
 use crate::image::ImageId;
 use crate::policy::Action;
 use crate::provenance::Pusher;
+use crate::quarantine::{Deed, DeedKind};
 use crate::verdict::Verdict;
 
 /// For how long an entry is kept.
@@ -44,6 +45,12 @@ pub enum Happening {
     Quarantined(Act),
     /// The registry was made to agree with a verdict that does not.
     Released(Act),
+    /// It would have come under quarantine, or under a stricter one, and the limit of an hour held it back.
+    Held(Act),
+    /// A person let it go on.
+    Resumed(Act),
+    /// It was deleted with its last tag, and put into the registry again.
+    PutBack(Act),
     /// What a later version wrote.
     #[serde(other)]
     Unknown,
@@ -139,6 +146,22 @@ impl Entry {
             id: format!("assessed-{:010}", assessment.version()),
             what: Happening::Assessed(Box::new(Announcement::of(assessment))),
         }
+    }
+
+    /// The entry of an act of enforcement. It is written before the act is done.
+    pub fn of_deed(image: &ImageId, deed: &Deed) -> Self {
+        let mut act = Act::new(deed.done.clone(), &deed.why);
+        act.more_done += deed.more;
+        let (kind, what): (_, fn(Act) -> Happening) = match deed.kind {
+            DeedKind::Quarantined => ("quarantined", Happening::Quarantined),
+            DeedKind::Released => ("released", Happening::Released),
+            DeedKind::Held => ("held", Happening::Held),
+            DeedKind::Resumed => ("resumed", Happening::Resumed),
+            DeedKind::PutBack => ("put-back", Happening::PutBack),
+        };
+        // Two acts can fall into one moment; their numbers have the order in which they were begun.
+        let id = format!("enforced-{:010}-{kind}", deed.number);
+        Self { image: image.clone(), at: deed.at, id, what: what(act) }
     }
 
     /// The key among those of the image: `<at>#<id>`, where `at` is as long for every moment.
@@ -304,7 +327,10 @@ repositories: [{ match: ['prod/*'], environment: production, owner: shop }]
         for what in [
             Entry::of(&assessment(vec![finding("a", 1)], &strict())).what,
             Happening::Quarantined(act.clone()),
-            Happening::Released(act),
+            Happening::Released(act.clone()),
+            Happening::Held(act.clone()),
+            Happening::Resumed(act.clone()),
+            Happening::PutBack(act),
         ] {
             let json = serde_json::to_string(&what).unwrap();
             assert_eq!(serde_json::from_str::<Happening>(&json).unwrap(), what);

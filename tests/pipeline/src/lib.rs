@@ -141,9 +141,10 @@ pub async fn rows(pipeline: &Pipeline) -> BTreeMap<ImageId, StatusRow> {
 /// What was announced of an image, by the history, in the order of time.
 pub async fn announced(pipeline: &Pipeline, image: &ImageId) -> Vec<Announcement> {
     let entries = history(pipeline).await.of(image, Timestamp::MIN..Timestamp::MAX).await.unwrap();
-    let announcements = entries.into_iter().map(|entry| match entry.what {
-        Happening::Assessed(announcement) => *announcement,
-        other => panic!("not an announcement: {other:?}"),
+    let announcements = entries.into_iter().filter_map(|entry| match entry.what {
+        Happening::Assessed(announcement) => Some(*announcement),
+        Happening::Unknown => panic!("nobody writes that: {entry:?}"),
+        _ => None,
     });
     announcements.collect()
 }

@@ -271,6 +271,7 @@ fn functions_find_in_their_environment_what_they_need() {
             "enforce-quarantine",
             vec![
                 "EVENT_BUS_NAME",
+                "HISTORY_TABLE_NAME",
                 "QUARANTINES_PER_HOUR",
                 "QUARANTINE_MODE",
                 "QUARANTINE_UNTAGGED",

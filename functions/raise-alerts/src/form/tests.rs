@@ -339,6 +339,25 @@ fn attributes_are_for_filters_and_never_empty() {
 }
 
 #[test]
+fn image_that_was_there_before_may_be_held_and_a_new_one_may_not() {
+    let said = |pushed: &str, verdict: &str| {
+        text(&only(&[assessment(
+            "clear",
+            verdict,
+            vec![reason("CVE-2031-1")],
+            &json!({ "/image/pushed_at": pushed }),
+        )]))
+    };
+    let old = said("2031-02-01T08:00:00Z", "quarantine");
+    assert!(
+        old.contains("can still be pulled; unless the limit of an hour holds it: then a notice says so\n"),
+        "{old}"
+    );
+    let new = said("2031-03-01T08:00:00Z", "quarantine");
+    assert!(new.contains("can still be pulled\n"), "{new}");
+}
+
+#[test]
 fn untagged_image_has_a_tag_of_ours_alone() {
     let untagged = |before, now, reasons| {
         text(&only(&[assessment(before, now, reasons, &json!({ "/image/tags": [] }))]))

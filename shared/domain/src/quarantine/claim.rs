@@ -36,7 +36,7 @@ pub fn claim(
 }
 
 /// Of an image whose push nobody knows it is not known that it is new.
-fn is_new(first_pushed: Option<Timestamp>, now: Timestamp) -> bool {
+pub fn is_new(first_pushed: Option<Timestamp>, now: Timestamp) -> bool {
     first_pushed.is_some_and(|pushed| now.duration_since(pushed) <= NEW_FOR)
 }
 

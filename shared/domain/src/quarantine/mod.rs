@@ -3,12 +3,14 @@
 //! [`plan`] what is then to be done. All of it is pure.
 
 mod claim;
+mod deed;
 pub mod limit;
 mod mode;
 mod notes;
 mod plan;
 mod registered;
 mod tag;
+mod whole;
 
 use serde_json::json;
 
@@ -24,9 +26,11 @@ pub fn due(image: &ImageId) -> String {
     json!({ "source": EVENT_SOURCE, "detail-type": QUARANTINE_DUE, "detail": image }).to_string()
 }
 
-pub use claim::{Claim, NEW_FOR, claim};
+pub use claim::{Claim, NEW_FOR, claim, is_new};
+pub use deed::{Deed, DeedKind};
 pub use mode::Mode;
 pub use notes::{Episode, Note, Notes, RemovedTag, Storage};
 pub use plan::{Plan, Remark, Situation, Step, give_back_command, plan};
 pub use registered::{Child, Mutability, Registered, RepositoryKind, Status};
 pub use tag::{is_quarantine_tag, released_tag, tag};
+pub use whole::{Root, Whole};

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Mode;
+use super::{Deed, Mode};
 use crate::image::Digest;
 
 /// The notes of one image. They are written before what they are about is done.
@@ -29,6 +29,9 @@ pub struct Notes {
     /// What people were told of this episode, by kind.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub said: BTreeSet<String>,
+    /// The act that is under way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub doing: Option<Deed>,
 }
 
 /// From the announcement that put an image under quarantine to its release.
@@ -92,11 +95,22 @@ pub enum Note {
     RestoredByOthers,
     /// Nothing of the quarantine is left.
     Released,
+    /// This is about to be done.
+    Doing(Deed),
+    /// What was about to be done is done, or not to be done any more.
+    Done,
 }
 
 impl Notes {
     pub fn mode(&self) -> Option<Mode> {
         self.quarantine.as_ref().map(|episode| episode.mode)
+    }
+
+    /// Whether there is nothing to undo one day.
+    pub fn are_blank(&self) -> bool {
+        let Self { quarantine, held, removed, storage, children, said, doing: _ } = self;
+        let nothing_taken = removed.is_empty() && children.is_empty();
+        quarantine.is_none() && held.is_none() && storage.is_none() && nothing_taken && said.is_empty()
     }
 
     /// Writes a note down. Returns whether that changed anything.
@@ -138,6 +152,8 @@ impl Notes {
             }
             Note::RestoredByOthers => self.storage = Some(Storage::RestoredByOthers(now)),
             Note::Released => *self = Self::default(),
+            Note::Doing(deed) => self.doing = Some(deed),
+            Note::Done => self.doing = None,
         }
         *self != before
     }

@@ -4,12 +4,11 @@
 //! has one of ours, for ECR deletes an image with its last tag. And nothing but [`Step::Restore`] touches an image that is
 //! not active: to put a tag on it is a push, and a push restores it.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 
 use super::notes::{Note, Notes, Storage};
 use super::registered::{Registered, RepositoryKind, Status};
+use super::whole::Whole;
 use super::{Mode, is_quarantine_tag, released_tag, tag};
 use crate::image::{Digest, ImageId};
 use crate::verdict::Verdict;
@@ -18,6 +17,8 @@ use crate::verdict::Verdict;
 #[derive(Debug, Clone, Copy)]
 pub struct Situation<'a> {
     pub image: &'a ImageId,
+    /// What became of what it is a part of, if it is deployed in no other way.
+    pub part_of: Option<Whole>,
     /// As announced last.
     pub verdict: Verdict,
     /// How far to go; never further than what was claimed.
@@ -47,6 +48,27 @@ pub enum Step {
     Archive(Digest),
     /// Ask for the restore of an archived image.
     Restore(Digest),
+}
+
+impl Step {
+    /// What it does, for the history: nothing of a note, and each tag on its own.
+    pub fn parts(&self, image: &ImageId) -> Vec<String> {
+        let which = |digest: &Digest| {
+            if *digest == image.digest {
+                "the image".to_owned()
+            } else {
+                format!("the part {}", digest.short())
+            }
+        };
+        match self {
+            Self::Note(_) => Vec::new(),
+            Self::Put(tag) => vec![format!("put the tag {tag} on")],
+            Self::GiveBack(tag) => vec![format!("gave the tag {tag} back, unless another image has it")],
+            Self::Remove(tags) => tags.iter().map(|tag| format!("took the tag {tag} off")).collect(),
+            Self::Archive(digest) => vec![format!("archived {}", which(digest))],
+            Self::Restore(digest) => vec![format!("asked for the restore of {}", which(digest))],
+        }
+    }
 }
 
 /// Something that people should know.
@@ -88,13 +110,43 @@ pub fn plan(situation: &Situation) -> Plan {
         return Plan::leave("the image is not in the registry");
     };
     let under_quarantine = situation.notes.quarantine.is_some();
+    if situation.mode == Mode::Observe {
+        return Plan::leave("the quarantine mode is observe");
+    }
+    if let Some(whole) = situation.part_of {
+        return part(situation, registered, whole);
+    }
     match situation.verdict {
-        _ if situation.mode == Mode::Observe => Plan::leave("the quarantine mode is observe"),
         Verdict::Clear => release(situation, registered),
         Verdict::Quarantine => hold(situation, registered),
         // A scan that fails ends no quarantine.
         Verdict::Pending | Verdict::Unscannable if under_quarantine => hold(situation, registered),
         Verdict::Pending | Verdict::Unscannable => Plan::leave("the image is not known to be clear"),
+    }
+}
+
+/// A part is not under quarantine on its own. What was done to it before that was known, or together with its index, stays
+/// until all that contains it is clear: its mark is true as long, and to take it off could take the image with it. Only
+/// what somebody can pull is made whole again.
+fn part(situation: &Situation, registered: &Registered, whole: Whole) -> Plan {
+    let notes = situation.notes;
+    if whole == Whole::Clear {
+        return release(situation, registered);
+    }
+    // Tags that we took off are the reason why it is deployed in no other way. They come back with its release.
+    if !notes.removed.is_empty() {
+        return hold(situation, registered);
+    }
+    match (registered.status, notes.storage) {
+        (Status::Archived, Some(_)) if whole == Whole::Pulled => {
+            restore(situation, "an index that contains it can be pulled")
+        }
+        (Status::Activating, Some(_)) => Plan { waits: true, ..Plan::leave("the image is being restored") },
+        (Status::Active, Some(_)) if whole == Whole::Pulled => Plan {
+            steps: vec![Step::Note(Note::Restored)],
+            ..Plan::leave("an index that contains it can be pulled")
+        },
+        _ => Plan::leave("the image is a part of what is not clear"),
     }
 }
 
@@ -115,8 +167,9 @@ fn hold(situation: &Situation, registered: &Registered) -> Plan {
         (Status::Archived, Some(_)) if mode == Mode::Archive => {
             let mut plan = Plan::leave("the image is archived");
             let children = children(registered);
-            if notes.storage != Some(Storage::Archived) || !children.is_subset(&notes.children) {
-                plan.steps.push(Step::Note(Note::Archiving(children.clone())));
+            let are_noted = children.iter().all(|child| notes.children.contains(child));
+            if notes.storage != Some(Storage::Archived) || !are_noted {
+                plan.steps.push(Step::Note(Note::Archiving(children.iter().cloned().collect())));
                 plan.steps.extend(children.into_iter().map(Step::Archive));
                 plan.steps.push(Step::Note(Note::Archived));
             }
@@ -126,8 +179,8 @@ fn hold(situation: &Situation, registered: &Registered) -> Plan {
     }
 }
 
-/// The children that are archived with their index.
-fn children(registered: &Registered) -> BTreeSet<Digest> {
+/// The children that are archived with their index, in this order.
+fn children(registered: &Registered) -> Vec<Digest> {
     let ours = registered.children.iter().filter(|child| !child.used_by_others);
     ours.map(|child| child.digest.clone()).collect()
 }
@@ -182,7 +235,7 @@ fn hold_active(situation: &Situation, registered: &Registered) -> Plan {
 /// The index before its children: ECR refuses it the other way round.
 fn archive(situation: &Situation, registered: &Registered, plan: &mut Plan) {
     let children = children(registered);
-    plan.steps.push(Step::Note(Note::Archiving(children.clone())));
+    plan.steps.push(Step::Note(Note::Archiving(children.iter().cloned().collect())));
     plan.steps.push(Step::Archive(situation.image.digest.clone()));
     plan.steps.extend(children.into_iter().map(Step::Archive));
     plan.steps.push(Step::Note(Note::Archived));
@@ -241,7 +294,7 @@ fn release(situation: &Situation, registered: &Registered) -> Plan {
     }
     let (mark, released) = (tag(image), released_tag(image));
     let marked = registered.tags.contains(&mark);
-    let nothing_noted = *notes == Notes::default();
+    let nothing_noted = notes.are_blank();
     if !marked && nothing_noted {
         return Plan::leave("the quarantine tag is off");
     }

@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use aws::dynamodb::{Enforcement, Ledgers};
+use aws::dynamodb::{Enforcement, History, Ledgers};
 use aws_lambda_events::event::sqs::SqsEvent;
 use domain::image::ImageId;
+use domain::ledger::{Evidence, Link};
+use domain::manifest::{ChildKind, Contents, OCI_IMAGE, OCI_INDEX};
 use domain::quarantine::{Mode, QUARANTINE_DUE};
 use domain::verdict::Verdict;
 use enforce_quarantine::EnforceQuarantine;
@@ -30,6 +32,7 @@ pub struct World {
     pub aws: SimulatedAws,
     pub ledgers: Ledgers,
     pub memory: Enforcement,
+    pub history: History,
     clock: Arc<AtomicI64>,
     settings: BTreeMap<&'static str, String>,
 }
@@ -50,12 +53,20 @@ impl World {
         let time = Arc::clone(&clock);
         let aws = SimulatedAws::new(ACCOUNT, "eu-west-1", Arc::new(move || time.load(Ordering::SeqCst)));
         aws.dynamodb().create_table("ledgers", "id").await;
+        let key = |name: &str, kind: &str| json!({"AttributeName": name, "KeyType": kind});
+        let text = |name: &str| json!({"AttributeName": name, "AttributeType": "S"});
+        let history = json!({
+            "AttributeDefinitions": [text("image"), text("at")],
+            "KeySchema": [key("image", "HASH"), key("at", "RANGE")],
+        });
+        aws.dynamodb().create_table_as("history", &history).await;
         aws.sqs().create_queue(QUEUE);
         aws.eventbridge().create_bus("ecr-warden");
         aws.ecr().create_repository(ACCOUNT, REPOSITORY, mutability);
         let client = aws_sdk_dynamodb::Client::new(&aws.sdk_config().await);
         Self {
             ledgers: Ledgers::new(client.clone(), "ledgers".to_owned()),
+            history: History::new(client.clone(), "history".to_owned()),
             memory: Enforcement::new(client, "ledgers".to_owned()),
             aws,
             clock,
@@ -89,6 +100,55 @@ impl World {
             pushed_at: self.clock.load(Ordering::SeqCst),
             ..SeedImage::default()
         });
+    }
+
+    /// Puts an index into the registry, and into the ledgers what record-push learns of it.
+    pub async fn push_index(&self, index: &ImageId, parts: &[ImageId], tags: &[&str]) {
+        let entries: Vec<Value> = parts
+            .iter()
+            .map(|part| json!({"mediaType": OCI_IMAGE, "digest": part.digest, "size": 1}))
+            .collect();
+        let manifest = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}).to_string();
+        let contents = Contents::read(&manifest).unwrap();
+        self.aws.ecr().seed_image(SeedImage {
+            registry: index.account.clone(),
+            repository: index.repository.clone(),
+            digest: index.digest.to_string(),
+            tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+            pushed_at: self.clock.load(Ordering::SeqCst),
+            manifest: Some(manifest),
+            ..SeedImage::default()
+        });
+        let link = Link { at: self.now(), kind: ChildKind::Image };
+        for part in parts {
+            self.learn(part, Evidence::ContainedIn { index: index.digest.clone(), link }).await;
+        }
+        self.learn(index, Evidence::Contents(contents)).await;
+        for tag in tags {
+            self.learn(index, self.tagged(&[*tag])).await;
+        }
+    }
+
+    /// Puts a tag on an image, in the registry and in its ledger.
+    pub async fn deploy(&self, image: &ImageId, tag: &str) {
+        self.push(image, &[tag]);
+        self.learn(image, self.tagged(&[tag])).await;
+    }
+
+    /// Takes all tags off an image in its ledger.
+    pub async fn undeploy(&self, image: &ImageId) {
+        self.pass(1);
+        self.learn(image, self.tagged(&[])).await;
+    }
+
+    fn tagged(&self, tags: &[&str]) -> Evidence {
+        Evidence::Tagged { at: self.now(), tags: tags.iter().map(|tag| (*tag).to_owned()).collect() }
+    }
+
+    async fn learn(&self, image: &ImageId, evidence: Evidence) {
+        let mut stored = self.ledgers.load(image).await.unwrap();
+        assert!(stored.ledger.merge(evidence));
+        assert!(self.ledgers.store(&mut stored).await.unwrap());
     }
 
     pub fn untag(&self, tag: &str) {
@@ -131,6 +191,7 @@ impl World {
     pub async fn function(&self) -> EnforceQuarantine {
         let variables = |name: &str| match name {
             "TABLE_NAME" => Some("ledgers".to_owned()),
+            "HISTORY_TABLE_NAME" => Some("history".to_owned()),
             "QUEUE_URL" => Some(QUEUE.to_owned()),
             "EVENT_BUS_NAME" => Some("ecr-warden".to_owned()),
             "REGISTRY_WRITES_PER_SECOND" => Some("1000000".to_owned()),
@@ -160,6 +221,21 @@ impl World {
             self.pass(20);
         }
         panic!("{image} never comes to rest: {}", self.shown(image));
+    }
+
+    /// The acts of enforcement in the history of an image: the kind, and what was done.
+    pub async fn acts(&self, image: &ImageId) -> Vec<(&'static str, domain::history::Act)> {
+        use domain::history::Happening;
+        let entries = self.history.of(image, Timestamp::MIN..Timestamp::MAX).await.unwrap();
+        let acts = entries.into_iter().map(|entry| match entry.what {
+            Happening::Quarantined(act) => ("quarantined", act),
+            Happening::Released(act) => ("released", act),
+            Happening::Held(act) => ("held", act),
+            Happening::Resumed(act) => ("resumed", act),
+            Happening::PutBack(act) => ("put back", act),
+            other => panic!("{other:?}"),
+        });
+        acts.collect()
     }
 
     /// The notices since the last time.

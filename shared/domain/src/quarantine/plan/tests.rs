@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::super::{Child, Mutability};
@@ -52,6 +54,7 @@ fn claimed(mode: Mode) -> Note {
 fn planned(verdict: Verdict, mode: Mode, registered: &Registered, notes: &Notes) -> Plan {
     plan(&Situation {
         image: &image(),
+        part_of: None,
         verdict,
         mode,
         scanned_at: None,
@@ -83,6 +86,7 @@ fn image_without_a_tag_is_marked_only_if_that_was_chosen() {
     let (image, registered, notes) = (image(), Registered::default(), Notes::default());
     let situation = |untagged| Situation {
         image: &image,
+        part_of: None,
         verdict: Verdict::Quarantine,
         mode: Mode::Tag,
         scanned_at: None,
@@ -119,6 +123,7 @@ fn another_quarantine_tag_is_not_ours() {
 fn missing_image_and_an_observed_one_are_left_alone() {
     let situation = Situation {
         image: &image(),
+        part_of: None,
         verdict: Verdict::Quarantine,
         mode: Mode::Archive,
         scanned_at: None,
@@ -165,6 +170,7 @@ fn operator_can_choose_to_take_off_what_can_move() {
     let registered = tagged(&["latest", TAG]);
     let situation = Situation {
         image: &image(),
+        part_of: None,
         verdict: Verdict::Quarantine,
         mode: Mode::Untag,
         scanned_at: None,
@@ -226,6 +232,60 @@ fn archive_takes_the_index_before_its_children_and_leaves_those_of_others() {
 }
 
 #[test]
+fn part_keeps_its_mark_until_all_that_contains_it_is_clear() {
+    let marked = noted([claimed(Mode::Tag)]);
+    let part = |whole, registered: &Registered, notes: &Notes| {
+        let plan = plan(&Situation {
+            image: &image(),
+            part_of: Some(whole),
+            verdict: Verdict::Pending,
+            mode: Mode::Tag,
+            scanned_at: None,
+            registered: Some(registered),
+            notes,
+            untag_mutable: false,
+            untagged: true,
+        });
+        (plan.steps, plan.waits)
+    };
+    let active = tagged(&[TAG]);
+    assert_eq!(part(Whole::Withdrawn, &active, &marked), (vec![], false));
+    assert_eq!(part(Whole::Pulled, &active, &marked), (vec![], false));
+    let released = vec![put(RELEASED), remove(&[TAG]), Step::Note(Note::Released)];
+    assert_eq!(part(Whole::Clear, &active, &marked), (released, false));
+    // Nobody marks it, neither anew nor again.
+    for whole in [Whole::Clear, Whole::Pulled, Whole::Withdrawn] {
+        assert_eq!(part(whole, &tagged(&[]), &Notes::default()), (vec![], false));
+    }
+    assert_eq!(part(Whole::Pulled, &tagged(&[]), &marked), (vec![], false));
+
+    let with_index = noted([Note::Archiving(BTreeSet::new())]);
+    let stored = |status| Registered { status, ..tagged(&[]) };
+    let restore = vec![Step::Note(Note::Restoring), Step::Restore(image().digest)];
+    assert_eq!(part(Whole::Withdrawn, &stored(Status::Archived), &with_index), (vec![], false));
+    assert_eq!(part(Whole::Pulled, &stored(Status::Archived), &with_index), (restore.clone(), true));
+    assert_eq!(part(Whole::Clear, &stored(Status::Archived), &with_index), (restore, true));
+    let seen = (vec![Step::Note(Note::Restored)], false);
+    assert_eq!(part(Whole::Pulled, &stored(Status::Active), &with_index), seen);
+    assert_eq!(part(Whole::Pulled, &stored(Status::Archived), &Notes::default()), (vec![], false));
+
+    // A part whose tags we took off gets them with its release, and not because it seems to have none.
+    let untagged = noted([claimed(Mode::Untag), Note::Removing(vec![("1.0".to_owned(), true)])]);
+    let plan = plan(&Situation {
+        image: &image(),
+        part_of: Some(Whole::Pulled),
+        verdict: Verdict::Pending,
+        mode: Mode::Untag,
+        scanned_at: None,
+        registered: Some(&immutable(&[TAG])),
+        notes: &untagged,
+        untag_mutable: false,
+        untagged: false,
+    });
+    assert_eq!(plan.steps, []);
+}
+
+#[test]
 fn archived_image_is_restored_first_and_released_when_it_is_active() {
     let ours = noted([claimed(Mode::Archive), Note::Archiving(BTreeSet::new()), Note::Archived]);
     let restoring = noted([claimed(Mode::Archive), Note::Archived, Note::Restoring]);
@@ -264,6 +324,7 @@ fn restore_by_others_suspends_archiving_until_a_scan() {
         let registered = archived(Status::Active);
         let steps = plan(&Situation {
             image: &image(),
+            part_of: None,
             verdict: Verdict::Quarantine,
             mode: Mode::Archive,
             scanned_at: at.map(second),
@@ -367,7 +428,7 @@ proptest! {
                     world.notes.take(claimed(mode), second(0));
                 }
                 let plan = plan(&Situation {
-                    image: &image(), verdict, mode, scanned_at: None, registered: Some(&world.registered),
+                    image: &image(), part_of: None, verdict, mode, scanned_at: None, registered: Some(&world.registered),
                     notes: &world.notes, untag_mutable, untagged,
                 });
                 rests = plan.steps.is_empty() && !plan.waits;

@@ -1,0 +1,52 @@
+//! What is done to an image, written into its history before it is done.
+
+use aws::AwsError;
+use aws::dynamodb::Stored;
+use domain::history::Entry;
+use domain::image::ImageId;
+use domain::quarantine::{Deed, DeedKind, Note, Notes, Step};
+use domain::verdict::Verdict;
+
+use crate::{EnforceQuarantine, QuarantineError};
+
+impl EnforceQuarantine {
+    /// Writes the act that an earlier attempt was about to do. Whether that attempt came to write it, nobody knows.
+    pub(crate) async fn recall(&self, image: &ImageId, notes: &Stored<Notes>) -> Result<(), AwsError> {
+        match &notes.value.doing {
+            Some(deed) => self.write(image, deed).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Notes what the steps will do, and writes it into the history. What an earlier attempt had begun is not begun again.
+    pub(crate) async fn begin(
+        &self,
+        image: &ImageId,
+        verdict: Verdict,
+        steps: &[Step],
+        why: &str,
+        notes: &mut Stored<Notes>,
+    ) -> Result<(), QuarantineError> {
+        let parts: Vec<String> = steps.iter().flat_map(|step| step.parts(image)).collect();
+        let kind = if verdict == Verdict::Clear { DeedKind::Released } else { DeedKind::Quarantined };
+        if parts.is_empty() || notes.value.doing.as_ref().is_some_and(|deed| deed.covers(kind, &parts)) {
+            return Ok(());
+        }
+        let deed = Deed::new(kind, self.clock.now(), notes.version + 1, parts, why.to_owned());
+        self.note(image, notes, Note::Doing(deed.clone())).await?;
+        Ok(self.write(image, &deed).await?)
+    }
+
+    /// Forgets what was about to be done, because it is done or not to be done any more.
+    pub(crate) async fn done(
+        &self,
+        image: &ImageId,
+        notes: &mut Stored<Notes>,
+    ) -> Result<(), QuarantineError> {
+        self.note(image, notes, Note::Done).await
+    }
+
+    pub(crate) async fn write(&self, image: &ImageId, deed: &Deed) -> Result<(), AwsError> {
+        self.history.append(&[Entry::of_deed(image, deed)]).await
+    }
+}
