@@ -133,6 +133,9 @@ fn one_image(text: &mut String, assessment: &Assessment) {
     }
     platforms(text, image);
     line(text, "Pushed", &pushed(image));
+    if let Some(url) = image.pusher.as_ref().and_then(|pusher| pusher.who().github_run()?.url()) {
+        line(text, "Run", &url);
+    }
     if let Some(owner) = &image.owner {
         line(text, "Owner", owner);
     }
