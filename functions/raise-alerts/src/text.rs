@@ -142,9 +142,13 @@ fn one_image(text: &mut String, assessment: &Assessment) {
     if let Some(environment) = &image.environment {
         line(text, "Runs in", environment);
     }
+    if let Some(criticality) = &image.criticality {
+        line(text, "Ranked", &format!("criticality {criticality}"));
+    }
     if let Some(in_use) = &image.in_use {
         line(text, "In use", &used(in_use));
     }
+    workloads(text, image);
     line(text, "Open", &counts(assessment));
     excused(text, assessment);
 }
@@ -306,6 +310,16 @@ fn pushed(image: &AssessedImage) -> String {
         None => "somebody whom CloudTrail has not named yet".to_owned(),
     };
     format!("{at} by {by}")
+}
+
+/// What runs the image, one a line.
+fn workloads(text: &mut String, image: &AssessedImage) {
+    for (number, workload) in image.workloads.iter().enumerate() {
+        line(text, if number == 0 { "Runs on" } else { "" }, &workload.to_string());
+    }
+    if image.more_workloads > 0 {
+        line(text, "", &format!("and {} more", image.more_workloads));
+    }
 }
 
 fn used(in_use: &InUse) -> String {

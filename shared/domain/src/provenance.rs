@@ -1,7 +1,9 @@
-//! Where an image comes from: who called, and from where, as CloudTrail records it.
+//! Where an image comes from: who called, and from where, as CloudTrail records it; whose it is, and what runs it.
 //! <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html>
 
 mod github;
+mod repository;
+mod workload;
 
 use std::fmt;
 
@@ -9,6 +11,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use github::{GitHubRepository, GitHubRun};
+pub use repository::{RepositoryTags, TagKeys, TagsAsOf};
+pub use workload::{Workload, Workloads};
 
 const GITHUB_ACTIONS: &str = "token.actions.githubusercontent.com";
 

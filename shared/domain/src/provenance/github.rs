@@ -62,7 +62,9 @@ fn id(text: &str) -> Option<u64> {
 /// Letters, digits and hyphens; the names of managed users have an underscore besides.
 fn is_owner(name: &str) -> bool {
     let first = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
-    first && name.len() <= OWNER && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    first
+        && name.len() <= OWNER
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
 fn is_repository(name: &str) -> bool {

@@ -11,6 +11,7 @@ mod repository;
 mod scan;
 mod seed;
 mod storage;
+mod tagging;
 
 pub use image::ImageStatus;
 pub use manifest::STAND_IN_ANNOTATION;
