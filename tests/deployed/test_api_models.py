@@ -44,10 +44,13 @@ OPERATIONS = {
         "PutImageTagMutability",
     },
     "events": {"PutEvents"},
-    "inspector2": {"BatchGetFindingDetails", "ListCoverage", "ListFindings"},
+    "inspector2": {"BatchGetFindingDetails", "GetClustersForImage", "ListCoverage", "ListFindings"},
+    "resourcegroupstaggingapi": {"GetResources"},
     "sns": {"Publish"},
     "sqs": {"SendMessageBatch"},
 }
+#: The models of services whose IAM actions have another prefix.
+MODELS = {"tag": "resourcegroupstaggingapi"}
 #: The errors that services return without modelling them, and why each is right.
 COMMON_ERRORS = {
     ("cloudwatch", "ThrottlingException"): "the front end throttles every operation",
@@ -106,7 +109,7 @@ class Models:
         recorded = json.loads(line)
         name = recorded["service"]
         if name not in self.services:
-            self.services[name] = self.session.get_service_model(name)
+            self.services[name] = self.session.get_service_model(MODELS.get(name, name))
         for message in (recorded["request"], recorded["response"]):
             message["body"] = base64.b64decode(message["body"], validate=True)
         return Exchange(place, self.services[name], **{key: recorded[key] for key in recorded if key != "service"})

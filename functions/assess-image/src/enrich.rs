@@ -15,7 +15,7 @@ const HORIZON_MINUTES: i64 = 60;
 impl AssessImage {
     /// Asks for what is missing. Of an image whose first scan is running nothing is said yet, so nothing is asked.
     /// Returns whether that changed anything that was known.
-    pub(crate) async fn enrich(&self, draft: &mut Draft<'_>, is_due: bool) -> bool {
+    pub(crate) async fn enrich(&self, draft: &mut Draft<'_>, is_news: bool, is_due: bool) -> bool {
         let facts = &draft.ledger.facts;
         if facts.is_gone() {
             return false;
@@ -23,7 +23,9 @@ impl AssessImage {
         if !facts.is_index() && !facts.is_scanned() && !facts.has_failed_scan() {
             return is_due && self.ask_for_the_scan(draft).await;
         }
-        let mut changed = false;
+        // A repetition is answered with what is known.
+        let mut changed = (is_news || is_due) && self.ask_belonging(draft).await;
+        let facts = &draft.ledger.facts;
         // The event of its push was lost, or is late.
         if facts.pushed_at.is_none() {
             match self.describe(draft).await {

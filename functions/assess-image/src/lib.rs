@@ -1,6 +1,7 @@
 //! Merges findings into the image's ledger, enriches them, applies the policy, announces what changed.
 
 mod adoption;
+mod belonging;
 mod draft;
 mod enrich;
 mod error;
@@ -16,11 +17,13 @@ use aws::ecr::Registry;
 use aws::eventbridge::Announcements;
 use aws::inspector::Inspector;
 use aws::sqs::Queue;
+use aws::tagging::Tagging;
 use aws_config::SdkConfig;
 use aws_lambda_events::event::sqs::SqsEvent;
 use domain::event::{Event, EventError, Foreign};
 use domain::image::ImageId;
 use domain::policy::Policy;
+use domain::provenance::TagKeys;
 use lambda::batch::{self, Report, Subject};
 use lambda::clock::Clock;
 use lambda::deadline::Deadline;
@@ -30,6 +33,8 @@ use lambda::scope::Scope;
 
 pub use error::AssessError;
 
+use belonging::Repositories;
+
 /// The function and its clients.
 #[derive(Debug)]
 pub struct AssessImage {
@@ -38,6 +43,8 @@ pub struct AssessImage {
     pub(crate) vulnerabilities: Vulnerabilities,
     pub(crate) inspector: Inspector,
     pub(crate) registry: Registry,
+    /// Absent where no tag is to be read.
+    pub(crate) repositories: Option<Repositories>,
     pub(crate) announcements: Announcements,
     pub(crate) policy: Policy,
     pub(crate) clock: Clock,
@@ -47,7 +54,8 @@ pub struct AssessImage {
 
 impl AssessImage {
     /// Reads `TABLE_NAME`, `GONE_RETENTION_DAYS` (default 400), `EVENT_BUS_NAME`, `POLICY_FILE`, `QUEUE_URL`,
-    /// `ROOTS_QUEUE_URL`, `PARTITION` (optional: where ARNs are, such as `aws-cn`) and what [`Scope::new`] reads.
+    /// `ROOTS_QUEUE_URL`, `PARTITION` (optional: where ARNs are, such as `aws-cn`), `OWNER_TAG_KEY`,
+    /// `ENVIRONMENT_TAG_KEY` and `CRITICALITY_TAG_KEY` (optional: of the tags of repositories) and what [`Scope::new`] reads.
     pub fn new(
         config: &SdkConfig,
         environment: &Environment,
@@ -62,15 +70,23 @@ impl AssessImage {
         let ledgers = Ledgers::new(tables.clone(), table.clone())
             .expiring_after(environment.parsed("GONE_RETENTION_DAYS")?);
         let sqs = aws_sdk_sqs::Client::new(config);
+        let partition = environment.optional("PARTITION");
+        let keys = TagKeys {
+            owner: environment.optional("OWNER_TAG_KEY"),
+            environment: environment.optional("ENVIRONMENT_TAG_KEY"),
+            criticality: environment.optional("CRITICALITY_TAG_KEY"),
+        };
+        let repositories = keys.any().then(|| {
+            let client = aws_sdk_resourcegroupstagging::Client::new(config);
+            Repositories::new(Tagging::new(client, keys), partition.clone())
+        });
         let roots = Queue::new(sqs.clone(), environment.required("ROOTS_QUEUE_URL")?);
         Ok(Self {
             outbox: Outbox::new(ledgers.clone(), roots),
             ledgers,
             vulnerabilities: Vulnerabilities::new(tables, table),
-            inspector: Inspector::new(
-                aws_sdk_inspector2::Client::new(config),
-                environment.optional("PARTITION"),
-            ),
+            inspector: Inspector::new(aws_sdk_inspector2::Client::new(config), partition),
+            repositories,
             registry: Registry::new(aws_sdk_ecr::Client::new(config)),
             announcements: Announcements::new(
                 aws_sdk_eventbridge::Client::new(config),
@@ -113,7 +129,12 @@ impl AssessImage {
             Event::Foreign(Foreign(reason)) => return Ok(Subject::NotOurs(reason.clone())),
         };
         Ok(match self.scope.check(image) {
-            Ok(()) => Subject::About(image.clone(), event),
+            Ok(()) => {
+                if let Some(repositories) = &self.repositories {
+                    repositories.expect(image);
+                }
+                Subject::About(image.clone(), event)
+            }
             Err(reason) => Subject::NotOurs(reason.to_string()),
         })
     }

@@ -12,6 +12,7 @@ use domain::image::ImageId;
 use domain::ledger::Evidence;
 use domain::text::with_causes;
 
+use crate::belonging::PATIENCE;
 use crate::draft::{Draft, Unfinished};
 use crate::root::{self, Wait};
 use crate::{AssessError, AssessImage};
@@ -46,7 +47,7 @@ impl AssessImage {
         let recalled = draft.recall();
         let gathered = self.gather(&mut draft, events).await;
         let is_due = events.iter().any(|event| matches!(event, Event::Due(_)));
-        let enriched = self.enrich(&mut draft, is_due).await;
+        let enriched = self.enrich(&mut draft, recalled || gathered, is_due).await;
         let learnt = recalled || gathered || enriched;
         if !learnt && !is_due && draft.ledger.announced.waiting_since.is_none() {
             return Ok(Change::Nothing);
@@ -66,6 +67,7 @@ impl AssessImage {
         if let Some(Assessed { mut assessment, announced }) = assess(subject, next, &self.policy, now)
             && self.is_to_be_told(&mut draft, &mut assessment).await
         {
+            self.locate(&draft, &mut assessment).await;
             draft.ledger.announced = announced;
             stored.unpublished = Some(assessment);
             announces = true;
@@ -90,6 +92,23 @@ impl AssessImage {
             return Ok(self.ledgers.mark_published(stored).await?);
         }
         Ok(true)
+    }
+
+    /// Says what runs an image that comes under quarantine. Of an image that is part of an index Inspector never knows.
+    /// An announcement without it is better than a late one.
+    async fn locate(&self, draft: &Draft<'_>, assessment: &mut Assessment) {
+        let image = &draft.ledger.image;
+        if !assessment.is_quarantined() || draft.ledger.facts.is_multi_platform() {
+            return;
+        }
+        match tokio::time::timeout(PATIENCE, self.inspector.workloads(image)).await {
+            Ok(Ok(workloads)) => assessment.image.name_workloads(workloads),
+            Ok(Err(error)) => {
+                let reason = with_causes(&error);
+                tracing::warn!(%image, reason, "announced without what runs it");
+            }
+            Err(_) => tracing::warn!(%image, "announced without what runs it, which was not waited for"),
+        }
     }
 
     /// Whether an assessment is to be announced. Where people may be told of it, asks which tags the image has, for an

@@ -169,6 +169,7 @@ fn attributes(alert: &Alert, may_repeat: bool) -> BTreeMap<String, Attribute> {
         ("repository".to_owned(), each(&|image| image.id.repository.clone())),
         ("environment".to_owned(), each(&|image| or_none(&image.environment))),
         ("owner".to_owned(), each(&|image| or_none(&image.owner))),
+        ("criticality".to_owned(), each(&|image| or_none(&image.criticality))),
     ]);
     if may_repeat {
         attributes.insert("may_repeat".to_owned(), Attribute::One("true".to_owned()));

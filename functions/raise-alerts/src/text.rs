@@ -123,15 +123,22 @@ fn one_image(text: &mut String, assessment: &Assessment) {
     }
     platforms(text, image);
     line(text, "Pushed", &pushed(image));
+    if let Some(url) = image.pusher.as_ref().and_then(|pusher| pusher.who().github_run()?.url()) {
+        line(text, "Run", &url);
+    }
     if let Some(owner) = &image.owner {
         line(text, "Owner", owner);
     }
     if let Some(environment) = &image.environment {
         line(text, "Runs in", environment);
     }
+    if let Some(criticality) = &image.criticality {
+        line(text, "Ranked", &format!("criticality {criticality}"));
+    }
     if let Some(in_use) = &image.in_use {
         line(text, "In use", &used(in_use));
     }
+    workloads(text, image);
     line(text, "Open", &counts(assessment));
     excused(text, assessment);
 }
@@ -293,6 +300,16 @@ fn pushed(image: &AssessedImage) -> String {
         None => "somebody whom CloudTrail has not named yet".to_owned(),
     };
     format!("{at} by {by}")
+}
+
+/// What runs the image, one a line.
+fn workloads(text: &mut String, image: &AssessedImage) {
+    for (number, workload) in image.workloads.iter().enumerate() {
+        line(text, if number == 0 { "Runs on" } else { "" }, &workload.to_string());
+    }
+    if image.more_workloads > 0 {
+        line(text, "", &format!("and {} more", image.more_workloads));
+    }
 }
 
 fn used(in_use: &InUse) -> String {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_inspector2::Client;
 use aws_sdk_inspector2::types::{
+    ClusterDetails, ClusterForImageFilterCriteria, ClusterInformation, ClusterMetadata,
     CoverageFilterCriteria, CoverageStringComparison, CoverageStringFilter, CoveredResource, EpssDetails,
     ExploitAvailable, FilterCriteria, Finding as ApiFinding, FindingDetail, FindingDetailsErrorCode,
     FixAvailable, PackageVulnerabilityDetails, ResourceScanMetadata, StringComparison, StringFilter,
@@ -18,6 +19,7 @@ use crate::time::timestamp;
 use domain::finding::{Finding, FindingError, InspectorFinding, InspectorPackage, KnownExploited};
 use domain::image::ImageId;
 use domain::ledger::{CoverageAnswer, Exploitation, Usage};
+use domain::provenance::{Workload, Workloads};
 
 /// Why findings could not be listed.
 #[derive(Debug, Error)]
@@ -57,6 +59,9 @@ pub struct Inspector {
 /// The largest pages, or each call would return as few as Inspector likes.
 const FINDINGS_PER_PAGE: i32 = 100;
 const RESOURCES_PER_PAGE: i32 = 200;
+const CLUSTERS_PER_PAGE: i32 = 100;
+/// How many pages of clusters are read: ten workloads are named, and those left out counted.
+const PAGES_OF_CLUSTERS: usize = 5;
 /// How many ARNs one `BatchGetFindingDetails` takes.
 const ARNS_PER_CALL: usize = 10;
 /// How many of these calls run concurrently.
@@ -189,6 +194,54 @@ impl Inspector {
         }
         Ok(best)
     }
+
+    /// What runs an image. For one that is part of an index Inspector never knows.
+    pub async fn workloads(&self, image: &ImageId) -> Result<Workloads, AwsError> {
+        const ACTION: &str = "inspector2:GetClustersForImage";
+        let arn = self.partition.as_ref().map_or_else(|| image.arn(), |partition| image.arn_in(partition));
+        let filter = ClusterForImageFilterCriteria::builder()
+            .resource_id(arn)
+            .build()
+            .map_err(|error| AwsError::answer(ACTION, error.to_string(), false))?;
+        let mut pages = self
+            .client
+            .get_clusters_for_image()
+            .filter(filter)
+            .into_paginator()
+            .page_size(CLUSTERS_PER_PAGE)
+            .send();
+        let mut workloads = Vec::new();
+        for _ in 0..PAGES_OF_CLUSTERS {
+            let Some(page) = pages.next().await else { break };
+            let page = page.map_err(|error| AwsError::of(ACTION, error))?;
+            workloads.extend(page.cluster().iter().flat_map(in_cluster));
+        }
+        Ok(Workloads::of(workloads))
+    }
+}
+
+/// What runs an image in a cluster, as far as Inspector has details of it.
+fn in_cluster(cluster: &ClusterInformation) -> Vec<Workload> {
+    let arn = cluster.cluster_arn();
+    match cluster.cluster_details() {
+        [] => vec![Workload::new(arn, None, None, None)],
+        details => details.iter().map(|details| in_detail(arn, details)).collect(),
+    }
+}
+
+fn in_detail(cluster_arn: &str, details: &ClusterDetails) -> Workload {
+    let name = match details.cluster_metadata() {
+        Some(ClusterMetadata::AwsEcsMetadataDetails(task)) => Some(task.details_group().to_owned()),
+        Some(ClusterMetadata::AwsEksMetadataDetails(pods)) => {
+            let workloads = pods.workload_info_list().iter();
+            let names: Vec<String> =
+                workloads.map(|workload| format!("{} {}", workload.r#type(), workload.name())).collect();
+            let namespace = pods.namespace().map(|namespace| format!("{namespace}/")).unwrap_or_default();
+            Some(format!("{namespace}{}", names.join(", ")))
+        }
+        _ => None,
+    };
+    Workload::new(cluster_arn, name, details.running_unit_count(), details.stopped_unit_count())
 }
 
 fn usage(resource: &CoveredResource) -> Usage {

@@ -9,6 +9,7 @@ pub mod eventbridge;
 pub mod inspector;
 pub mod sns;
 pub mod sqs;
+pub mod tagging;
 mod time;
 
 pub use error::AwsError;

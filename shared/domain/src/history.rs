@@ -98,6 +98,8 @@ pub struct Announcement {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub criticality: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pushed_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pusher: Option<Pusher>,
@@ -204,6 +206,7 @@ impl Announcement {
             more_tags: image.more_tags,
             owner: image.owner.clone(),
             environment: image.environment.clone(),
+            criticality: image.criticality.clone(),
             pushed_at: image.pushed_at,
             pusher: image.pusher.clone(),
             scan: assessment.scan.clone(),

@@ -98,6 +98,12 @@ impl ImageId {
         )
     }
 
+    /// The ARN of its repository, in a partition that is known from elsewhere or else follows from the region.
+    pub fn repository_arn(&self, partition_name: Option<&str>) -> String {
+        let partition = partition_name.unwrap_or_else(|| partition(&self.region).0);
+        format!("arn:{partition}:ecr:{}:{}:repository/{}", self.region, self.account, self.repository)
+    }
+
     /// What `docker pull` takes.
     pub fn uri(&self) -> String {
         let (_, domain) = partition(&self.region);

@@ -1,10 +1,18 @@
-//! Where an image comes from: who called, and from where, as CloudTrail records it.
+//! Where an image comes from: who called, and from where, as CloudTrail records it; whose it is, and what runs it.
 //! <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html>
+
+mod github;
+mod repository;
+mod workload;
 
 use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+pub use github::{GitHubRepository, GitHubRun};
+pub use repository::{RepositoryTags, TagKeys, TagsAsOf};
+pub use workload::{Workload, Workloads};
 
 const GITHUB_ACTIONS: &str = "token.actions.githubusercontent.com";
 
@@ -38,7 +46,7 @@ pub enum Who<'a> {
         permission_set: &'a str,
     },
     /// A workflow of GitHub Actions, and which run of it, where the session is named for that.
-    GitHubActions(Session<'a>, Option<GitHubRun>),
+    GitHubActions(Session<'a>, Option<GitHubRun<'a>>),
     /// A build of AWS CodeBuild. Its session's name says so, which whoever may assume the role can choose.
     CodeBuild {
         role: &'a str,
@@ -59,14 +67,6 @@ pub enum Who<'a> {
 pub struct Session<'a> {
     pub role: &'a str,
     pub name: &'a str,
-}
-
-/// A run of a GitHub Actions workflow: what is in a session's name of the form `gha-<repository id>-<run id>`. The ids
-/// stay when a repository gets another name. <https://github.com/aws-actions/configure-aws-credentials#options>
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GitHubRun {
-    pub repository_id: u64,
-    pub run_id: u64,
 }
 
 impl Pusher {
@@ -122,14 +122,15 @@ fn last(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-impl GitHubRun {
-    fn of(session: &str) -> Option<Self> {
-        let (repository_id, run_id) = session.strip_prefix("gha-")?.split_once('-')?;
-        Some(Self { repository_id: repository_id.parse().ok()?, run_id: run_id.parse().ok()? })
+impl<'a> Who<'a> {
+    /// The run of GitHub Actions, where the session is named for one.
+    pub fn github_run(&self) -> Option<GitHubRun<'a>> {
+        match self {
+            Self::GitHubActions(_, run) => *run,
+            _ => None,
+        }
     }
-}
 
-impl Who<'_> {
     /// The word for it in announcements.
     fn kind(&self) -> &'static str {
         match self {
@@ -159,11 +160,8 @@ impl fmt::Display for Who<'_> {
             Self::IdentityCenter { person, permission_set } => {
                 write!(f, "{person} (IAM Identity Center, {permission_set})")
             }
-            Self::GitHubActions(Session { role, .. }, Some(GitHubRun { repository_id, run_id })) => {
-                write!(
-                    f,
-                    "GitHub Actions, run {run_id} of the repository with the id {repository_id} (role {role})"
-                )
+            Self::GitHubActions(Session { role, .. }, Some(run)) => {
+                write!(f, "GitHub Actions, {run} (role {role})")
             }
             Self::GitHubActions(session, None) => write!(f, "GitHub Actions ({session})"),
             Self::CodeBuild { role, build } => write!(f, "CodeBuild, build {build} (role {role})"),
@@ -195,7 +193,7 @@ struct Written {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     service: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none", skip_deserializing)]
-    github: Option<GitHubRun>,
+    github: Option<github::Written>,
 }
 
 impl From<Written> for Pusher {
@@ -207,10 +205,7 @@ impl From<Written> for Pusher {
 impl From<Pusher> for Written {
     fn from(pusher: Pusher) -> Self {
         let who = pusher.who();
-        let github = match who {
-            Who::GitHubActions(_, run) => run,
-            _ => None,
-        };
+        let github = who.github_run().map(github::Written::from);
         Self { kind: who.kind(), github, arn: pusher.arn, provider: pusher.provider, service: pusher.service }
     }
 }

@@ -13,7 +13,7 @@ use crate::verdict::Verdict;
 
 /// How many tags a row names; ECR allows a thousand.
 const TAGS: usize = 10;
-/// How many bytes of an owner or an environment a row has. They come from the policy file, which bounds neither.
+/// How many bytes of an owner, an environment or a criticality a row has. The policy file bounds none.
 const NAME_BYTES: usize = 256;
 
 /// What was announced last of an image, in brief. The counts are those of the announcement; a finding that changed
@@ -40,6 +40,8 @@ pub struct StatusRow {
     pub owner: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub criticality: Option<String>,
     /// When the verdict became what it is; of one that is pending, when the image was pushed. Not known of verdicts
     /// that an earlier version announced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -64,6 +66,7 @@ impl StatusRow {
             waived: announced.waived(),
             owner: announced.owner.as_deref().map(shortened),
             environment: announced.environment.as_deref().map(shortened),
+            criticality: announced.criticality.as_deref().map(shortened),
             since: announced.since.or(pushed_at),
         })
     }

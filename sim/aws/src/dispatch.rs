@@ -53,6 +53,7 @@ impl Dispatcher {
         let protocol = call.service.protocol();
         let response = match fault {
             Some(Fault::Throttle) => call.service.throttling().response(protocol),
+            Some(Fault::Denied) => call.service.denial(&call.action()).response(protocol),
             Some(Fault::ServerError) => call.service.failure().response(protocol),
             Some(Fault::Slow(delay)) => {
                 tokio::time::sleep(delay).await;
@@ -81,6 +82,7 @@ impl Dispatcher {
             Service::Inspector => json(call, |body| self.inspector.handle(operation, body)),
             Service::Sns => self.sns.handle(operation, body),
             Service::Sqs => json(call, |body| self.sqs.handle(operation, body)),
+            Service::Tagging => json(call, |body| self.ecr.handle_tagging(operation, body)),
         };
         result.unwrap_or_else(|error| error.response(call.service.protocol()))
     }

@@ -12,6 +12,8 @@ use crate::shared::Shared;
 pub enum Fault {
     /// The service reports too many requests. The call has no effect.
     Throttle,
+    /// The caller lacks the permission. The call has no effect.
+    Denied,
     /// The service fails with HTTP 500. The call has no effect.
     ServerError,
     /// The call takes effect, but the connection breaks before the response arrives.

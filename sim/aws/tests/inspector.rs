@@ -6,9 +6,9 @@ mod account;
 use account::{NOW, account, digest_of, finding, finding_arn, image_arn};
 use aws_sdk_inspector2::Client;
 use aws_sdk_inspector2::types::{
-    CoverageFilterCriteria, CoverageResourceType, CoverageStringComparison, CoverageStringFilter, DateFilter,
-    FilterCriteria, FindingDetail, FindingDetailsErrorCode, NumberFilter, ScanStatusCode, StringComparison,
-    StringFilter,
+    ClusterForImageFilterCriteria, CoverageFilterCriteria, CoverageResourceType, CoverageStringComparison,
+    CoverageStringFilter, DateFilter, FilterCriteria, FindingDetail, FindingDetailsErrorCode, NumberFilter,
+    ScanStatusCode, StringComparison, StringFilter,
 };
 use serde_json::json;
 use sim_aws::{CisaData, ExploitObserved, FindingDetails, SeedUsage};
@@ -254,4 +254,33 @@ async fn coverage_says_how_an_image_is_used_and_no_more_than_was_seeded() {
     };
     assert_eq!(of(&arns[0]), (Some(3), Some(NOW), None));
     assert_eq!(of(&arns[1]), (None, None, None));
+}
+
+#[tokio::test]
+async fn clusters_that_run_an_image_come_in_pages() {
+    let aws = account();
+    let image = image_arn("app", &digest_of("a"));
+    for number in 0..150 {
+        let cluster = format!("arn:aws:eks:eu-central-1:111122223333:cluster/c{number:03}");
+        let details = json!([{
+            "lastInUse": 1_725_468_938,
+            "runningUnitCount": number,
+            "clusterMetadata": { "awsEksMetadataDetails": {
+                "namespace": "prod", "workloadInfoList": [{"name": "app", "type": "Deployment"}],
+            }},
+        }]);
+        aws.inspector().seed_cluster(&image, &cluster, &details);
+    }
+    let client = Client::new(&aws.sdk_config().await);
+    let filter = |arn: &str| ClusterForImageFilterCriteria::builder().resource_id(arn).build().unwrap();
+    let pages = client.get_clusters_for_image().filter(filter(&image)).into_paginator().items().send();
+    let clusters: Vec<_> = pages.collect::<Result<_, _>>().await.unwrap();
+    assert_eq!(clusters.len(), 150);
+    assert_eq!(aws.calls()["inspector2:GetClustersForImage"], 2);
+    let details = &clusters[149].cluster_details()[0];
+    assert_eq!((details.running_unit_count(), details.stopped_unit_count()), (Some(149), None));
+    let pods = details.cluster_metadata().unwrap().as_aws_eks_metadata_details().unwrap();
+    assert_eq!((pods.namespace(), pods.workload_info_list()[0].name()), (Some("prod"), "app"));
+    let error = client.get_clusters_for_image().filter(filter("app")).send().await.unwrap_err();
+    assert!(error.into_service_error().is_validation_exception());
 }

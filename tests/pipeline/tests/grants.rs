@@ -20,11 +20,13 @@ const LAMBDA: [&str; 5] = [
 ];
 /// Actions that AWS lets nobody narrow down to a resource; a condition has to do it where there is one.
 /// Source: <https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html>.
-const WITHOUT_RESOURCE: [&str; 4] = [
+const WITHOUT_RESOURCE: [&str; 6] = [
     "cloudwatch:PutMetricData",
     "inspector2:BatchGetFindingDetails",
+    "inspector2:GetClustersForImage",
     "inspector2:ListCoverage",
     "inspector2:ListFindings",
+    "tag:GetResources",
 ];
 
 /// Everything that is called, by function, over runs that reach what a calm one does not: an index of which one platform

@@ -398,3 +398,26 @@ fn alert_says_what_runs_an_image_where_that_is_known() {
         assert_eq!(said(in_use), Some(format!("In use   {line}")));
     }
 }
+
+#[test]
+fn alert_links_to_the_run_that_pushed_where_the_session_names_it() {
+    let of = |session: &str| {
+        let pusher = json!({
+            "arn": format!("arn:aws:sts::111122223333:assumed-role/ci/{session}"),
+            "provider": "token.actions.githubusercontent.com",
+        });
+        let fields = json!({ "/image/pusher": pusher });
+        let alert = only(&[assessment("pending", "quarantine", vec![reason("CVE-2031-1000")], &fields)]);
+        written(&alert, Mode::Tag, false)
+    };
+    let url = "https://github.com/octo-org/shop/actions/runs/34";
+    let named = of("gha@octo-org@shop@34");
+    assert!(named.text.contains(&format!("\nRun      {url}\n")), "{}", named.text);
+    let form: Value = serde_json::from_str(&named.json).unwrap();
+    assert_eq!(form.pointer("/images/0/pusher/github/url").unwrap(), url);
+    for hostile in ["gha-12-34", "gha@evil.example@x@1", "gha@a@..@1", "run-42"] {
+        let said = of(hostile);
+        assert!(!said.text.contains("\nRun "), "{}", said.text);
+        assert!(!said.json.contains("https://github.com"), "{}", said.json);
+    }
+}

@@ -95,6 +95,7 @@ pub fn assess<'a>(
         since: if verdict == before.verdict { before.since } else { Some(now) },
         owner: image.owner.clone(),
         environment: image.environment.clone(),
+        criticality: image.criticality.clone(),
         findings: summary.announced.into_iter().collect(),
     };
     // What puts the image under quarantine now comes before all else that is new, so that it is not left out.
@@ -326,6 +327,7 @@ fn assessed_image(subject: Subject, verdicts: &[Verdict], policy: &Policy) -> As
     let ledger = subject.ledger;
     let (environment, owner) = policy.ownership(&ledger.image.repository);
     let facts = &ledger.facts;
+    let tags = facts.repository_tags.as_ref().map(|known| known.tags.clone()).unwrap_or_default();
     let platforms = subject.platforms.iter().zip(verdicts).map(|(Platform { name, ledger }, verdict)| {
         let left_unscanned = ledger.facts.is_left_unscanned();
         let answer = ledger.facts.coverage.newest().filter(|_| left_unscanned);
@@ -344,8 +346,11 @@ fn assessed_image(subject: Subject, verdicts: &[Verdict], policy: &Policy) -> As
         pusher: facts.pusher.as_ref().map(|(_, pusher)| pusher.clone()),
         media_type: facts.media_type.clone(),
         platforms: platforms.collect(),
-        environment: environment.map(str::to_owned),
-        owner: owner.map(str::to_owned),
+        environment: environment.map(str::to_owned).or(tags.environment),
+        owner: owner.map(str::to_owned).or(tags.owner),
+        criticality: tags.criticality,
+        workloads: Vec::new(),
+        more_workloads: 0,
         in_use: facts.in_use(),
         pulled_at: facts.pulled_at(),
     };

@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use super::platform::{Platform, Subject, merged};
 use super::succession::Present;
 use crate::finding::KnownExploited;
-use crate::image::Digest;
 use crate::ledger::{Entry, Ledger, Standing};
 use crate::policy::{Circumstances, Place, Policy, Ruling};
 use crate::quarantine::Mode;
@@ -68,7 +67,8 @@ pub fn may_quarantine(ledger: &Ledger, policy: &Policy, now: Timestamp) -> bool 
 }
 
 fn image<'a>(ledger: &'a Ledger, policy: &'a Policy, in_use: Option<bool>, now: Timestamp) -> Judgement<'a> {
-    let rows = rows(ledger, None, in_use, policy, now);
+    let place = Place { criticality: ledger.facts.criticality(), ..Place::alone(&ledger.image) };
+    let rows = rows(ledger, place, in_use, policy, now);
     let verdict = verdict(ledger, &rows, now);
     Judgement { verdict, quarantine_mode: strictest(&rows, now), rows, platforms: Vec::new() }
 }
@@ -82,11 +82,13 @@ fn strictest(rows: &[Row], now: Timestamp) -> Option<Mode> {
 /// quarantined; where it is not known what it contains, too, for what is not known is never clear.
 fn index<'a>(subject: Subject<'a>, policy: &'a Policy, now: Timestamp) -> Judgement<'a> {
     let index = Some(&subject.ledger.image.digest);
+    let criticality = subject.ledger.facts.criticality();
     let mut verdicts = Vec::new();
     let mut known: BTreeMap<&'a str, Vec<Row<'a>>> = BTreeMap::new();
     for Platform { name, ledger } in subject.platforms {
         // Inspector does not know what runs an image that is part of an index.
-        let rows = rows(ledger, index, None, policy, now);
+        let place = Place { image: &ledger.image, index, criticality };
+        let rows = rows(ledger, place, None, policy, now);
         let verdict = match verdict(ledger, &rows, now) {
             Verdict::Pending if ledger.facts.is_left_unscanned() => Verdict::Unscannable,
             verdict => verdict,
@@ -109,13 +111,12 @@ fn index<'a>(subject: Subject<'a>, policy: &'a Policy, now: Timestamp) -> Judgem
 
 fn rows<'a>(
     ledger: &'a Ledger,
-    index: Option<&'a Digest>,
+    place: Place<'a>,
     in_use: Option<bool>,
     policy: &'a Policy,
     now: Timestamp,
 ) -> Vec<Row<'a>> {
     let facts = &ledger.facts;
-    let place = Place { image: &ledger.image, index };
     let known_since = facts.known_since();
     let present = Present::of(facts.findings.values().map(|entry| &entry.finding));
     facts

@@ -18,7 +18,7 @@ use crate::finding::{Epss, Fix, KnownExploited, Package, Score, Severity, Source
 use crate::image::{Digest, ImageId};
 use crate::ledger::InUse;
 use crate::policy::Action;
-use crate::provenance::Pusher;
+use crate::provenance::{Pusher, Workload, Workloads};
 use crate::quarantine::Mode;
 use crate::verdict::Verdict;
 
@@ -102,12 +102,21 @@ pub struct AssessedImage {
     /// The images that it contains, if it is an index, by platform.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub platforms: Vec<AssessedPlatform>,
-    /// Where it runs, by the policy.
+    /// Where it runs, by the policy or else by the tags of the repository.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
-    /// Who is responsible for it, by the policy.
+    /// Who is responsible for it, by the policy or else by the tags of the repository.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
+    /// How much depends on it, by the tags of the repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub criticality: Option<String>,
+    /// What runs it, where this puts it under quarantine and Inspector says so: at most ten.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub workloads: Vec<Workload>,
+    /// How many more workloads run it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more_workloads: u64,
     /// How many tasks and pods run it, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_use: Option<InUse>,
@@ -265,7 +274,18 @@ impl Reason {
     }
 }
 
+// Serde hands over references.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 impl AssessedImage {
+    /// Names what runs the image.
+    pub fn name_workloads(&mut self, workloads: Workloads) {
+        (self.workloads, self.more_workloads) = (workloads.named, workloads.more);
+    }
+
     /// Names the first fifty of these tags, and counts the others.
     pub fn name_tags(&mut self, tags: Vec<String>) {
         self.more_tags = tags.len().saturating_sub(TAGS) as u64;

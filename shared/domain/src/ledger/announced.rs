@@ -33,11 +33,13 @@ pub struct Announced {
     /// When the verdict became what it is; `None` where an earlier version announced it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
-    /// Who is responsible for the image, and where it runs, by the policy that it was judged by.
+    /// Who is responsible for the image, where it runs, and how much depends on it, as it was announced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub criticality: Option<String>,
     /// As what each finding was announced, by id. One of which nothing was said has no entry. They are stored in
     /// the columns of the findings.
     #[serde(skip)]

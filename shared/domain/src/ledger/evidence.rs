@@ -10,6 +10,7 @@ use crate::event::{FindingReport, ImageAction, PutImage};
 use crate::finding::{Finding, Source};
 use crate::image::Digest;
 use crate::manifest::Contents;
+use crate::provenance::TagsAsOf;
 
 /// Something learnt about an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +65,8 @@ pub enum Evidence {
         index: Digest,
         link: Link,
     },
+    /// The tags of the image's repository were read.
+    RepositoryTags(TagsAsOf),
     /// Inspector was asked whether it scans the image.
     Coverage {
         at: Timestamp,

@@ -10,7 +10,7 @@ use super::coverage::{Coverage, InUse};
 use crate::finding::{Finding, KnownExploited, Source, Status};
 use crate::image::Digest;
 use crate::manifest::{ChildKind, Contents};
-use crate::provenance::Pusher;
+use crate::provenance::{Pusher, TagsAsOf};
 
 /// How many tags an image's ledger remembers: the newest. An image can have 1,000, and any number that were
 /// removed, each of which must be remembered for a while; its findings must still fit beside them.
@@ -40,6 +40,9 @@ pub struct Facts {
     /// Who pushed it first, and when that was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pusher: Option<(Timestamp, Pusher)>,
+    /// What the tags of its repository said last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository_tags: Option<TagsAsOf>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_type: Option<String>,
     /// The media type of its config, or what kind of artifact it says to be.
@@ -196,6 +199,11 @@ impl Facts {
     /// platforms, and Inspector does not follow these.
     pub fn in_use(&self) -> Option<InUse> {
         self.coverage.in_use(self.pushed_at).filter(|_| !self.is_multi_platform())
+    }
+
+    /// How much depends on the image, by the tags of its repository.
+    pub fn criticality(&self) -> Option<&str> {
+        self.repository_tags.as_ref()?.tags.criticality.as_deref()
     }
 
     /// When the image was last pulled, as far as Inspector says.

@@ -58,6 +58,7 @@ impl Facts {
             // What a digest stands for never changes. Should two readings differ, the greater is kept, whichever came first.
             Evidence::Contents(contents) => newest(&mut self.contents, contents),
             Evidence::ContainedIn { index, link } => self.merge_link(&index, link),
+            Evidence::RepositoryTags(tags) => newest(&mut self.repository_tags, tags),
             Evidence::Coverage { at, answer } => self.coverage.merge(at, answer),
             Evidence::Exploitation(answers) => {
                 let mut changed = false;

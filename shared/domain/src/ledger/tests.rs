@@ -9,7 +9,7 @@ use crate::assessment::{assess, judge};
 use crate::event::{ActionType, FindingReport, ImageAction, PutImage};
 use crate::finding::{Finding, Fix, KnownExploited, Package, Score, Source, Status};
 use crate::ledger::facts::TAG_MARKS;
-use crate::provenance::{Origin, Pusher};
+use crate::provenance::{Origin, Pusher, RepositoryTags, TagsAsOf};
 use crate::samples::{
     self, closed, coverage, finding, image, ledger, listing, report, second, strict, verdict,
 };
@@ -103,6 +103,13 @@ fn any_evidence() -> impl Strategy<Value = Evidence> {
     let known = proptest::option::of(moment().prop_map(|at| KnownExploited { added: Some(at), due: None }));
     let answer = (moment(), known).prop_map(|(asked_at, known)| Exploitation { asked_at, known });
     let exploited = btree_map((0..4).prop_map(|n| format!("CVE-2031-{n}")), answer, 0..3);
+    let said = select(vec![None, Some("high".to_owned())]);
+    let repository = (moment(), said).prop_map(|(at, criticality)| {
+        Evidence::RepositoryTags(TagsAsOf {
+            at,
+            tags: RepositoryTags { criticality, ..RepositoryTags::default() },
+        })
+    });
     let gone = moment().prop_map(|at| Evidence::Gone { at });
     let tagged = (moment(), any_tags()).prop_map(|(at, tags)| Evidence::Tagged { at, tags });
     prop_oneof![
@@ -114,6 +121,7 @@ fn any_evidence() -> impl Strategy<Value = Evidence> {
         1 => (any_source(), moment()).prop_map(|(source, at)| Evidence::ScanFailed { source, at }),
         2 => acted,
         1 => put,
+        1 => repository,
         2 => covered,
         1 => exploited.prop_map(Evidence::Exploitation),
     ]

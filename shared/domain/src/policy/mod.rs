@@ -88,6 +88,9 @@ pub struct Condition {
     pub fix_available: Option<bool>,
     /// In an image that tasks or pods are known to run, or known not to.
     pub in_use: Option<bool>,
+    /// In an image of a repository whose tags say one of these, whether in capitals or not.
+    #[serde(default)]
+    pub criticality: Vec<String>,
     /// Found in one of these repositories.
     pub repositories: Option<Patterns>,
     /// One of these vulnerabilities.

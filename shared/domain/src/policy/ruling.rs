@@ -17,12 +17,14 @@ pub struct Place<'a> {
     pub image: &'a ImageId,
     /// The index by which people deploy the image, where it is judged as a platform of one.
     pub index: Option<&'a Digest>,
+    /// How much depends on what people deploy, where that is known.
+    pub criticality: Option<&'a str>,
 }
 
 impl<'a> Place<'a> {
     /// An image that is judged by itself.
     pub fn alone(image: &'a ImageId) -> Self {
-        Self { image, index: None }
+        Self { image, index: None, criticality: None }
     }
 }
 
@@ -132,7 +134,7 @@ impl Policy {
             .rules
             .iter()
             .filter(|rule| excuse.is_none() || rule.overrides_waivers)
-            .filter(|rule| rule.condition.holds(place.image, finding, known_exploited, in_use))
+            .filter(|rule| rule.condition.holds(place, finding, known_exploited, in_use))
             .map(|rule| Match { rule, quarantine_from: rule.quarantine_from(known_since, in_use) })
             .collect();
         Ruling { matches, excuse }
@@ -153,8 +155,10 @@ impl Policy {
             && self.rules.iter().any(|rule| {
                 rule.condition.known_exploited.is_some_and(|wanted| {
                     let supposed = wanted.then_some(KnownExploited { added: None, due: None });
-                    // Whether the image is in use may become known later.
-                    rule.condition.holds(image, finding, supposed, rule.condition.in_use)
+                    // Whether the image is in use, and how much depends on it, may become known later.
+                    let criticality = rule.condition.criticality.first().map(String::as_str);
+                    let place = Place { criticality, ..Place::alone(image) };
+                    rule.condition.holds(place, finding, supposed, rule.condition.in_use)
                 }) && (rule.overrides_waivers
                     || finding.status != Status::Suppressed
                         && !self
@@ -177,6 +181,11 @@ impl Rule {
     }
 }
 
+/// Whether two words are the same but for capitals.
+fn alike(one: &str, other: &str) -> bool {
+    one.to_lowercase() == other.to_lowercase()
+}
+
 impl Condition {
     /// Whether a condition was given at all.
     pub(super) fn is_empty(&self) -> bool {
@@ -189,11 +198,13 @@ impl Condition {
             exploit_available,
             fix_available,
             in_use,
+            criticality,
             repositories,
             vulnerabilities,
             packages,
         } = self;
         severity.is_empty()
+            && criticality.is_empty()
             && severity_at_least.is_none()
             && [known_exploited, exploit_available, fix_available, in_use].iter().all(|flag| flag.is_none())
             && score_at_least.is_none()
@@ -203,10 +214,11 @@ impl Condition {
 
     /// Whether all conditions hold. What the source does not say of a finding satisfies neither `true` nor a
     /// bound, except a severity that is missing or not known: it may be any, so it satisfies every condition on it.
-    /// Where it is not known whether the image is in use, neither `true` nor `false` holds.
+    /// Where it is not known whether the image is in use, neither `true` nor `false` holds; where it is not known how
+    /// much depends on it, no criticality does.
     fn holds(
         &self,
-        image: &ImageId,
+        Place { image, criticality, .. }: Place<'_>,
         finding: &Finding,
         known_exploited: Option<KnownExploited>,
         in_use: Option<bool>,
@@ -219,6 +231,8 @@ impl Condition {
         (unknown
             || self.severity.is_empty()
             || self.severity.iter().any(|severity| severity.0 == finding.severity))
+            && (self.criticality.is_empty()
+                || criticality.is_some_and(|is| self.criticality.iter().any(|one| alike(one, is))))
             && self.severity_at_least.as_ref().is_none_or(|least| finding.severity >= least.0)
             && self.score_at_least.is_none_or(|least| finding.score >= Some(least))
             && self.epss_at_least.is_none_or(|least| finding.epss >= Some(least))
@@ -236,7 +250,7 @@ impl Condition {
 impl Waiver {
     /// Whether it holds and all that it names fits. A waiver for a package excuses a finding only if all of
     /// the finding's packages are that one.
-    fn excuses(&self, Place { image, index }: Place<'_>, finding: &Finding, now: Timestamp) -> bool {
+    fn excuses(&self, Place { image, index, .. }: Place<'_>, finding: &Finding, now: Timestamp) -> bool {
         let fits = |named: &Option<String>, actual: &str| named.as_ref().is_none_or(|named| named == actual);
         now.to_zoned(TimeZone::UTC).date() <= self.expires
             && fits(&self.vulnerability, &finding.vulnerability)

@@ -31,6 +31,12 @@ fn each_kind_of_principal_is_said_in_words() {
             "github_actions",
         ),
         (
+            &format!("{STS}/ci-push/gha@octo-org@shop@8123456789"),
+            Some("token.actions.githubusercontent.com"),
+            "GitHub Actions, run 8123456789 of octo-org/shop (role ci-push)",
+            "github_actions",
+        ),
+        (
             &format!("{STS}/ci-push/GitHubActions"),
             Some("token.actions.githubusercontent.com"),
             "GitHub Actions (role ci-push, session GitHubActions)",
@@ -94,4 +100,15 @@ fn pusher_is_stored_with_what_follows_and_read_without() {
     // From before there were kinds, and with one that does not follow.
     let old = json!({"arn": pusher.arn, "provider": pusher.provider, "kind": "root", "github": 7});
     assert_eq!(serde_json::from_str::<Pusher>(&old.to_string()).unwrap(), pusher);
+}
+
+#[test]
+fn announcement_has_the_page_of_the_run_only_where_github_vouched_for_the_session() {
+    let arn = "arn:aws:sts::111122223333:assumed-role/ci-push/gha@octo-org@shop@34";
+    let written = serde_json::to_value(pusher(arn, Some(GITHUB_ACTIONS))).unwrap();
+    let url = "https://github.com/octo-org/shop/actions/runs/34";
+    assert_eq!(written["github"], json!({"repository": "octo-org/shop", "run_id": 34, "url": url}));
+    for provider in [None, Some("ci.example.com"), Some("token.actions.githubusercontent.com.example.com")] {
+        assert!(serde_json::to_value(pusher(arn, provider)).unwrap().get("github").is_none(), "{provider:?}");
+    }
 }

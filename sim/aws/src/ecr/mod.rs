@@ -12,6 +12,7 @@ mod repository;
 mod scan;
 mod seed;
 mod storage;
+mod tagging;
 
 pub use manifest::STAND_IN_ANNOTATION;
 pub use mutability::Mutability;

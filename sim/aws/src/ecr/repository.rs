@@ -42,13 +42,22 @@ pub(crate) struct Repository {
     /// Milliseconds since 1970.
     pub(crate) created_at: i64,
     pub(crate) images: BTreeMap<String, Image>,
+    /// Those of the repository itself, by key; no image has any.
+    pub(crate) resource_tags: BTreeMap<String, String>,
     /// From tag to digest.
     tags: BTreeMap<String, String>,
 }
 
 impl Repository {
     pub(crate) fn new(name: &str, mutability: Mutability, created_at: i64) -> Self {
-        Self { name: name.to_owned(), mutability, created_at, images: BTreeMap::new(), tags: BTreeMap::new() }
+        Self {
+            name: name.to_owned(),
+            mutability,
+            created_at,
+            images: BTreeMap::new(),
+            resource_tags: BTreeMap::new(),
+            tags: BTreeMap::new(),
+        }
     }
 
     /// Puts an image, or a tag on an existing image. Returns the image's digest and media type.

@@ -9,7 +9,7 @@ mod operations;
 mod state;
 mod timestamp;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub use coverage::SeedUsage;
 pub use details::{CisaData, ExploitObserved, FindingDetails};
@@ -92,6 +92,15 @@ impl Inspector {
         self.state.with(|state| {
             let unset = || Coverage::new("ACTIVE", "SUCCESSFUL");
             state.coverage.entry(image_arn.to_owned()).or_insert_with(unset).usage = usage;
+        });
+    }
+
+    /// Sets what runs an image in a cluster, as the `clusterDetails` of the API. Without this, nothing runs it.
+    pub fn seed_cluster(&self, image_arn: &str, cluster_arn: &str, details: &Value) {
+        self.state.with(|state| {
+            let clusters = state.clusters.entry(image_arn.to_owned()).or_default();
+            let cluster = json!({"clusterArn": cluster_arn, "clusterDetails": details});
+            clusters.insert(cluster_arn.to_owned(), cluster);
         });
     }
 

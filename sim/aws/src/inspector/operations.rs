@@ -11,6 +11,7 @@ use crate::wire::parameters::Parameters;
 
 const FINDINGS_PER_PAGE: usize = 100;
 const RESOURCES_PER_PAGE: usize = 200;
+const CLUSTERS_PER_PAGE: usize = 100;
 const DETAILS_PER_BATCH: usize = 10;
 
 impl Inspector {
@@ -19,6 +20,7 @@ impl Inspector {
         match operation {
             "ListFindings" => self.list_findings(request),
             "BatchGetFindingDetails" => self.batch_get_finding_details(request),
+            "GetClustersForImage" => self.get_clusters_for_image(request),
             "ListCoverage" => self.list_coverage(request),
             _ => Err(ApiError::unknown_operation(&format!("inspector2:{operation}"))),
         }
@@ -62,6 +64,17 @@ impl Inspector {
             }
             Ok(json!({"findingDetails": details, "errors": errors}))
         })
+    }
+
+    /// Of an image that runs nowhere, or of which nothing is known, the list is empty.
+    fn get_clusters_for_image(&self, request: Parameters<'_>) -> Result<Value, ApiError> {
+        let arn = request.member("filter").and_then(|filter| filter.text("resourceId"));
+        let arn = arn
+            .filter(|arn| arn.contains(":repository/"))
+            .ok_or_else(|| invalid("filter.resourceId must be the ARN of an image or a repository"))?;
+        let clusters = self.state.with(|state| state.clusters.get(arn).cloned().unwrap_or_default());
+        let page = requested_page(request, clusters, CLUSTERS_PER_PAGE)?;
+        Ok(write_page("cluster", page.items, page.next_token))
     }
 
     fn list_coverage(&self, request: Parameters<'_>) -> Result<Value, ApiError> {

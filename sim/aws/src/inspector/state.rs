@@ -22,6 +22,8 @@ pub(super) struct State {
     pub(super) known_exploited: BTreeMap<String, CisaData>,
     /// By image ARN. Images with findings are covered without an entry here.
     pub(super) coverage: BTreeMap<String, Coverage>,
+    /// What runs an image: by its ARN, and then by that of the cluster, as `ClusterInformation`.
+    pub(super) clusters: BTreeMap<String, BTreeMap<String, Value>>,
     /// The number of listings that are still incomplete, by image digest.
     pub(super) delays: BTreeMap<String, u64>,
 }

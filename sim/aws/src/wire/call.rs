@@ -75,6 +75,7 @@ fn service_and_operation(request: &MockRequest) -> Option<(Service, String)> {
             "DynamoDB_20120810" => Service::DynamoDb,
             "AWSEvents" => Service::EventBridge,
             "AmazonSQS" => Service::Sqs,
+            "ResourceGroupsTaggingAPI_20170126" => Service::Tagging,
             _ => return None,
         };
         return Some((service, operation.to_owned()));
@@ -109,6 +110,7 @@ fn inspector_operation(method: &str, path: &str) -> Option<&'static str> {
     match (method, path) {
         ("POST", "/findings/list") => Some("ListFindings"),
         ("POST", "/findings/details/batch/get") => Some("BatchGetFindingDetails"),
+        ("POST", "/cluster/get") => Some("GetClustersForImage"),
         ("POST", "/coverage/list") => Some("ListCoverage"),
         _ => None,
     }

@@ -12,6 +12,7 @@ pub(crate) enum Service {
     Inspector,
     Sns,
     Sqs,
+    Tagging,
 }
 
 impl Service {
@@ -25,6 +26,7 @@ impl Service {
             Self::Inspector => "inspector2",
             Self::Sns => "sns",
             Self::Sqs => "sqs",
+            Self::Tagging => "tag",
         }
     }
 
@@ -32,7 +34,7 @@ impl Service {
         match self {
             Self::CloudWatch => Protocol::Cbor,
             Self::DynamoDb => Protocol::Json10,
-            Self::Ecr | Self::EventBridge => Protocol::Json11,
+            Self::Ecr | Self::EventBridge | Self::Tagging => Protocol::Json11,
             Self::Inspector => Protocol::RestJson,
             Self::Sns => Protocol::Query,
             Self::Sqs => Protocol::QueryCompatibleJson,
@@ -47,6 +49,7 @@ impl Service {
             Self::CloudWatch => ApiError { shape: "ThrottlingException", ..refused("Throttling") },
             Self::Sns => refused("Throttling"),
             Self::Sqs => refused("RequestThrottled"),
+            Self::Tagging => refused("ThrottledException"),
             Self::DynamoDb => ApiError::refused(
                 "ProvisionedThroughputExceededException",
                 "The level of configured provisioned throughput for the table was exceeded.",
@@ -54,6 +57,19 @@ impl Service {
             Self::Inspector => {
                 ApiError { status: 429, retry_after: Some(1), ..refused("ThrottlingException") }
             }
+        }
+    }
+
+    /// The service's error for a caller without the permission.
+    pub(crate) fn denial(self, action: &str) -> ApiError {
+        let message = format!("User is not authorized to perform: {action}");
+        let denied = ApiError::refused("AccessDeniedException", message);
+        match self {
+            Self::Inspector => ApiError { status: 403, ..denied },
+            Self::Sns => {
+                ApiError { status: 403, code: "AuthorizationError", shape: "AuthorizationError", ..denied }
+            }
+            _ => denied,
         }
     }
 
@@ -66,6 +82,7 @@ impl Service {
             Self::EventBridge => ("InternalException", "InternalException"),
             Self::Inspector => ("InternalServerException", "InternalServerException"),
             Self::Sns | Self::Sqs => ("InternalError", "InternalError"),
+            Self::Tagging => ("InternalServiceException", "InternalServiceException"),
         };
         ApiError { status: 500, shape, ..ApiError::refused(code, "injected server error") }
     }
