@@ -13,4 +13,4 @@ pub use endpoint::{Endpoint, News};
 pub use input::{Delivery, InputError, Unreadable, read_file, read_text, receiver};
 pub use known_exploited::know_exploited;
 pub use outcome::{AlertSent, Events, ImageOutcome, MetricSum, Outcome, ReasonGiven};
-pub use pipeline::{Pipeline, PipelineError, Setting};
+pub use pipeline::{Deployment, Pipeline, PipelineError, Setting};

@@ -43,6 +43,28 @@ pub struct Setting {
     pub now: Timestamp,
 }
 
+/// What a setting says, read. Whoever plays many short runs reads it once, for that takes longer than such a run.
+#[derive(Debug, Clone)]
+pub struct Deployment {
+    setting: Setting,
+    stack: Stack,
+    policy: Policy,
+}
+
+impl Deployment {
+    /// Reads the template and the policy.
+    pub fn read(setting: Setting) -> Result<Self, PipelineError> {
+        let policy = read_policy(&setting)?;
+        let pseudo = Pseudo {
+            account: setting.account.clone(),
+            region: setting.region.clone(),
+            stack_name: "ecr-warden".to_owned(),
+        };
+        let stack = Stack::load(&setting.template, &setting.parameters, &pseudo)?;
+        Ok(Self { setting, stack, policy })
+    }
+}
+
 /// Why a run cannot begin, or cannot go on.
 #[derive(Debug, Error)]
 pub enum PipelineError {
@@ -101,13 +123,12 @@ pub struct Pipeline {
 impl Pipeline {
     /// Builds the stack of the template in an empty account and starts the functions.
     pub async fn start(setting: Setting) -> Result<Self, PipelineError> {
-        let policy = read_policy(&setting)?;
-        let pseudo = Pseudo {
-            account: setting.account.clone(),
-            region: setting.region.clone(),
-            stack_name: "ecr-warden".to_owned(),
-        };
-        let stack = Stack::load(&setting.template, &setting.parameters, &pseudo)?;
+        Self::deploy(Deployment::read(setting)?).await
+    }
+
+    /// Builds a stack in an empty account and starts the functions.
+    pub async fn deploy(deployment: Deployment) -> Result<Self, PipelineError> {
+        let Deployment { setting, stack, policy } = deployment;
         let time = Arc::new(AtomicI64::new(setting.now.as_millisecond()));
         let local_time = Arc::clone(&time);
         let local_clock: sim_aws::TimeSource = Arc::new(move || local_time.load(Ordering::SeqCst));
@@ -131,6 +152,14 @@ impl Pipeline {
         };
         pipeline.start_functions()?;
         Ok(pipeline)
+    }
+
+    /// Puts another version of the stack in the place of this one: other parameters, another policy. It begins with empty
+    /// queues, so this is for a pipeline that has nothing left to do.
+    pub fn redeploy(&mut self, deployment: Deployment) -> Result<(), PipelineError> {
+        let Deployment { setting, stack, policy } = deployment;
+        (self.setting, self.stack, self.policy) = (setting, stack, policy);
+        self.start_functions()
     }
 
     fn start_functions(&mut self) -> Result<(), PipelineError> {

@@ -122,6 +122,58 @@ impl Manifest {
         events
     }
 
+    /// The end of a basic scan that found so many critical vulnerabilities.
+    pub fn basic_scan(&self, count: usize, at: Timestamp) -> Value {
+        let mut counts = json!({});
+        if count > 0 {
+            counts["CRITICAL"] = json!(count);
+        }
+        let detail = json!({
+            "scan-status": "COMPLETE", "repository-name": REPOSITORY, "finding-severity-counts": counts,
+            "image-digest": self.digest(), "image-tags": [],
+        });
+        event("ECR Image Scan", "aws.ecr", at, detail)
+    }
+
+    /// The two events of a person who takes a tag off it.
+    pub fn untagged(&self, tag: &str, at: Timestamp) -> [Value; 2] {
+        let digest = self.digest();
+        let request =
+            json!({ "repositoryName": REPOSITORY, "registryId": ACCOUNT, "imageIds": [{ "imageTag": tag }] });
+        let response = json!({ "imageIds": [{ "imageTag": tag, "imageDigest": digest }], "failures": [] });
+        let action = json!({
+            "result": "SUCCESS", "repository-name": REPOSITORY, "image-digest": digest, "action-type": "DELETE",
+            "image-tag": tag,
+        });
+        [
+            by_a_person("BatchDeleteImage", request, response, at),
+            event("ECR Image Action", "aws.ecr", at, action),
+        ]
+    }
+
+    /// The two events of a person who archives it, or restores it.
+    pub fn stored(&self, class: &str, at: Timestamp) -> [Value; 2] {
+        let digest = self.digest();
+        let status = if class == "ARCHIVE" { "ARCHIVED" } else { "ACTIVATING" };
+        let request = json!({
+            "repositoryName": REPOSITORY, "registryId": ACCOUNT, "imageId": { "imageDigest": digest },
+            "targetStorageClass": class,
+        });
+        let response = json!({ "image": {
+            "registryId": ACCOUNT, "repositoryName": REPOSITORY, "imageId": { "imageDigest": digest },
+            "imageStatus": status,
+        } });
+        let mut action = json!({
+            "result": "SUCCESS", "repository-name": REPOSITORY, "image-digest": digest,
+            "action-type": "UPDATE_STORAGE_CLASS", "target-storage-class": class, "manifest-media-type": self.media_type,
+        });
+        if class != "ARCHIVE" {
+            action["last-activated-at"] = json!(seconds(at));
+        }
+        let call = by_a_person("UpdateImageStorageClass", request, response, at);
+        [call, event("ECR Image Action", "aws.ecr", at, action)]
+    }
+
     /// A critical finding in the package `openssl`.
     pub fn finding(&self, vulnerability: &str, status: &str, at: Timestamp) -> Value {
         let arn = format!("arn:aws:ecr:{REGION}:{ACCOUNT}:repository/{REPOSITORY}/{}", self.digest());
@@ -164,6 +216,20 @@ pub const REPOSITORY: &str = "shop/multi";
 pub fn minute(minutes: i64) -> Timestamp {
     let begin: Timestamp = "2026-03-02T09:00:00Z".parse().unwrap();
     begin + SignedDuration::from_mins(minutes)
+}
+
+fn by_a_person(name: &str, request: Value, response: Value, at: Timestamp) -> Value {
+    let record = json!({
+        "eventVersion": "1.11", "eventSource": "ecr.amazonaws.com", "eventName": name, "awsRegion": REGION,
+        "eventTime": seconds(at), "sourceIPAddress": "198.51.100.7", "userAgent": "aws-cli/2.31.0",
+        "userIdentity": {
+            "type": "AssumedRole", "principalId": "AROAMADEUP:mary@example.com", "accountId": ACCOUNT,
+            "arn": format!("arn:aws:sts::{ACCOUNT}:assumed-role/developer/mary@example.com"),
+        },
+        "requestParameters": request, "responseElements": response, "eventType": "AwsApiCall",
+        "recipientAccountId": ACCOUNT,
+    });
+    event("AWS API Call via CloudTrail", "aws.ecr", at, record)
 }
 
 fn event(kind: &str, source: &str, at: Timestamp, detail: impl Into<Value>) -> Value {

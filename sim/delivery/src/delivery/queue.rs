@@ -66,14 +66,14 @@ pub(super) struct Received {
 }
 
 /// What became of a message that its receiver failed on.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum AfterFailure {
     WillRetry,
     Dead(Message),
 }
 
 /// The messages of a queue.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Queue {
     declared: resources::Queue,
     ready: VecDeque<Message>,

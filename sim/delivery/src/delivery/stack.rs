@@ -22,7 +22,7 @@ pub struct Routed {
 }
 
 /// An invocation that has not been finished yet.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Invocation {
     /// The position of the mapping.
     pub(super) mapping: usize,
@@ -31,7 +31,7 @@ pub(super) struct Invocation {
 }
 
 /// The stack of a template. It has no clock: the caller says what time it is, in milliseconds since 1970.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Stack {
     pub(super) region: String,
     pub(super) resources: Resources,

@@ -22,7 +22,7 @@ pub use table::Table;
 use crate::template::{Template, TemplateError};
 
 /// All that a template declares, each list ordered by logical id.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Resources {
     pub(crate) functions: Vec<Function>,
     pub(crate) queues: Vec<Queue>,

@@ -2,9 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pipeline_tests::{announced, assert_remembered};
+use aws::dynamodb::{History, Ledgers};
+use domain::history::{Announcement, Happening};
+use domain::image::ImageId;
+use jiff::Timestamp;
+use pipeline_tests::{history, ledgers};
 use serde_json::Value;
-use sim_pipeline::{Outcome, Pipeline};
+use sim_aws::{ImageStatus, ImageView};
+use sim_pipeline::{ImageOutcome, Outcome, Pipeline};
 
 use crate::world::World;
 
@@ -14,27 +19,46 @@ const WRITES_AN_EVENT: u64 = 12;
 const WRITES_BESIDES: u64 = 40;
 
 /// What must be remembered from one rest to the next.
-#[derive(Default)]
 pub struct Check {
+    ledgers: Ledgers,
+    history: History,
     /// How many events happened.
     pub events: u64,
     /// Whether anything went wrong.
     pub troubled: bool,
     /// Whether SNS may have published what it did not answer. The SDK then publishes the same once more.
     pub unanswered: bool,
+    /// How many published messages were looked at, and what they told.
+    published: usize,
+    messages: BTreeSet<String>,
+    told: BTreeSet<String>,
 }
 
 impl Check {
-    pub async fn at_rest(&mut self, pipeline: &Pipeline, world: &World, when: &str) {
-        let mut outcome = Outcome::of(pipeline).await.unwrap();
+    pub async fn new(pipeline: &Pipeline) -> Self {
+        Self {
+            ledgers: ledgers(pipeline).await,
+            history: history(pipeline).await,
+            events: 0,
+            troubled: false,
+            unanswered: false,
+            published: 0,
+            messages: BTreeSet::new(),
+            told: BTreeSet::new(),
+        }
+    }
+
+    pub async fn at_rest(&mut self, pipeline: &Pipeline, world: &mut World, when: &str) {
+        let outcome = Outcome::of(pipeline).await.unwrap();
         assert_eq!(outcome.events.dead, 0, "{when}: {:?}", pipeline.dead());
         let roots = world.roots();
         let live: BTreeSet<&String> = world.live().map(|(digest, _)| digest).collect();
-        outcome.images.retain(|image| live.contains(&image.digest));
-        let judged: BTreeSet<String> = outcome.images.iter().map(|image| image.digest.clone()).collect();
+        let images: Vec<&ImageOutcome> =
+            outcome.images.iter().filter(|image| live.contains(&image.digest)).collect();
+        let judged: BTreeSet<String> = images.iter().map(|image| image.digest.clone()).collect();
         assert_eq!(judged, roots, "{when}: the roots");
         let mut verdicts = BTreeMap::new();
-        for image in &outcome.images {
+        for image in &images {
             let (verdict, expected) = (image.verdict.to_string(), world.verdicts(&image.digest));
             assert!(
                 expected.contains(&verdict.as_str()),
@@ -43,46 +67,74 @@ impl Check {
             );
             verdicts.insert(image.digest.clone(), verdict);
         }
-        registry(pipeline, world, &verdicts, when);
-        self.said(pipeline, world, &outcome, when).await;
+        let views = pipeline.aws.ecr().images();
+        let marked = registry(&views, world, &verdicts, when);
+        world.seen(&pipeline.aws, &views, &marked);
+        self.told(pipeline, when);
+        self.remembered(&images, world, when).await;
         self.writes(pipeline, when);
-        assert_remembered(pipeline, &outcome, when).await;
     }
 
-    /// No announcement is repeated but after a crash, and none is made without a reason.
-    async fn said(&self, pipeline: &Pipeline, world: &World, outcome: &Outcome, when: &str) {
-        let (mut known, mut messages) = (BTreeSet::new(), BTreeSet::new());
-        for published in pipeline.aws.sns().published() {
+    /// No alert is repeated but after a crash.
+    fn told(&mut self, pipeline: &Pipeline, when: &str) {
+        let published = pipeline.aws.sns().published();
+        for published in published.into_iter().skip(self.published) {
+            self.published += 1;
             let forms: Value = serde_json::from_str(&published.message).unwrap();
             let form: Value = serde_json::from_str(forms["sqs"].as_str().unwrap()).unwrap();
             let may_repeat = form["may_repeat"].as_bool().unwrap();
-            if !messages.insert(published.message) && self.unanswered {
+            if !self.messages.insert(published.message) && self.unanswered {
                 continue;
             }
             assert!(self.troubled || !may_repeat, "{when}: called a repetition, though nothing went wrong");
-            for image in form["images"].as_array().unwrap() {
-                let id = image["assessment"].as_str().unwrap().to_owned();
-                assert!(known.insert(id.clone()) || may_repeat, "{when}: {id} is told twice");
+            let images = form["images"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let of_image = images.iter().filter_map(|image| image["assessment"].as_str());
+            let ids: Vec<&str> = of_image.chain(form["notice"]["id"].as_str()).collect();
+            for id in ids {
+                assert!(self.told.insert(id.to_owned()) || may_repeat, "{when}: {id} is told twice");
             }
         }
-        for image in &outcome.images {
-            let images = world.images_of(&image.digest);
-            let scans: u64 = images.iter().map(|image| image.scans).sum();
+    }
+
+    /// The index of all images and the history say what was announced, and nothing was announced without a reason.
+    async fn remembered(&self, images: &[&ImageOutcome], world: &World, when: &str) {
+        let rows = self.ledgers.rows().await.unwrap();
+        let rows: BTreeMap<ImageId, _> = rows.into_iter().map(|listed| (listed.image, listed.row)).collect();
+        assert_eq!(rows.len(), images.len(), "{when}: images in the index");
+        for (id, row) in rows {
+            let image = images.iter().find(|image| image.digest == id.digest.as_str());
+            let image = image.unwrap_or_else(|| panic!("{when}: {id} in the index is no root"));
+            assert_eq!(row.verdict, image.verdict, "{when}: {id} in the index");
+            assert_eq!(row.open, image.findings, "{when}: {id} in the index");
+            assert_eq!(row.waived, image.waived as u64, "{when}: {id} in the index");
+            let announced = self.announced(&id).await;
+            let mut verdict = "pending".to_owned();
+            for announcement in &announced {
+                let previous = announcement.previous.to_string();
+                assert_eq!(previous, verdict, "{when}: an entry before this of {id} is missing");
+                verdict = announcement.verdict.to_string();
+            }
+            assert_eq!(verdict, row.verdict.to_string(), "{when}: the last entry of {id}");
+            let scans: u64 = world.images_of(&image.digest).iter().map(|image| image.scans).sum();
             let openings = world.openings(&image.digest);
-            let id = format!("210987654321/eu-west-1/{}@{}", image.repository, image.digest);
-            let announced = announced(pipeline, &id.parse().unwrap()).await;
             let opened: u64 = announced.iter().flat_map(|one| one.opened.values()).sum();
-            assert!(opened <= openings, "{when}: {opened} of {openings} findings told of {}", image.digest);
+            assert!(opened <= openings, "{when}: {opened} of {openings} findings told of {id}");
             let idle = announced
                 .iter()
                 .filter(|one| one.previous == one.verdict && one.opened.is_empty() && one.closed.is_empty());
             let idle = idle.count() as u64;
-            assert!(
-                idle <= scans,
-                "{when}: {idle} announcements without news of {} in {scans} scans",
-                image.digest
-            );
+            assert!(idle <= scans, "{when}: {idle} announcements without news of {id} in {scans} scans");
         }
+    }
+
+    /// What was announced of an image, in the order of time.
+    async fn announced(&self, image: &ImageId) -> Vec<Announcement> {
+        let entries = self.history.of(image, Timestamp::MIN..Timestamp::MAX).await.unwrap();
+        let announcement = |what| match what {
+            Happening::Assessed(announcement) => Some(*announcement),
+            _ => None,
+        };
+        entries.into_iter().filter_map(|entry| announcement(entry.what)).collect()
     }
 
     fn writes(&self, pipeline: &Pipeline, when: &str) {
@@ -92,30 +144,60 @@ impl Check {
     }
 }
 
-/// Nothing is lost and nothing is changed, and only roots are marked, as their verdict is.
-fn registry(pipeline: &Pipeline, world: &World, verdicts: &BTreeMap<String, String>, when: &str) {
-    let views = pipeline.aws.ecr().images();
+/// Nothing is lost and nothing is changed, and of all images the roots alone are marked, untagged and archived, as their
+/// verdicts and the mode say. Returns which are marked.
+fn registry(
+    views: &[ImageView],
+    world: &World,
+    verdicts: &BTreeMap<String, String>,
+    when: &str,
+) -> BTreeMap<String, bool> {
     let there: BTreeSet<&String> = views.iter().map(|view| &view.digest).collect();
     assert_eq!(there, world.live().map(|(digest, _)| digest).collect(), "{when}: what is in the registry");
-    for view in &views {
+    let mut marked = BTreeMap::new();
+    for view in views {
         let (digest, thing) = (&view.digest, &world.things[&view.digest]);
         assert_eq!(view.manifest, thing.manifest.body, "{when}: the manifest of {digest}");
         assert_eq!(view.media_type, thing.manifest.media_type, "{when}: the media type of {digest}");
-        let (ours, theirs): (Vec<String>, Vec<String>) =
+        let (ours, theirs): (BTreeSet<String>, BTreeSet<String>) =
             view.tags.iter().cloned().partition(|tag| {
                 tag.starts_with("quarantine-") || tag.starts_with("released-from-quarantine-")
             });
-        assert_eq!(theirs, world.tags_of(digest), "{when}: the tags of {digest}");
         let short = &digest["sha256:".len()..][..12];
         let (mark, released) = (format!("quarantine-{short}"), format!("released-from-quarantine-{short}"));
         let has = |tag: &String| ours.contains(tag);
         assert!(ours.iter().all(|tag| *tag == mark || *tag == released), "{when}: {digest} has {ours:?}");
-        match verdicts.get(digest).map(String::as_str) {
-            Some("quarantine") => assert!(has(&mark) && !has(&released), "{when}: {digest} has {ours:?}"),
-            // What is not known to be clear keeps a mark that it had, perhaps since a moment ago.
-            Some("pending" | "unscannable") if world.openings(digest) > 0 => {}
-            _ => assert!(!has(&mark), "{when}: {digest} has {ours:?}"),
+        assert!(!(has(&mark) && has(&released)), "{when}: {digest} has {ours:?}");
+        marked.insert(digest.clone(), has(&mark));
+
+        let verdict = verdicts.get(digest).map(String::as_str);
+        let expected = world.expected(digest, verdict);
+        let said = format!("{when}, mode {}, {verdict:?}, {:?}: {digest}", world.mode, thing.stored);
+        if let Some(is_marked) = expected.mark {
+            assert_eq!(has(&mark), is_marked, "{said} has {ours:?}");
+            assert!(is_marked || !thing.marked || has(&released), "{said} was released without a tag");
         }
+        let known = world.tags_of(digest);
+        assert!(theirs.is_subset(&known), "{said} has {theirs:?} of {known:?}");
+        let taken: BTreeSet<String> = known.difference(&theirs).cloned().collect();
+        match expected.taken {
+            Some(expected) => assert_eq!(taken, expected, "{said}: tags that were taken off"),
+            None => assert!(taken.iter().all(|tag| !world.moves(tag)), "{said}: {taken:?} were taken off"),
+        }
+        if let Some(archived) = expected.archived {
+            assert_eq!(view.status == ImageStatus::Archived, archived, "{said}: {:?}", view.status);
+        }
+        assert_ne!(view.status, ImageStatus::Activating, "{said}");
+    }
+    marked
+}
+
+/// No function called what the template does not grant it.
+pub fn granted(pipeline: &Pipeline, when: &str) {
+    for (caller, action) in pipeline.aws.calls_by_caller().into_keys() {
+        let Some(function) = pipeline.functions().find(|function| function.name == caller) else { continue };
+        let granted = function.grants.iter().any(|grant| grant.actions.contains(&action));
+        assert!(granted, "{when}: {caller} calls {action}, which it is not granted");
     }
 }
 

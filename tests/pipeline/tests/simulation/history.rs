@@ -6,21 +6,60 @@ use sim_aws::{Fault, Nth};
 pub const VULNERABILITIES: [&str; 3] = ["CVE-2031-1", "CVE-2031-2", "CVE-2031-3"];
 /// How many contents an image can have. Even ones are for amd64, odd ones for arm64.
 const CONTENTS: usize = 4;
-/// Every call by which the functions read or change something.
-const ACTIONS: [&str; 12] = [
+/// How many tags people use.
+const TAGS: usize = 5;
+/// The modes between which the operator switches.
+const MODES: [&str; 4] = ["tag", "untag", "archive", "observe"];
+/// Every call by which the functions read or change something. What enforcement does comes twice: nothing that happens
+/// later need make up for it.
+const ACTIONS: [&str; 18] = [
     "cloudwatch:PutMetricData",
     "dynamodb:GetItem",
     "dynamodb:PutItem",
     "dynamodb:UpdateItem",
+    "dynamodb:BatchGetItem",
+    "dynamodb:BatchWriteItem",
     "ecr:BatchDeleteImage",
     "ecr:BatchGetImage",
     "ecr:DescribeImages",
+    "ecr:DescribeImages",
     "ecr:PutImage",
+    "ecr:PutImage",
+    "ecr:UpdateImageStorageClass",
     "events:PutEvents",
     "inspector2:ListFindings",
     "sns:Publish",
     "sqs:SendMessage",
+    "inspector2:ListCoverage",
 ];
+
+/// What holds of a whole history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Nature {
+    pub tags: Tags,
+    /// The mode in which it begins.
+    pub mode: &'static str,
+    /// Whether the policy has a waiver for [`WAIVED`].
+    pub waiver: bool,
+    /// Whether basic scanning looks at some of the images, and not Inspector.
+    pub basic: bool,
+}
+
+/// Which tags can move to another image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tags {
+    Move,
+    Stay,
+    /// None but [`MOVING`].
+    StayButOne,
+}
+
+/// The tag that can move where others cannot.
+pub const MOVING: &str = "1.0";
+/// The vulnerability that a waiver excuses.
+pub const WAIVED: &str = "CVE-2031-3";
+/// Whether others tamper with what quarantine holds. Nothing notices that yet.
+pub const TAMPERING: bool = false;
 
 /// Something that happens. What it is about is a number, which the world takes modulo what there is; what cannot happen
 /// to that does not.
@@ -63,6 +102,8 @@ pub enum Step {
     Scan {
         image: usize,
         vulnerabilities: usize,
+        /// How often what it found is asked for before all of it is listed.
+        late: u64,
     },
     Found {
         image: usize,
@@ -75,6 +116,20 @@ pub enum Step {
     /// Inspector ceases to scan an image, and closes all of its findings.
     Gap {
         image: usize,
+    },
+    /// A suppression rule hides a finding, or ceases to.
+    Suppress {
+        image: usize,
+        vulnerability: usize,
+    },
+    /// Somebody archives a root, or restores one that somebody archived.
+    Archive {
+        root: usize,
+    },
+    /// Somebody works against a quarantine: takes the mark off, puts a tag on, or restores what is archived.
+    Tamper {
+        held: usize,
+        how: usize,
     },
 }
 
@@ -89,14 +144,23 @@ pub struct Trouble {
 /// Steps whose events are delivered together, in the order of the seed; some of them, and some old ones, twice.
 #[derive(Debug, Clone)]
 pub struct Act {
+    /// The operator switches to this mode before it.
+    pub mode: Option<&'static str>,
     pub steps: Vec<Step>,
-    pub trouble: Option<Trouble>,
+    pub troubles: Vec<Trouble>,
     pub seed: u64,
 }
 
-/// All that happens.
-pub fn history(seed: u64) -> Vec<Act> {
+/// All that happens, and under which conditions.
+pub fn history(seed: u64) -> (Nature, Vec<Act>) {
     let mut chance = Chance(seed);
+    let nature = Nature {
+        tags: [Tags::Move, Tags::Move, Tags::Stay, Tags::StayButOne][chance.below(4)],
+        mode: MODES[chance.below(MODES.len()) & chance.below(MODES.len())],
+        waiver: chance.below(3) == 0,
+        basic: chance.below(3) == 0,
+    };
+    let switches = chance.below(2) == 0;
     let count = 5 + chance.below(21);
     let troubled = chance.below(3) > 0;
     let mut acts = Vec::new();
@@ -107,15 +171,17 @@ pub fn history(seed: u64) -> Vec<Act> {
         let steps =
             (0..size).map(|n| if acts.is_empty() && n < 2 { push(&mut chance) } else { step(&mut chance) });
         let steps = steps.collect();
-        let trouble = (troubled && chance.below(2) == 0).then(|| trouble(&mut chance));
-        acts.push(Act { steps, trouble, seed: chance.next() });
+        let count = if troubled { [0, 0, 1, 2][chance.below(4)] } else { 0 };
+        let troubles = (0..count).map(|_| trouble(&mut chance)).collect();
+        let mode = (switches && chance.below(4) == 0).then(|| MODES[chance.below(MODES.len())]);
+        acts.push(Act { mode, steps, troubles, seed: chance.next() });
         left -= size;
     }
-    acts
+    (nature, acts)
 }
 
 fn push(chance: &mut Chance) -> Step {
-    let tag = chance.below(4);
+    let tag = chance.below(TAGS);
     match chance.below(4) {
         0 => Step::PushImage { content: chance.below(CONTENTS), tag },
         _ => Step::PushIndex {
@@ -127,19 +193,26 @@ fn push(chance: &mut Chance) -> Step {
 }
 
 fn step(chance: &mut Chance) -> Step {
-    let which = chance.below(16);
+    let which = chance.below(if TAMPERING { 22 } else { 19 });
     let any = chance.below(1 << 20);
     match which {
         0..2 => push(chance),
-        2 => Step::PushOuter { inner: any, tag: chance.below(4) },
-        3 => Step::Retag { root: any, tag: chance.below(4) },
+        2 => Step::PushOuter { inner: any, tag: chance.below(TAGS) },
+        3 => Step::Retag { root: any, tag: chance.below(TAGS) },
         4 => Step::TagChild { child: any },
         5 => Step::Untag { tagged: any },
         6 => Step::Delete { root: any },
-        7..11 => Step::Scan { image: any, vulnerabilities: chance.below(8) & chance.below(8) },
+        7..11 => Step::Scan {
+            image: any,
+            vulnerabilities: chance.below(8) & chance.below(8),
+            late: [0, 0, 1, 3][chance.below(4)],
+        },
         11..13 => Step::Found { image: any, vulnerability: chance.below(3) },
         13..15 => Step::Fixed { image: any, vulnerability: chance.below(3) },
-        _ => Step::Gap { image: any },
+        15 => Step::Gap { image: any },
+        16..18 => Step::Suppress { image: any, vulnerability: chance.below(3) },
+        18 => Step::Archive { root: any },
+        _ => Step::Tamper { held: any, how: chance.below(3) },
     }
 }
 

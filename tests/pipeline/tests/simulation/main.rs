@@ -1,24 +1,33 @@
 //! A simulation in the manner of `VOPR`, `TigerBeetle`'s: a seed chooses a history of pushes, tags, deletions, scans,
 //! findings, gaps, faults and crashes, and at every rest the product must agree with a world that shares no code with it.
 //!
-//! `SIMULATION_HISTORIES` says how many histories are played, `SIMULATION_SEED` which one is played alone:
-//! `SIMULATION_SEED=17 cargo test --workspace --test simulation -- --nocapture`
+//! `make simulation` plays many histories, and `make simulation SEED=17` one of them. `SIMULATION_HISTORIES` says how many
+//! are played; with `SIMULATION_TO_THE_END=1` the first failure does not end it. `mutants.py` beside this file plants faults
+//! in the product and says which history finds each.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)] // A test says what it expects by failing.
 
 mod check;
+mod enforcement;
 mod history;
+mod pushes;
+mod scans;
 mod world;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use check::{Check, writes};
-use history::{Act, Chance, history};
-use pipeline_tests::{file, pipeline_with, setting, shuffled, stream};
-use serde_json::Value;
-use sim_aws::Fault;
-use world::World;
+use aws::sqs::{DelayedMessage, Queue};
+use check::{Check, granted, writes};
+use history::{Act, Chance, MOVING, Tags, history};
+use pipeline_tests::buildx::REPOSITORY;
+use pipeline_tests::{file, setting, shuffled, stream};
+use serde_json::{Value, json};
+use sim_aws::{Fault, Mutability};
+use sim_pipeline::{Deployment, Pipeline};
+use world::{Kind, World};
 
 /// As many as a debug build plays on two cores in about a minute.
 const HISTORIES: u64 = 70;
@@ -30,23 +39,22 @@ fn number(variable: &str) -> Option<u64> {
 #[test]
 fn whatever_happens_the_product_agrees_with_the_world() {
     if let Some(seed) = number("SIMULATION_SEED") {
-        for act in history(seed) {
-            eprintln!("{act:#?}");
-        }
+        eprintln!("{:#?}", history(seed));
         return run(seed);
     }
     let (begin, histories) = (Instant::now(), number("SIMULATION_HISTORIES").unwrap_or(HISTORIES));
-    let (next, failed) = (AtomicU64::new(1), AtomicBool::new(false));
+    let to_the_end = number("SIMULATION_TO_THE_END").is_some();
+    let (next, failed) = (AtomicU64::new(1), AtomicU64::new(0));
     let work = || {
-        while !failed.load(Ordering::SeqCst) {
+        while to_the_end || failed.load(Ordering::SeqCst) == 0 {
             let seed = next.fetch_add(1, Ordering::SeqCst);
             if seed > histories {
                 break;
             }
             if catch_unwind(AssertUnwindSafe(|| run(seed))).is_err() {
-                failed.store(true, Ordering::SeqCst);
+                failed.fetch_add(1, Ordering::SeqCst);
                 eprintln!("history {seed} fails after {:?}; to replay it:", begin.elapsed());
-                eprintln!("SIMULATION_SEED={seed} cargo test --workspace --test simulation -- --nocapture");
+                eprintln!("make simulation SEED={seed}");
             }
         }
     };
@@ -54,7 +62,8 @@ fn whatever_happens_the_product_agrees_with_the_world() {
         scope.spawn(work);
         work();
     });
-    assert!(!failed.load(Ordering::SeqCst), "a history fails; its seed is printed above");
+    let failed = failed.load(Ordering::SeqCst);
+    assert_eq!(failed, 0, "histories fail; their seeds are printed above");
     eprintln!("{histories} histories in {:?}", begin.elapsed());
 }
 
@@ -63,24 +72,72 @@ fn run(seed: u64) {
     runtime.block_on(play(seed));
 }
 
+/// The stack of the template in a mode, with or without a waiver. To read it takes longer than to play a history.
+fn deployment(mode: &'static str, waiver: bool) -> Deployment {
+    static READ: Mutex<BTreeMap<(&str, bool), Deployment>> = Mutex::new(BTreeMap::new());
+    let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
+    let deployment = read.entry((mode, waiver)).or_insert_with(|| {
+        let mut setting = setting();
+        setting.parameters.insert("QuarantineMode".to_owned(), mode.to_owned());
+        let policy = if waiver { "waiver" } else { "critical" };
+        setting.policy = file(&format!("tests/pipeline/{policy}-policy.yaml"));
+        Deployment::read(setting).unwrap()
+    });
+    deployment.clone()
+}
+
+/// Asks enforcement to look at images, as people do after a switch of the mode.
+async fn look(pipeline: &Pipeline, due: BTreeSet<String>) {
+    let function = pipeline.functions().find(|function| function.name == "enforce-quarantine").unwrap();
+    let client = aws_sdk_sqs::Client::new(&pipeline.aws.sdk_config().await);
+    let queue = Queue::new(client, function.environment["QUEUE_URL"].clone());
+    let image = |digest: String| {
+        json!({
+            "source": "ecr-warden", "detail-type": "Quarantine Due", "detail": {
+                "account": "210987654321", "region": "eu-west-1", "repository": REPOSITORY, "digest": digest,
+            },
+        })
+    };
+    let messages = due.into_iter().map(|digest| DelayedMessage::now(image(digest).to_string()));
+    queue.send_all(messages.collect()).await.unwrap();
+}
+
 async fn play(seed: u64) {
-    let mut setting = setting();
-    setting.policy = file("tests/pipeline/critical-policy.yaml");
-    let mut pipeline = pipeline_with(setting).await;
-    let (mut world, mut check, mut past) = (World::new(), Check::default(), Vec::<Value>::new());
-    for (number, Act { steps, trouble, seed: order }) in history(seed).into_iter().enumerate() {
+    let (nature, acts) = history(seed);
+    let mut pipeline = Pipeline::deploy(deployment(nature.mode, nature.waiver)).await.unwrap();
+    let mutability = match nature.tags {
+        Tags::Move => Mutability::Mutable,
+        Tags::Stay => Mutability::Immutable,
+        Tags::StayButOne => Mutability::ImmutableWithExclusion(vec![MOVING.to_owned()]),
+    };
+    pipeline.aws.ecr().create_repository("210987654321", REPOSITORY, mutability);
+    let mut check = Check::new(&pipeline).await;
+    let (mut world, mut past) = (World::new(nature), Vec::<Value>::new());
+    for (number, Act { mode, steps, troubles, seed: order }) in acts.into_iter().enumerate() {
         let when = format!("seed {seed}, act {number}");
+        if let Some(mode) = mode.filter(|mode| *mode != world.mode) {
+            pipeline.redeploy(deployment(mode, nature.waiver)).unwrap();
+            world.mode = mode;
+            let images = world.live().filter(|(_, thing)| thing.kind != Kind::Attestation);
+            let images: Vec<String> = images.map(|(digest, _)| digest.clone()).collect();
+            world.due.extend(images);
+        }
         for step in steps {
             world.take(step, &pipeline.aws);
         }
         let events = std::mem::take(&mut world.events);
         pipeline.establish(&stream(events.clone()));
+        world.tell(&pipeline.aws);
         let mut chance = Chance(order);
         let again = events.iter().chain(&past).filter(|_| chance.below(5) == 0).cloned();
         let delivered = shuffled(again.chain(events.clone()).collect(), chance.next());
         past.extend(events);
-        check.events += delivered.len() as u64;
-        if let Some(trouble) = trouble {
+        let due = std::mem::take(&mut world.due);
+        check.events += (delivered.len() + due.len()) as u64;
+        if !due.is_empty() {
+            look(&pipeline, due).await;
+        }
+        for trouble in troubles {
             check.troubled = true;
             check.unanswered |= trouble.action == "sns:Publish" && trouble.fault == Fault::ResponseLost;
             pipeline.aws.faults().inject(trouble.action, trouble.fault, trouble.nth);
@@ -88,12 +145,13 @@ async fn play(seed: u64) {
         pipeline.run(stream(delivered), |_| ()).await.unwrap();
         pipeline.aws.faults().clear();
         world.rest(pipeline.time());
-        check.at_rest(&pipeline, &world, &when).await;
+        check.at_rest(&pipeline, &mut world, &when).await;
     }
+    granted(&pipeline, &format!("seed {seed}"));
     // All of it once more is no news.
     let before = writes(&pipeline);
     pipeline.run(stream(shuffled(past, seed)), |_| ()).await.unwrap();
     assert_eq!(writes(&pipeline), before, "seed {seed}: everything is delivered once more");
     world.rest(pipeline.time());
-    check.at_rest(&pipeline, &world, &format!("seed {seed}, after all of it once more")).await;
+    check.at_rest(&pipeline, &mut world, &format!("seed {seed}, after all of it once more")).await;
 }

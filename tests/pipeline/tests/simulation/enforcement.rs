@@ -1,0 +1,132 @@
+//! What the registry must look like where quarantine acts, and what others do to that.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pipeline_tests::buildx::REPOSITORY;
+use sim_aws::{ImageStatus, ImageView, SimulatedAws};
+
+use crate::history::TAMPERING;
+use crate::world::{Stored, World, pick};
+
+/// What must hold of an image in the registry; nothing where both are allowed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Expected {
+    pub mark: Option<bool>,
+    /// The tags that quarantine has taken off.
+    pub taken: Option<BTreeSet<String>>,
+    pub archived: Option<bool>,
+}
+
+impl World {
+    /// What must hold of an image that has this verdict as a root, or none.
+    pub fn expected(&self, digest: &str, verdict: Option<&str>) -> Expected {
+        let thing = &self.things[digest];
+        let tags = self.tags_of(digest);
+        let taken: BTreeSet<String> = tags.intersection(&self.taken).cloned().collect();
+        if self.mode == "observe" || thing.stored == Stored::ByOthers {
+            let archived = thing.stored != Stored::Active;
+            return Expected { mark: Some(thing.marked), taken: Some(taken), archived: Some(archived) };
+        }
+        match verdict {
+            // What is not known to be clear stays as it was, perhaps since a moment ago.
+            Some("pending" | "unscannable") if self.openings(digest) > 0 => Expected::default(),
+            Some("quarantine") => Expected {
+                mark: Some(true),
+                taken: Some(match self.mode {
+                    "untag" => tags.into_iter().filter(|tag| !self.moves(tag)).collect(),
+                    "archive" => taken,
+                    _ => BTreeSet::new(),
+                }),
+                // ECR archives no part of an index, and what a person restored waits for a scan.
+                archived: match self.mode {
+                    "archive" if self.is_contained(&digest.to_owned()) || thing.pulled_out => None,
+                    mode => Some(mode == "archive"),
+                },
+            },
+            _ => Expected { mark: Some(false), taken: Some(BTreeSet::new()), archived: Some(false) },
+        }
+    }
+
+    /// Remembers what was seen at rest. What came into the archive is not scanned any more.
+    pub fn seen(&mut self, aws: &SimulatedAws, views: &[ImageView], marked: &BTreeMap<String, bool>) {
+        for view in views {
+            for tag in self.tags_of(&view.digest) {
+                if view.tags.contains(&tag) {
+                    self.taken.remove(&tag);
+                } else {
+                    self.taken.insert(tag);
+                }
+            }
+            let thing = self.things.get_mut(&view.digest).unwrap();
+            thing.marked = marked[&view.digest];
+            let was = thing.stored;
+            match view.status {
+                ImageStatus::Active => thing.stored = Stored::Active,
+                _ if was == Stored::Active => thing.stored = Stored::Held,
+                _ => {}
+            }
+            if thing.stored == Stored::Held && was == Stored::Active {
+                thing.pulled_out = false;
+                self.uncover(aws, &view.digest, "IMAGE_ARCHIVED");
+            }
+        }
+    }
+
+    /// Tells the registry what it could not be told before the images were there.
+    pub fn tell(&mut self, aws: &SimulatedAws) {
+        for (digest, scan) in self.basic_scans.drain(..) {
+            aws.ecr().seed_basic_scan("210987654321", REPOSITORY, &digest, scan);
+        }
+    }
+
+    /// Somebody archives a root that quarantine does not hold, or restores one that somebody archived.
+    pub(crate) fn archive(&mut self, aws: &SimulatedAws, root: usize) {
+        let may = self.roots().into_iter().filter(|root| {
+            let thing = &self.things[root];
+            let untouched = thing.stored == Stored::Active
+                && !thing.marked
+                && !self.is_contained(root)
+                && self.tags_of(root).is_disjoint(&self.taken);
+            !thing.new && (untouched || thing.stored == Stored::ByOthers)
+        });
+        let Some(digest) = pick(may.collect::<Vec<_>>(), root) else { return };
+        let thing = self.things.get_mut(&digest).unwrap();
+        let archives = thing.stored == Stored::Active;
+        thing.stored = if archives { Stored::ByOthers } else { Stored::Active };
+        let class = if archives { "ARCHIVE" } else { "STANDARD" };
+        self.events.extend(thing.manifest.stored(class, self.now));
+        if archives {
+            self.uncover(aws, &digest, "IMAGE_ARCHIVED");
+        } else {
+            self.due.insert(digest);
+        }
+    }
+
+    /// Somebody works against a quarantine.
+    pub(crate) fn tamper(&mut self, aws: &SimulatedAws, held: usize, how: usize) {
+        if !TAMPERING || self.mode == "observe" {
+            return;
+        }
+        let held =
+            pick(self.live().filter(|(_, thing)| thing.marked).map(|(digest, _)| digest.clone()), held);
+        let Some(digest) = held else { return };
+        let tags = self.tags_of(&digest);
+        let thing = self.things.get_mut(&digest).unwrap();
+        match (how, thing.stored) {
+            // Where the mark is the last tag, the image would go with it.
+            (0, Stored::Active) if !tags.is_subset(&self.taken) => {
+                let mark = format!("quarantine-{}", &digest["sha256:".len()..][..12]);
+                self.events.extend(thing.manifest.untagged(&mark, self.now));
+            }
+            (1, Stored::Active) => {
+                let (manifest, kind) = (thing.manifest.clone(), thing.kind);
+                self.push(aws, &manifest, kind, &[], &format!("try-{}-{}", &digest[7..11], tags.len()));
+            }
+            (2, Stored::Held) => {
+                (thing.stored, thing.pulled_out) = (Stored::Active, true);
+                self.events.extend(thing.manifest.stored("STANDARD", self.now));
+            }
+            _ => {}
+        }
+    }
+}

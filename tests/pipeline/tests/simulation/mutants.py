@@ -1,0 +1,174 @@
+#!/usr/bin/env python3
+"""Plants faults in the product, one at a time, and says which history of the simulation finds each.
+
+    tests/pipeline/tests/simulation/mutants.py                 # all of them, up to 10,000 histories each
+    tests/pipeline/tests/simulation/mutants.py deletion claims # those whose names contain one of the words
+    MUTANT_HISTORIES=500 tests/pipeline/tests/simulation/mutants.py
+
+Each mutant is a name, the invariant of ARCHITECTURE.md that it breaks, and what to replace with what in which file. It
+refuses to begin with changes in those files that are not committed, and puts every file back as it was, also after an
+interruption. It ends with 1 if a mutant is not found.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[4]
+HISTORIES = os.environ.get("MUTANT_HISTORIES", "10000")
+# Another cargo, such as one that waits its turn.
+CARGO = os.environ.get("CARGO", "cargo")
+
+MUTANTS = [
+    ("a report that came last is believed", 1, [(
+        "shared/domain/src/finding/mod.rs",
+        "Self { first_seen, ..self.max(other) }",
+        "Self { first_seen, ..other }",
+    )]),
+    ("no retry in enforce-quarantine", 2, [(
+        "functions/enforce-quarantine/src/lib.rs",
+        "Report::of(messages, outcome)",
+        "Report::of(messages, outcome.or(Ok::<(), QuarantineError>(())))",
+    )]),
+    ("deletion of an image forgotten", 2, [(
+        "shared/domain/src/ledger/merge.rs",
+        "None => newest(&mut self.tags_since, action.at) | newest(&mut self.gone_at, action.at),",
+        "None => false,",
+    )]),
+    ("removal of a tag forgotten", 2, [(
+        "shared/domain/src/ledger/merge.rs",
+        "Some(tag) => self.mark_tag(&tag, TagMark { at: action.at, present }),",
+        "Some(tag) => present && self.mark_tag(&tag, TagMark { at: action.at, present }),",
+    )]),
+    ("images that are due are not sent again after a crash", 2, [(
+        "functions/record-push/src/lib.rs",
+        "if !self.outbox.empty(stored).await? {",
+        "if false {",
+    )]),
+    ("claims forget what is done", 3, [(
+        "shared/aws/src/dynamodb/claims.rs",
+        "(Some(_), None) => Ok(Claim::Done),",
+        "(Some(_), None) => Ok(Claim::Ours { after_a_crash: false }),",
+    )]),
+    ("a duplicate is written", 4, [(
+        "shared/domain/src/ledger/merge.rs",
+        "let changed = joined != *entry;",
+        "let changed = true;",
+    )]),
+    ("a list that lags is believed", 6, [(
+        "functions/assess-image/src/gather.rs",
+        "let problem = if scan::agrees(counts, at, &found) {",
+        "let problem = if true {",
+    )]),
+    ("unscanned platforms are clear", 6, [(
+        "shared/domain/src/assessment/judge.rs",
+        "_ if pending => Verdict::Pending,",
+        "_ if pending && false => Verdict::Pending,",
+    )]),
+    ("closed is fixed", 7, [(
+        "shared/domain/src/ledger/standing.rs",
+        "        by_scan || by_coverage",
+        "        by_scan || by_coverage || true",
+    )]),
+    ("the mark goes before another tag is on", 8, [(
+        "shared/domain/src/quarantine/plan.rs",
+        "if !registered.tags.contains(&released) {\n            plan.steps.push(Step::Put(released));",
+        "if false {\n            plan.steps.push(Step::Put(released));",
+    )]),
+    ("tags that can move are taken off", 8, [(
+        "shared/domain/src/quarantine/plan.rs",
+        "cached || registered.mutability.can_move(tag) && !situation.untag_mutable",
+        "cached",
+    )]),
+    ("removed tags are not noted", 8, [(
+        "shared/domain/src/quarantine/plan.rs",
+        "plan.steps.push(Step::Note(Note::Removing(noted)));",
+        "let _: Vec<(String, bool)> = noted;",
+    )]),
+    ("what is archived is not restored", 8, [(
+        "shared/domain/src/quarantine/plan.rs",
+        '(Status::Archived, Some(_)) => return restore(situation, "the verdict is clear"),',
+        '(Status::Archived, Some(_)) => return Plan::leave("the verdict is clear"),',
+    )]),
+    ("our own tags are pushes", 9, [
+        ("template.yaml",
+         "image-tag: [{ exists: false }, { anything-but: { prefix: [quarantine-, released-from-quarantine-] } }]",
+         "image-tag: [{ exists: true }]"),
+        ("functions/record-push/src/lib.rs",
+         "if tag.is_some_and(|tag| is_quarantine_tag(&tag)) {",
+         "if tag.is_some_and(|tag| is_quarantine_tag(&tag) && false) {"),
+        ("shared/domain/src/ledger/merge.rs", "is_quarantine_tag(tag)", "(is_quarantine_tag(tag) && false)"),
+    ]),
+    ("what agrees is written", 9, [(
+        "shared/domain/src/quarantine/plan.rs",
+        "if !tags.contains(&mark) {\n        plan.steps.push(Step::Put(mark));",
+        "if true {\n        plan.steps.push(Step::Put(mark));",
+    )]),
+    ("archiving is not granted", 10, [(
+        "template.yaml", "ecr:UpdateImageStorageClass", "ecr:GetAuthorizationToken",
+    )]),
+]
+
+
+def run(*command, **variables):
+    environment = {**os.environ, **variables}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+def plant(edits):
+    """Returns what was in the files before."""
+    before = {}
+    for name, search, replacement in edits:
+        path = ROOT / name
+        text = path.read_text()
+        before.setdefault(path, text)
+        if search not in text:
+            restore(before)
+            sys.exit(f"{name} no longer has {search!r}: write the mutant anew")
+        path.write_text(text.replace(search, replacement))
+    return before
+
+
+def restore(before):
+    for path, text in before.items():
+        path.write_text(text)
+
+
+def find(edits):
+    """Plants a mutant and plays histories. Returns what came of it, and whether it was found."""
+    before = plant(edits)
+    try:
+        built = run(CARGO, "test", "--workspace", "--test", "simulation", "--no-run")
+        if built.returncode != 0:
+            return f"does not build:\n{built.stderr[-2000:]}", False
+        begin = time.monotonic()
+        played = run(CARGO, "test", "--workspace", "--test", "simulation", "--", "--nocapture",
+                     SIMULATION_HISTORIES=HISTORIES, RUST_BACKTRACE="0")
+    finally:
+        restore(before)
+    failed = re.search(r"^history (\d+) fails", played.stderr, re.MULTILINE)
+    if failed is None:
+        return f"not found in {HISTORIES} histories", False
+    reason = re.search(r"panicked at .*\n(.*)", played.stderr)
+    seconds = time.monotonic() - begin
+    return f"found by history {failed[1]} after {seconds:.0f} s: {reason[1][:160] if reason else ''}", True
+
+
+def main():
+    chosen = [mutant for mutant in MUTANTS if not sys.argv[1:] or any(word in mutant[0] for word in sys.argv[1:])]
+    files = sorted({name for _, _, edits in chosen for name, _, _ in edits})
+    if run("git", "diff", "--quiet", "HEAD", "--", *files).returncode != 0:
+        sys.exit("commit or stash your changes first")
+    missed = 0
+    for name, invariant, edits in chosen:
+        outcome, found = find(edits)
+        missed += not found
+        print(f"invariant {invariant}, {name}: {outcome}", flush=True)
+    sys.exit(1 if missed else 0)
+
+
+if __name__ == "__main__":
+    main()
