@@ -6,6 +6,7 @@ mod message;
 mod pace;
 mod registry;
 mod remarks;
+mod tampering;
 
 use aws::dynamodb::{Enforcement, LedgerError, Ledgers, Stored};
 use aws::ecr::{FoundImage, Registry};
@@ -15,7 +16,7 @@ use aws_config::SdkConfig;
 use aws_lambda_events::event::sqs::SqsEvent;
 use domain::image::ImageId;
 use domain::ledger::Ledger;
-use domain::quarantine::{Mode, Mutability, Note, Notes, Plan, Registered, Situation, plan};
+use domain::quarantine::{Mode, Mutability, Note, Notes, Plan, Registered, Situation, Step, plan, tag};
 use domain::verdict::Verdict;
 use jiff::Timestamp;
 use lambda::batch::{self, Report};
@@ -25,6 +26,7 @@ use lambda::environment::{Environment, EnvironmentError};
 
 use message::Work;
 use pace::Pace;
+use tampering::Prompt;
 
 pub use error::{MessageError, QuarantineError};
 
@@ -107,9 +109,9 @@ impl EnforceQuarantine {
     /// Handles a batch: each image once, whatever the number of its messages.
     pub async fn handle(&self, event: SqsEvent, deadline: Deadline) -> Report {
         batch::by_subject(event, deadline, &self.queue, message::read, async |work, received| {
-            let (messages, _) = batch::split(received);
+            let (messages, prompts) = batch::split(received);
             let outcome = match work {
-                Work::Image(image) => self.enforce(&image).await,
+                Work::Image(image) => self.enforce(&image, Prompt::of(prompts)).await,
                 Work::Held => self.tell_held().await,
             };
             Report::of(messages, outcome)
@@ -119,10 +121,10 @@ impl EnforceQuarantine {
 
     /// Acts, and checks that the verdict still stands: another invocation that saw a newer one meanwhile may
     /// have left the tags alone because it found them as they should be then.
-    async fn enforce(&self, image: &ImageId) -> Result<(), QuarantineError> {
+    async fn enforce(&self, image: &ImageId, mut prompt: Prompt) -> Result<(), QuarantineError> {
         let mut wanted = self.wanted(image).await?;
         for _ in 0..ATTEMPTS {
-            let changed = match self.act(image, &wanted).await {
+            let changed = match self.act(image, &wanted, &mut prompt).await {
                 Ok(Acted::Nothing) => return Ok(()),
                 Ok(Acted::Waits) => return Err(QuarantineError::Restoring(Box::new(image.clone()))),
                 Ok(Acted::Changed) => true,
@@ -153,7 +155,12 @@ impl EnforceQuarantine {
     }
 
     /// Makes the registry agree with what is wanted.
-    async fn act(&self, image: &ImageId, wanted: &Wanted) -> Result<Acted, QuarantineError> {
+    async fn act(
+        &self,
+        image: &ImageId,
+        wanted: &Wanted,
+        prompt: &mut Prompt,
+    ) -> Result<Acted, QuarantineError> {
         let found = self.registry.find(image).await?;
         let mut notes = self.memory.notes(image).await?;
         let registered = match found {
@@ -166,17 +173,23 @@ impl EnforceQuarantine {
             tracing::info!(%image, "held, because more images come under quarantine than the limit allows");
             return Ok(Acted::Nothing);
         };
-        let Plan { reason, steps, remarks, waits } = self.plan(image, wanted, mode, registered, &notes.value);
+        let Plan { reason, mut steps, remarks, waits } =
+            self.plan(image, wanted, mode, registered, &notes.value);
+        self.watch(image, (wanted, mode), registered, &mut steps, prompt, &mut notes).await?;
         self.say(image, &remarks, &mut notes).await?;
         if steps.is_empty() {
+            self.settle(image, (wanted, mode), registered, false, prompt, &mut notes).await?;
             tracing::info!(%image, verdict = %wanted.verdict, reason, %mode, "left as it is");
             return Ok(if waits { Acted::Waits } else { Acted::Nothing });
         }
         let tags = registered.map(|registered| registered.tags.clone()).unwrap_or_default();
+        let marked = steps.contains(&Step::Put(tag(image))) && wanted.verdict != Verdict::Clear;
+        prompt.touched = true;
         if !self.carry_out(image, steps, tags, reason, &mut notes).await? {
             tracing::info!(%image, "the image went before its tags could be changed");
             return Ok(Acted::Nothing);
         }
+        self.settle(image, (wanted, mode), registered, marked, prompt, &mut notes).await?;
         Ok(if waits { Acted::Waits } else { Acted::Changed })
     }
 
