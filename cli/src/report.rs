@@ -86,6 +86,25 @@ pub(crate) fn images(out: &mut impl Write, images: &[ImageOutcome]) -> io::Resul
     Ok(())
 }
 
+/// The images that have lost our tag since, with the tags that are left.
+pub(crate) fn unmarked(
+    out: &mut impl Write,
+    before: &[ImageOutcome],
+    now: &[ImageOutcome],
+) -> io::Result<()> {
+    let marks = |image: &ImageOutcome| image.tags.iter().filter(|tag| is_quarantine_tag(tag)).count();
+    let place = |image: &ImageOutcome| (image.repository.clone(), image.digest.clone());
+    let marked: BTreeMap<_, usize> = before.iter().map(|image| (place(image), marks(image))).collect();
+    for image in
+        now.iter().filter(|image| marked.get(&place(image)).is_some_and(|count| marks(image) < *count))
+    {
+        let tags = if image.tags.is_empty() { "no tag".to_owned() } else { image.tags.join(", ") };
+        let place = format!("{}@{}", image.repository, short(&image.digest));
+        writeln!(out, "Before the functions act: {} has only {}.", sanitize(&place), sanitize(&tags))?;
+    }
+    Ok(())
+}
+
 /// The image, and the platforms of an index each in a line of its own.
 fn name(image: &ImageOutcome) -> String {
     let mut lines = vec![format!("{}@{}", image.repository, short(&image.digest))];

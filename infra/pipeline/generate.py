@@ -38,6 +38,7 @@ QUEUES = {
 RULES = [
     "image-actions",
     "put-image-calls",
+    "quarantine-changes",
     "inspector-findings",
     "inspector-scans",
     "basic-scans",

@@ -15,17 +15,28 @@ pub(crate) async fn run(arguments: &play::Arguments, out: &mut impl Write) -> Re
     let mut pipeline = begin(&template, parameters).await?;
     for (number, act) in ACTS.iter().enumerate() {
         let before = Outcome::of(&pipeline).await?;
-        pipeline.play(act.deliveries(), |_| ()).await?;
+        let deliveries = act.deliveries();
+        pipeline.establish(&deliveries);
+        let found = Outcome::of(&pipeline).await?;
+        pipeline.run(deliveries, |_| ()).await?;
         if !arguments.json {
-            page(out, number, act, &before, &Outcome::of(&pipeline).await?)?;
+            page(out, (number, act), &before, &found, &Outcome::of(&pipeline).await?)?;
         }
     }
     play::conclude(&pipeline, arguments, out).await
 }
 
-fn page(out: &mut impl Write, number: usize, act: &Act, before: &Outcome, after: &Outcome) -> io::Result<()> {
+/// An act: how things were before it, what the functions found, and what they left.
+fn page(
+    out: &mut impl Write,
+    (number, act): (usize, &Act),
+    before: &Outcome,
+    found: &Outcome,
+    after: &Outcome,
+) -> io::Result<()> {
     report::heading(out, &format!("Act {}. {}", number + 1, act.title))?;
     writeln!(out, "{}", act.meaning)?;
+    report::unmarked(out, &before.images, &found.images)?;
     report::images(out, &after.images)?;
     let alerts = after.alerts.get(before.alerts.len()..).unwrap_or_default();
     if alerts.is_empty() {

@@ -8,6 +8,7 @@ mod pace;
 mod parts;
 mod registry;
 mod remarks;
+mod tampering;
 
 use aws::dynamodb::{Enforcement, History, Ledgers, Stored};
 use aws::ecr::{FoundImage, Registry};
@@ -18,7 +19,9 @@ use aws_lambda_events::event::sqs::SqsEvent;
 use domain::image::ImageId;
 use domain::ledger::Ledger;
 use domain::manifest::Contents;
-use domain::quarantine::{Mode, Mutability, Note, Notes, Plan, Registered, Situation, Whole, plan};
+use domain::quarantine::{
+    Mode, Mutability, Note, Notes, Plan, Registered, Situation, Step, Whole, plan, tag,
+};
 use domain::verdict::Verdict;
 use jiff::Timestamp;
 use lambda::batch::{self, Report};
@@ -28,6 +31,7 @@ use lambda::environment::{Environment, EnvironmentError};
 
 use message::Work;
 use pace::Pace;
+use tampering::Prompt;
 
 pub use error::{MessageError, QuarantineError};
 
@@ -116,9 +120,9 @@ impl EnforceQuarantine {
     /// Handles a batch: each image once, whatever the number of its messages.
     pub async fn handle(&self, event: SqsEvent, deadline: Deadline) -> Report {
         batch::by_subject(event, deadline, &self.queue, message::read, async |work, received| {
-            let (messages, _) = batch::split(received);
+            let (messages, prompts) = batch::split(received);
             let outcome = match work {
-                Work::Image(image) => self.enforce(&image).await,
+                Work::Image(image) => self.enforce(&image, Prompt::of(prompts)).await,
                 Work::Held => self.tell_held().await,
             };
             Report::of(messages, outcome)
@@ -127,8 +131,8 @@ impl EnforceQuarantine {
     }
 
     /// Acts on an image, and then on those parts of it to which quarantine has done something.
-    async fn enforce(&self, image: &ImageId) -> Result<(), QuarantineError> {
-        let Wanted { contents, .. } = self.settle(image).await?;
+    async fn enforce(&self, image: &ImageId, prompt: Prompt) -> Result<(), QuarantineError> {
+        let Wanted { contents, .. } = self.settle(image, prompt).await?;
         if self.choices.mode == Mode::Observe {
             return Ok(());
         }
@@ -137,10 +141,10 @@ impl EnforceQuarantine {
 
     /// Acts, and checks that the verdict still stands: another invocation that saw a newer one meanwhile may
     /// have left the tags alone because it found them as they should be then. Returns what was wanted in the end.
-    async fn settle(&self, image: &ImageId) -> Result<Wanted, QuarantineError> {
+    async fn settle(&self, image: &ImageId, mut prompt: Prompt) -> Result<Wanted, QuarantineError> {
         let mut wanted = self.wanted(image).await?;
         for _ in 0..ATTEMPTS {
-            let changed = match self.act(image, &wanted).await {
+            let changed = match self.act(image, &wanted, &mut prompt).await {
                 Ok(Acted::Nothing) => return Ok(wanted),
                 Ok(Acted::Waits) => return Err(QuarantineError::Restoring(Box::new(image.clone()))),
                 Ok(Acted::Changed) => true,
@@ -179,7 +183,12 @@ impl EnforceQuarantine {
     }
 
     /// Makes the registry agree with what is wanted.
-    async fn act(&self, image: &ImageId, wanted: &Wanted) -> Result<Acted, QuarantineError> {
+    async fn act(
+        &self,
+        image: &ImageId,
+        wanted: &Wanted,
+        prompt: &mut Prompt,
+    ) -> Result<Acted, QuarantineError> {
         let found = self.registry.find(image).await?;
         let mut notes = self.memory.notes(image).await?;
         self.recall(image, &notes).await?;
@@ -202,21 +211,27 @@ impl EnforceQuarantine {
             }
         }
         let registered = registered.as_ref();
-        let Plan { reason, steps, remarks, waits } = self.plan(image, wanted, mode, registered, &notes.value);
+        let Plan { reason, mut steps, remarks, waits } =
+            self.plan(image, wanted, mode, registered, &notes.value);
+        self.watch(image, (wanted, mode), registered, &mut steps, prompt, &mut notes).await?;
         self.say(image, &remarks, &mut notes).await?;
         if steps.is_empty() {
             self.done(image, &mut notes).await?;
+            self.conclude(image, (wanted, mode), registered, false, prompt, &mut notes).await?;
             tracing::info!(%image, verdict = %wanted.verdict, reason, %mode, "left as it is");
             return Ok(if waits { Acted::Waits } else { Acted::Nothing });
         }
         self.begin(image, wanted.verdict, &steps, reason, &mut notes).await?;
         let tags = registered.map(|registered| registered.tags.clone()).unwrap_or_default();
+        let marked = steps.contains(&Step::Put(tag(image))) && wanted.verdict != Verdict::Clear;
+        prompt.touched = true;
         let was_there = self.carry_out(image, steps, tags, reason, &mut notes).await?;
         self.done(image, &mut notes).await?;
         if !was_there {
             tracing::info!(%image, "the image went before its tags could be changed");
             return Ok(Acted::Nothing);
         }
+        self.conclude(image, (wanted, mode), registered, marked, prompt, &mut notes).await?;
         Ok(if waits { Acted::Waits } else { Acted::Changed })
     }
 

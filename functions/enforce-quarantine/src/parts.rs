@@ -10,6 +10,7 @@ use domain::quarantine::{Child, Mode, Note, Notes, Root, Whole};
 use domain::verdict::Verdict;
 use futures::stream::{StreamExt, TryStreamExt};
 
+use crate::tampering::Prompt;
 use crate::{EnforceQuarantine, QuarantineError};
 
 /// How many items are loaded concurrently.
@@ -128,7 +129,7 @@ impl EnforceQuarantine {
         let noted: Vec<Option<ImageId>> = loads.try_collect().await?;
         let mut waits = None;
         for part in noted.into_iter().flatten() {
-            match Box::pin(self.settle(&part)).await {
+            match Box::pin(self.settle(&part, Prompt::default())).await {
                 Ok(_) => {}
                 // The others need not wait for it.
                 Err(error @ QuarantineError::Restoring(_)) => waits = Some(error),

@@ -17,15 +17,15 @@ impl EnforceQuarantine {
         notes: &mut Stored<Notes>,
     ) -> Result<(), QuarantineError> {
         for remark in remarks {
-            let kind = kind(remark);
+            let mode = notes.value.mode().unwrap_or(Mode::Untag);
+            let Some((kind, about)) = about(image, mode, remark) else { continue };
             if notes.value.said.contains(kind) {
                 continue;
             }
             let now = self.clock.now();
             let episode =
                 notes.value.quarantine.as_ref().map_or_else(|| image.to_string(), |it| it.id.clone());
-            let mode = notes.value.mode().unwrap_or(Mode::Untag);
-            let notice = Notice::new(format!("{episode}#{kind}"), now, about(image, mode, remark));
+            let notice = Notice::new(format!("{episode}#{kind}"), now, about);
             self.announcements.notify(&notice).await?;
             notes.value.said.insert(kind.to_owned());
             self.memory.store_notes(image, notes, now).await?;
@@ -34,25 +34,19 @@ impl EnforceQuarantine {
     }
 }
 
-fn kind(remark: &Remark) -> &'static str {
-    match remark {
-        Remark::LeftOn { .. } => "tags-left-on",
-        Remark::NotGivenBack(_) => "tags-not-given-back",
-        Remark::RestoredByOthers => "restored-by-others",
-    }
-}
-
-fn about(image: &ImageId, mode: Mode, remark: &Remark) -> About {
+/// The kind of a remark, and what the notice says. What others restored is told as tampering, with who did it.
+fn about(image: &ImageId, mode: Mode, remark: &Remark) -> Option<(&'static str, About)> {
     let image = image.clone();
     match remark {
         Remark::LeftOn { tags, because } => {
             let (tags, more_tags) = name_tags(tags);
-            About::TagsLeftOn { image, mode, tags, more_tags, because: (*because).to_owned() }
+            let because = (*because).to_owned();
+            Some(("tags-left-on", About::TagsLeftOn { image, mode, tags, more_tags, because }))
         }
         Remark::NotGivenBack(tags) => {
             let (tags, more_tags) = name_tags(tags);
-            About::TagsNotGivenBack { image, tags, more_tags }
+            Some(("tags-not-given-back", About::TagsNotGivenBack { image, tags, more_tags }))
         }
-        Remark::RestoredByOthers => About::RestoredByOthers { image },
+        Remark::RestoredByOthers => None,
     }
 }

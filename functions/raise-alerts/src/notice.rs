@@ -1,5 +1,7 @@
 //! Notices: what enforcement met, each as an alert of its own.
 
+mod tampering;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -102,7 +104,7 @@ fn kind(notice: &Notice) -> &'static str {
         About::QuarantinesHeld { .. } => "quarantines_held",
         About::TagsLeftOn { .. } => "tags_left_on",
         About::TagsNotGivenBack { .. } => "tags_not_given_back",
-        About::RestoredByOthers { .. } => "restored_by_others",
+        About::Tampered { .. } => "tampered",
     }
 }
 
@@ -139,16 +141,8 @@ fn said(notice: &Notice) -> (String, String) {
             }
             (format!("Released without all tags: {}", place(image)), text)
         }
-        About::RestoredByOthers { image } => {
-            let text = format!(
-                "Somebody restored or pushed again an image that the quarantine had archived.\n\n{}\
-                 Seen     {}\n\
-                 Status   it can be pulled; it is archived again if the next scan finds the same\n\
-                 To do    an exemption is a waiver: add one with a reason, an owner and an expiry date to policy.yaml\n",
-                about_image(image),
-                minute(notice.at),
-            );
-            (format!("Quarantined image restored: {}", place(image)), text)
+        About::Tampered { image, .. } => {
+            (format!("Quarantine tampered with: {}", place(image)), tampering::text(notice))
         }
     }
 }

@@ -1,27 +1,36 @@
 //! Records who pushed what: the tags, when, the media type and the pusher; and of an index which images it contains.
+//! Of an image under quarantine it tells enforce-quarantine what was done to it.
 
 mod index;
+mod sighting;
 
 use std::collections::BTreeSet;
 
 use aws::AwsError;
 use aws::dynamodb::{Change, LedgerError, Ledgers, StoredLedger};
 use aws::ecr::Registry;
-use aws::sqs::Queue;
+use aws::sqs::{DelayedMessage, Queue};
 use aws_config::SdkConfig;
 use aws_lambda_events::event::sqs::SqsEvent;
-use domain::event::{Event, EventError, Foreign};
+use domain::event::{Deletion, Event, EventError, Foreign};
 use domain::image::{Digest, ImageId};
 use domain::ledger::{Evidence, Facts, Ledger};
 use domain::manifest::ManifestError;
-use domain::quarantine::is_quarantine_tag;
+use domain::provenance::Pusher;
+use domain::quarantine::tampering::Sighting;
+use domain::quarantine::{due_because, is_quarantine_tag};
 use domain::verdict::Verdict;
+use jiff::Timestamp;
 use lambda::batch::{self, Report, Retry, Retryable, Subject};
 use lambda::deadline::Deadline;
 use lambda::environment::{Environment, EnvironmentError};
 use lambda::outbox::Outbox;
 use lambda::scope::Scope;
+use sighting::{Enforcer, Images};
 use thiserror::Error;
+
+/// Why a call of enforce-quarantine is skipped.
+const OWN_CALL: &str = "a call of our own";
 
 /// The function and its clients.
 #[derive(Debug)]
@@ -30,7 +39,20 @@ pub struct RecordPush {
     outbox: Outbox,
     registry: Registry,
     queue: Queue,
+    /// The queue of enforce-quarantine.
+    quarantine: Queue,
+    /// `None` where it is not known which role that function has.
+    enforcer: Option<Enforcer>,
     scope: Scope,
+}
+
+/// What an event says of its images.
+#[derive(Debug)]
+struct News {
+    /// What the ledger takes in.
+    evidence: Option<Evidence>,
+    /// What matters if they are under quarantine.
+    seen: Option<Sighting>,
 }
 
 /// Why what is known of a push could not be stored, or not all of it.
@@ -57,8 +79,8 @@ impl Retryable for PushError {
 }
 
 impl RecordPush {
-    /// Reads `TABLE_NAME`, `GONE_RETENTION_DAYS` (default 400), `QUEUE_URL`, `ROOTS_QUEUE_URL` and what [`Scope::new`]
-    /// reads.
+    /// Reads `TABLE_NAME`, `GONE_RETENTION_DAYS` (default 400), `QUEUE_URL`, `ROOTS_QUEUE_URL`, `QUARANTINE_QUEUE_URL`,
+    /// `ENFORCING_ROLE` (optional) and what [`Scope::new`] reads.
     pub fn new(config: &SdkConfig, environment: &Environment) -> Result<Self, EnvironmentError> {
         let ledgers =
             Ledgers::new(aws_sdk_dynamodb::Client::new(config), environment.required("TABLE_NAME")?)
@@ -69,7 +91,9 @@ impl RecordPush {
             outbox: Outbox::new(ledgers.clone(), roots),
             ledgers,
             registry: Registry::new(aws_sdk_ecr::Client::new(config)),
-            queue: Queue::new(sqs, environment.required("QUEUE_URL")?),
+            queue: Queue::new(sqs.clone(), environment.required("QUEUE_URL")?),
+            quarantine: Queue::new(sqs, environment.required("QUARANTINE_QUEUE_URL")?),
+            enforcer: environment.optional("ENFORCING_ROLE").map(|role| Enforcer::new(&role)),
             scope: Scope::new(environment)?,
         })
     }
@@ -77,46 +101,113 @@ impl RecordPush {
     /// Handles a batch: one update an image, whatever the number of its messages.
     pub async fn handle(&self, event: SqsEvent, deadline: Deadline) -> Report {
         let read = |body: &str| self.read(body);
-        batch::by_subject(event, deadline, &self.queue, read, async |image, received| {
-            let (messages, evidence) = batch::split(received);
-            Report::of(messages, self.record(&image, &evidence).await)
+        batch::by_subject(event, deadline, &self.queue, read, async |images: Images, received| {
+            let (messages, news) = batch::split(received);
+            let (evidence, seen): (Vec<_>, Vec<_>) =
+                news.into_iter().map(|News { evidence, seen }| (evidence, seen)).unzip();
+            let (evidence, seen): (Vec<_>, Vec<_>) =
+                (evidence.into_iter().flatten().collect(), seen.into_iter().flatten().collect());
+            let mut outcome = Ok(());
+            for image in &images {
+                let recorded = self.record(image, &evidence, &seen).await;
+                outcome = outcome.and(recorded);
+            }
+            Report::of(messages, outcome)
         })
         .await
     }
 
-    /// What an event says of an image, or why it says nothing. Our own quarantine tags come back as events
+    /// What an event says of images, or why it says nothing. Our own quarantine tags come back as events
     /// like all others; the rules in template.yaml keep them out, and if one gets here it ends here.
-    fn read(&self, body: &str) -> Result<Subject<ImageId, Evidence>, EventError> {
-        let (image, tag, evidence) = match Event::parse(body)? {
+    fn read(&self, body: &str) -> Result<Subject<Images, News>, EventError> {
+        let not_ours = |reason: &str| Ok(Subject::NotOurs(reason.to_owned()));
+        let (images, tag, evidence, seen) = match Event::parse(body)? {
             Event::ImageAction(action) => {
-                (action.image.clone(), action.tag.clone(), Evidence::Action(action))
+                let seen = sighting::of_action(&action);
+                let tag = action.tag.clone().filter(|_| seen.is_none());
+                // Whether our tag is on an image is no fact about it.
+                let about_mark = action.tag.as_deref().is_some_and(is_quarantine_tag);
+                let image = vec![action.image.clone()];
+                (image, tag, (!about_mark).then_some(Evidence::Action(action)), seen)
             }
-            Event::PutImage(put) => (put.image.clone(), put.tag.clone(), Evidence::Put(put)),
-            Event::Finding(_) | Event::Scan(_) | Event::Due(_) => {
-                return Ok(Subject::NotOurs("not a push".to_owned()));
+            Event::PutImage(put) if self.is_ours(&put.pusher) => return not_ours(OWN_CALL),
+            Event::PutImage(put) => {
+                let seen = sighting::of_put(&put);
+                (vec![put.image.clone()], put.tag.clone(), Some(Evidence::Put(put)), seen)
             }
-            Event::Deletion(_) => {
-                return Ok(Subject::NotOurs("ECR's own events say what was deleted".to_owned()));
+            Event::Deletion(deletion) if self.is_ours(&deletion.actor.who) => return not_ours(OWN_CALL),
+            // ECR's own events say what else was deleted.
+            Event::Deletion(Deletion { removals, actor }) => {
+                let removals = removals.into_iter().filter(sighting::takes_mark);
+                let images: Images = removals.map(|removal| removal.image).collect();
+                if images.is_empty() {
+                    return not_ours("no quarantine tag was taken off");
+                }
+                (images, None, None, Some(sighting::of_removal(&actor)))
             }
-            Event::StorageChange(_) => {
-                return Ok(Subject::NotOurs("a change of the storage class is not a push".to_owned()));
+            Event::StorageChange(change) => {
+                if change.actor.as_ref().is_some_and(|actor| self.is_ours(&actor.who)) {
+                    return not_ours(OWN_CALL);
+                }
+                let Some(seen) = sighting::of_storage(&change) else {
+                    return not_ours("an image was archived");
+                };
+                (vec![change.image], None, None, Some(seen))
             }
+            Event::Finding(_) | Event::Scan(_) | Event::Due(_) => return not_ours("not a push"),
             Event::Foreign(Foreign(reason)) => return Ok(Subject::NotOurs(reason)),
         };
         if tag.is_some_and(|tag| is_quarantine_tag(&tag)) {
-            return Ok(Subject::NotOurs("our own quarantine tag".to_owned()));
+            return not_ours("our own quarantine tag");
         }
-        Ok(match self.scope.check(&image) {
-            Ok(()) => Subject::About(image, evidence),
-            Err(reason) => Subject::NotOurs(reason.to_string()),
+        let mut reason = None;
+        let ours = |image: &ImageId| self.scope.check(image).map_err(|why| reason = Some(why)).is_ok();
+        let images: Images = images.into_iter().filter(ours).collect();
+        Ok(match reason {
+            Some(reason) if images.is_empty() => Subject::NotOurs(reason.to_string()),
+            _ => Subject::About(images, News { evidence, seen }),
         })
+    }
+
+    /// Whether enforce-quarantine made a call.
+    fn is_ours(&self, who: &Pusher) -> bool {
+        self.enforcer.as_ref().is_some_and(|enforcer| enforcer.is(who))
+    }
+
+    /// Stores what is learnt of an image, and then tells enforce-quarantine what was seen of one that is under quarantine:
+    /// before the message leaves its queue.
+    async fn record(
+        &self,
+        image: &ImageId,
+        evidence: &[Evidence],
+        seen: &[Sighting],
+    ) -> Result<(), PushError> {
+        let mut since = None;
+        let stored = if evidence.is_empty() {
+            since = under_quarantine_since(&self.ledgers.load(image).await?.ledger);
+            Ok(())
+        } else {
+            self.store(image, evidence, &mut since).await
+        };
+        if let Some(since) = since {
+            let seen = seen.iter().filter(|seen| seen.at >= since);
+            let messages = seen.map(|seen| DelayedMessage::now(due_because(image, seen))).collect();
+            self.quarantine.send_all(messages).await?;
+        }
+        stored
     }
 
     /// Stores what is learnt of an image, and reads the manifest of an index that is new. Its children are linked before
     /// it is stored: an index whose contents are stored needs no second look.
-    async fn record(&self, image: &ImageId, evidence: &[Evidence]) -> Result<(), PushError> {
+    async fn store(
+        &self,
+        image: &ImageId,
+        evidence: &[Evidence],
+        since: &mut Option<Timestamp>,
+    ) -> Result<(), PushError> {
         let mut unread = None;
         self.update(image, async |ledger: &mut Ledger| {
+            *since = under_quarantine_since(ledger);
             let changed = evidence.iter().fold(false, |changed, piece| ledger.merge(piece.clone()) | changed);
             if !needs_contents(&ledger.facts) {
                 return Ok(changed);
@@ -164,6 +255,17 @@ impl RecordPush {
             self.outbox.empty(&mut stored).await?;
         }
         Ok(())
+    }
+}
+
+/// Since when an image is under quarantine; `None` if it is not. What was done to it before is no tampering. After a scan
+/// that failed, or where an earlier version announced it, it is not known since when.
+fn under_quarantine_since(ledger: &Ledger) -> Option<Timestamp> {
+    let announced = &ledger.announced;
+    match announced.verdict {
+        Verdict::Quarantine => Some(announced.since.unwrap_or(Timestamp::MIN)),
+        Verdict::Pending | Verdict::Unscannable if announced.quarantined => Some(Timestamp::MIN),
+        Verdict::Clear | Verdict::Pending | Verdict::Unscannable => None,
     }
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::announcement::{self, AnnouncementError};
 use crate::image::ImageId;
+use crate::provenance::Actor;
 use crate::quarantine::Mode;
 use crate::text::sanitize;
 
@@ -51,8 +52,29 @@ pub enum About {
     },
     /// A release does not put tags on again.
     TagsNotGivenBack { image: ImageId, tags: Vec<String>, more_tags: u64 },
-    /// Somebody restored an image that was archived. It is archived again if the next scan finds the same.
-    RestoredByOthers { image: ImageId },
+    /// Somebody changed an image under quarantine, and it was put right.
+    Tampered {
+        image: ImageId,
+        mode: Mode,
+        /// Whether the quarantine tag was taken off, or moved to another image. It is on again.
+        mark_removed: bool,
+        /// Up to twenty tags that were put on and are taken off again.
+        tags: Vec<String>,
+        more_tags: u64,
+        /// Whether it was archived and was restored or pushed again. It is archived again if the next scan finds the
+        /// same.
+        restored: bool,
+        /// How often something was found changed.
+        times: u64,
+        /// When it was done first, or when that was noticed, where no event says it.
+        since: Timestamp,
+        /// Who did it, up to five; none where CloudTrail has not said it yet.
+        actors: Vec<Actor>,
+        /// Whether people were told of tampering with this image before.
+        repeated: bool,
+        /// Whether the image is being released meanwhile.
+        released: bool,
+    },
 }
 
 impl Notice {
@@ -81,7 +103,7 @@ impl Notice {
             About::QuarantinesHeld { .. } => None,
             About::TagsLeftOn { image, .. }
             | About::TagsNotGivenBack { image, .. }
-            | About::RestoredByOthers { image } => Some(image),
+            | About::Tampered { image, .. } => Some(image),
         }
     }
 }
@@ -95,7 +117,7 @@ pub fn name_tags(tags: &[String]) -> (Vec<String>, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::{image, second};
+    use crate::samples::{actor, image, second};
 
     #[test]
     fn notice_is_read_back_from_its_event_and_another_version_is_refused() {
@@ -109,7 +131,19 @@ mod tests {
                 because: "they can move".to_owned(),
             },
             About::TagsNotGivenBack { image: image(), tags: vec!["latest".to_owned()], more_tags: 1 },
-            About::RestoredByOthers { image: image() },
+            About::Tampered {
+                image: image(),
+                mode: Mode::Tag,
+                mark_removed: true,
+                tags: vec!["1.0".to_owned()],
+                more_tags: 0,
+                restored: false,
+                times: 3,
+                since: second(0),
+                actors: vec![actor("Mary")],
+                repeated: true,
+                released: false,
+            },
         ];
         for about in about {
             let notice = Notice::new("id".to_owned(), second(1), about);

@@ -9,6 +9,7 @@ use crate::finding::{Finding, Fix, Severity, Source, Status};
 use crate::image::ImageId;
 use crate::ledger::{CoverageAnswer, Evidence, Ledger, Usage};
 use crate::policy::Policy;
+use crate::provenance::{Actor, Origin, Pusher};
 use crate::verdict::Verdict;
 
 pub fn image() -> ImageId {
@@ -89,4 +90,11 @@ pub fn strict() -> Policy {
 
 pub fn verdict(ledger: &Ledger) -> Verdict {
     judge(ledger, &strict(), second(1_000_000)).verdict
+}
+
+/// An IAM user of this name, who called at second 0.
+pub fn actor(name: &str) -> Actor {
+    let who = Pusher { arn: format!("arn:aws:iam::111122223333:user/{name}"), provider: None, service: None };
+    let from = Origin { address: Some("198.51.100.7".to_owned()), agent: Some("aws-cli/2.31.0".to_owned()) };
+    Actor { who, from, at: second(0) }
 }

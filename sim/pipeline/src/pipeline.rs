@@ -177,6 +177,9 @@ impl Pipeline {
             };
             // Each function signs its calls with its name, so that what it calls can be held against what it may.
             let unknown = || PipelineError::UnknownFunction(name.clone());
+            if let Some(role) = &function.role {
+                self.aws.let_assume(&name, role, &name);
+            }
             let caller = AppName::new(name.clone()).map_err(|_| unknown())?;
             let config = self.config.to_builder().app_name(caller).build();
             let started = Function::start(&name, &config, &Environment::new(&look_up), self.clock.clone())
@@ -232,6 +235,23 @@ impl Pipeline {
             let Some(at) = self.stack.next_visible_at() else { return Ok(()) };
             self.time.fetch_max(at, Ordering::SeqCst);
         }
+    }
+
+    /// Delivers a stream whose truth is established, and lets the functions work until a time: what comes later waits.
+    pub async fn run_until(
+        &mut self,
+        deliveries: Vec<Delivery>,
+        until: Timestamp,
+    ) -> Result<(), PipelineError> {
+        deliveries.into_iter().for_each(|delivery| self.deliver(delivery));
+        let until = until.as_millisecond();
+        loop {
+            while self.step().await? {}
+            let Some(at) = self.stack.next_visible_at().filter(|at| *at <= until) else { break };
+            self.time.fetch_max(at, Ordering::SeqCst);
+        }
+        self.time.fetch_max(until, Ordering::SeqCst);
+        Ok(())
     }
 
     /// Gives so many of the next invocations of a function no more than this time, by tokio's clock.

@@ -1,4 +1,4 @@
-//! The built-in story: what the pipeline does, in ten acts, on events of its own. `cargo run` tells it, and the
+//! The built-in story: what the pipeline does, in eleven acts, on events of its own. `cargo run` tells it, and the
 //! tests play it.
 
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ pub struct Act {
 }
 
 /// The acts, in their order.
-pub const ACTS: [Act; 10] = [
+pub const ACTS: [Act; 11] = [
     Act {
         title: "Three images are pushed",
         meaning: "ECR announces the pushes, CloudTrail says who pushed. Nothing is scanned yet: the verdict is pending.",
@@ -66,14 +66,20 @@ pub const ACTS: [Act; 10] = [
         events: include_str!("../story/8-platforms.jsonl"),
     },
     Act {
+        title: "Somebody takes the quarantine tag off",
+        meaning: "ECR says within seconds that the tag went, and it is put on again. CloudTrail says minutes later who took\n\
+                  it off; the alert waits for that, ten minutes at most.",
+        events: include_str!("../story/9-tampered.jsonl"),
+    },
+    Act {
         title: "It is rebuilt with the fix for one platform",
         meaning: "The image for linux/arm64 is the same one in both builds. 2.0.1 is clear, 2.0.0 is not.",
-        events: include_str!("../story/9-rebuilt.jsonl"),
+        events: include_str!("../story/10-rebuilt.jsonl"),
     },
     Act {
         title: "The vulnerability of the first build is withdrawn",
         meaning: "The index is released as soon as none of its platforms is in quarantine.",
-        events: include_str!("../story/10-withdrawn.jsonl"),
+        events: include_str!("../story/11-withdrawn.jsonl"),
     },
 ];
 

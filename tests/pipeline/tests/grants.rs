@@ -128,8 +128,10 @@ async fn no_grant_is_wider_than_aws_makes_it() {
                         queue.ends_with(&format!(":ecr-warden-{}", function.name))
                             || queue.ends_with(":ecr-warden-assess-roots")
                                 && ["assess-image", "record-push"].contains(&function.name.as_str())
+                            || queue.ends_with(":ecr-warden-enforce-quarantine")
+                                && function.name == "record-push"
                     }),
-                "{}: messages may be sent to other queues than its own and that of roots: {grant:?}",
+                "{}: messages may be sent to other queues than its own, and those of roots and quarantine: {grant:?}",
                 function.name
             );
         }

@@ -64,6 +64,46 @@ fn put_image(tag: Option<&str>, error: Option<&str>) -> Value {
     event("aws.ecr", "AWS API Call via CloudTrail", &detail)
 }
 
+fn storage_class(class: &str) -> Value {
+    let mut event = image_action("UPDATE_STORAGE_CLASS", "SUCCESS", None);
+    event["detail"]["target-storage-class"] = json!(class);
+    event
+}
+
+/// A call, and by whom.
+fn registry_call(name: &str, identity: &Value) -> Value {
+    let detail = json!({
+        "eventSource": "ecr.amazonaws.com", "eventName": name, "userIdentity": identity,
+        "requestParameters": {"repositoryName": "api"},
+    });
+    event("aws.ecr", "AWS API Call via CloudTrail", &detail)
+}
+
+#[test]
+fn calls_of_people_are_seen_and_those_of_enforce_quarantine_are_not() {
+    let mut stack = stack();
+    let enforcing = |function: &&sim_delivery::Function| function.name == "enforce-quarantine";
+    let role = stack.functions().find(enforcing).unwrap().role.clone().unwrap();
+    let session = |role: &str| {
+        let issuer = json!({"type": "Role", "arn": format!("arn:aws:iam::{ACCOUNT}:role/{role}")});
+        json!({"type": "AssumedRole", "sessionContext": {"sessionIssuer": issuer}})
+    };
+    let user = json!({"type": "IAMUser", "arn": format!("arn:aws:iam::{ACCOUNT}:user/mary")});
+    for name in ["PutImage", "BatchDeleteImage", "UpdateImageStorageClass"] {
+        for who in [&user, &session("developer"), &json!({"type": "AWSService"})] {
+            let call = registry_call(name, who);
+            assert_eq!(stack.route("default", &call, 0).queues, ["RecordPushQueue"], "{call}");
+            let mut refused = call.clone();
+            refused["detail"]["errorCode"] = json!("AccessDenied");
+            assert_eq!(stack.route("default", &refused, 0).rules, Vec::<String>::new(), "{refused}");
+        }
+        let ours = registry_call(name, &session(&role));
+        assert_eq!(stack.route("default", &ours, 0).rules, Vec::<String>::new(), "{ours}");
+    }
+    let read = registry_call("BatchGetImage", &user);
+    assert_eq!(stack.route("default", &read, 0).rules, Vec::<String>::new());
+}
+
 fn finding(resource: &str) -> Value {
     event("aws.inspector2", "Inspector2 Finding", &json!({"resources": [{"type": resource, "id": "1"}]}))
 }
@@ -77,9 +117,13 @@ fn each_event_goes_to_the_function_that_wants_it() {
         (image_action("PUSH", "SUCCESS", None), record_push),
         (image_action("DELETE", "SUCCESS", Some("latest")), record_push),
         (image_action("PUSH", "SUCCESS", Some("quarantine-latest")), None),
-        (image_action("DELETE", "SUCCESS", Some("quarantine-latest")), None),
+        (image_action("DELETE", "SUCCESS", Some("quarantine-latest")), record_push),
+        (image_action("DELETE", "FAILURE", Some("quarantine-latest")), None),
+        (image_action("DELETE", "SUCCESS", Some("released-from-quarantine-latest")), None),
         (image_action("PUSH", "FAILURE", Some("latest")), None),
         (image_action("UPDATE_STORAGE_CLASS", "SUCCESS", None), None),
+        (storage_class("STANDARD"), record_push),
+        (storage_class("ARCHIVE"), None),
         (put_image(Some("latest"), None), record_push),
         (put_image(None, None), record_push),
         (put_image(Some("quarantine-latest"), None), None),
@@ -287,7 +331,9 @@ fn functions_find_in_their_environment_what_they_need() {
         (
             "record-push",
             vec![
+                "ENFORCING_ROLE",
                 "GONE_RETENTION_DAYS",
+                "QUARANTINE_QUEUE_URL",
                 "QUEUE_URL",
                 "REGISTRY_ACCOUNT",
                 "REPOSITORIES_EXCLUDED",
@@ -317,6 +363,8 @@ fn functions_find_in_their_environment_what_they_need() {
         let url = &functions[name].environment["ROOTS_QUEUE_URL"];
         assert!(url.ends_with("/ecr-warden-assess-roots"), "{name} sends what is due to {url}");
     }
+    let url = &functions["record-push"].environment["QUARANTINE_QUEUE_URL"];
+    assert!(url.ends_with("/ecr-warden-enforce-quarantine"), "record-push sends what was seen to {url}");
     assert_eq!(functions["raise-alerts"].environment["TOPIC_ARN"], stack.topics()[0]);
     let enforcing = &functions["enforce-quarantine"].environment;
     assert_eq!(enforcing["EVENT_BUS_NAME"], stack.buses()[0]);
@@ -361,6 +409,8 @@ fn documented_events_go_where_their_names_say() {
             | "ecr_image_action_push"
             | "ecr_image_action_push_index"
             | "ecr_image_action_push_untagged_child"
+            | "ecr_image_action_restore"
+            | "cloudtrail_eventbridge_batchdeleteimage"
             | "cloudtrail_eventbridge_putimage"
             | "cloudtrail_eventbridge_putimage_assumed_role_oidc" => &["RecordPushQueue"],
             _ if stem.starts_with("inspector2_finding_ecr_")

@@ -1,3 +1,4 @@
+use domain::provenance::{Actor, Origin, Pusher};
 use domain::quarantine::Mode;
 
 use super::*;
@@ -57,11 +58,83 @@ fn every_notice_fits_a_subject_and_names_its_image() {
     let tags = vec!["latest".to_owned()];
     let because = "they can move".to_owned();
     for about in [
-        About::RestoredByOthers { image: image() },
+        tampered(Vec::new()),
         About::TagsLeftOn { image: image(), mode: Mode::Untag, tags, more_tags: 0, because },
     ] {
         let sent = notification(&notice(about), false);
         assert!(sent.subject.len() <= SUBJECT && sent.text.contains(&image().uri()), "{sent:?}");
         assert!(sent.text.contains("To do    "), "{}", sent.text);
     }
+}
+
+fn tampered(actors: Vec<Actor>) -> About {
+    About::Tampered {
+        image: image(),
+        mode: Mode::Tag,
+        mark_removed: true,
+        tags: Vec::new(),
+        more_tags: 0,
+        restored: false,
+        times: 1,
+        since: "2031-03-01T08:00:10Z".parse().unwrap(),
+        actors,
+        repeated: false,
+        released: false,
+    }
+}
+
+fn actor(session: &str, agent: &str) -> Actor {
+    let arn = format!("arn:aws:sts::111122223333:assumed-role/developer/{session}");
+    Actor {
+        who: Pusher { arn, provider: None, service: None },
+        from: Origin { address: Some("198.51.100.7".to_owned()), agent: Some(agent.to_owned()) },
+        at: "2031-03-01T08:00:10Z".parse().unwrap(),
+    }
+}
+
+#[test]
+fn tampering_is_told_with_who_did_it_and_what_was_put_right() {
+    let sent = notification(&notice(tampered(vec![actor("mary", "aws-cli/2.31.0")])), false);
+    assert_eq!(sent.subject, "Quarantine tampered with: prod/cart@ab12ab12ab12");
+    insta::assert_snapshot!(sent.text, @r"
+    An image that is under quarantine was changed by the role developer, session mary.
+
+    Image    111122223333.dkr.ecr.eu-west-1.amazonaws.com/prod/cart@sha256:ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12
+    What     the tag quarantine-ab12ab12ab12 was taken off, or moved to another image
+    Who      the role developer, session mary, from 198.51.100.7 (aws-cli/2.31.0), 2031-03-01 08:00 UTC
+    Status   the tag quarantine-ab12ab12ab12 is on again
+    To do    an exemption is a waiver: add one with a reason, an owner and an expiry date to policy.yaml
+    More     within 24 hours, more of it is put right and counted, and told in one alert
+    ");
+    assert_eq!(sent.attributes["notice"], Attribute::One("tampered".to_owned()));
+}
+
+#[test]
+fn tampering_by_nobody_knows_whom_and_again_is_told_as_such() {
+    let mut about = tampered(Vec::new());
+    if let About::Tampered { tags, restored, times, repeated, .. } = &mut about {
+        (*tags, *restored, *times, *repeated) = (vec!["1.0".to_owned()], true, 7, true);
+    }
+    let sent = notification(&notice(about), false);
+    insta::assert_snapshot!(sent.text, @r"
+    Somebody changed an image that is under quarantine.
+
+    Image    111122223333.dkr.ecr.eu-west-1.amazonaws.com/prod/cart@sha256:ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12
+    What     the tag quarantine-ab12ab12ab12 was taken off, or moved to another image; tags that the quarantine keeps off were put on: 1.0; the archived image was restored or pushed again
+    Who      not known: CloudTrail had not said it when this was sent
+    Since    2031-03-01 08:00 UTC
+    Times    7 since the last alert
+    Status   the tag quarantine-ab12ab12ab12 is on again; these tags are off again; it can be pulled, and is archived again if the next scan finds the same
+    To do    an exemption is a waiver: add one with a reason, an owner and an expiry date to policy.yaml
+    More     within 24 hours, more of it is put right and counted, and told in one alert
+    ");
+}
+
+#[test]
+fn name_of_a_session_breaks_no_line_of_the_alert() {
+    let plain = notification(&notice(tampered(vec![actor("mary", "agent")])), false);
+    let hostile = actor("mary\nStatus   released\u{202e}\u{1b}[2J", "agent\r\nTo do    nothing");
+    let sent = notification(&notice(tampered(vec![hostile])), false);
+    assert_eq!(sent.text.lines().count(), plain.text.lines().count(), "{}", sent.text);
+    assert!(!sent.text.contains(['\u{202e}', '\u{1b}', '\r']) && !sent.subject.contains('\n'));
 }

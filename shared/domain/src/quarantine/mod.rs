@@ -10,20 +10,41 @@ mod notes;
 mod plan;
 mod registered;
 mod tag;
+pub mod tampering;
 mod whole;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::announcement::EVENT_SOURCE;
 use crate::image::ImageId;
+use tampering::Sighting;
 
-/// The `detail-type` of a message that asks enforce-quarantine to look at an image again: its quarantine was held, or a
-/// mode has changed. Its detail is an [`ImageId`].
+/// The `detail-type` of a message that asks enforce-quarantine to look at an image again: its quarantine was held, a
+/// mode has changed, or somebody did something to it. Its detail is an [`ImageId`], with `seen` if an event said
+/// something of the image, and `wake` if people may have to be told of tampering by now.
 pub const QUARANTINE_DUE: &str = "Quarantine Due";
 
 /// That message for an image.
 pub fn due(image: &ImageId) -> String {
-    json!({ "source": EVENT_SOURCE, "detail-type": QUARANTINE_DUE, "detail": image }).to_string()
+    message(json!(image))
+}
+
+/// That message because of an event about an image.
+pub fn due_because(image: &ImageId, seen: &Sighting) -> String {
+    let mut detail = json!(image);
+    detail["seen"] = json!(seen);
+    message(detail)
+}
+
+/// That message so that people are told of tampering in time.
+pub fn wake(image: &ImageId) -> String {
+    let mut detail = json!(image);
+    detail["wake"] = json!(true);
+    message(detail)
+}
+
+fn message(detail: Value) -> String {
+    json!({ "source": EVENT_SOURCE, "detail-type": QUARANTINE_DUE, "detail": detail }).to_string()
 }
 
 pub use claim::{Claim, NEW_FOR, claim, is_new};

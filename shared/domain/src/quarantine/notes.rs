@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::tampering::{Agreed, Basis, Found, Sighting, Tampering};
 use super::{Deed, Mode};
 use crate::image::Digest;
 
@@ -29,9 +30,19 @@ pub struct Notes {
     /// What people were told of this episode, by kind.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub said: BTreeSet<String>,
+    /// When the registry last agreed with the quarantine; absent while something is being put right.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agreed: Option<Agreed>,
+    /// What others did to the image meanwhile.
+    #[serde(skip_serializing_if = "is_none")]
+    pub tampering: Tampering,
     /// The act that is under way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub doing: Option<Deed>,
+}
+
+fn is_none(tampering: &Tampering) -> bool {
+    *tampering == Tampering::default()
 }
 
 /// From the announcement that put an image under quarantine to its release.
@@ -93,6 +104,16 @@ pub enum Note {
     Restored,
     /// Somebody else has restored it.
     RestoredByOthers,
+    /// The registry agrees with the quarantine.
+    Agrees(Basis),
+    /// Others changed this, and it is about to be put right.
+    Disturbed(Found),
+    /// Events say this of what others did.
+    Seen(Vec<Sighting>),
+    /// Whether a message is under way that has people told in time.
+    Wake(bool),
+    /// People were told what others did.
+    TamperingSaid,
     /// Nothing of the quarantine is left.
     Released,
     /// This is about to be done.
@@ -108,9 +129,7 @@ impl Notes {
 
     /// Whether there is nothing to undo one day.
     pub fn are_blank(&self) -> bool {
-        let Self { quarantine, held, removed, storage, children, said, doing: _ } = self;
-        let nothing_taken = removed.is_empty() && children.is_empty();
-        quarantine.is_none() && held.is_none() && storage.is_none() && nothing_taken && said.is_empty()
+        Self { doing: None, ..self.clone() } == Self::default()
     }
 
     /// Writes a note down. Returns whether that changed anything.
@@ -151,6 +170,19 @@ impl Notes {
                 self.children.clear();
             }
             Note::RestoredByOthers => self.storage = Some(Storage::RestoredByOthers(now)),
+            Note::Agrees(basis) => {
+                if self.agreed.as_ref().is_none_or(|agreed| agreed.basis != basis) {
+                    self.agreed = Some(Agreed { basis, at: now });
+                }
+            }
+            Note::Disturbed(found) => {
+                let agreed = self.agreed.take().map(|agreed| agreed.at);
+                let since = self.quarantine.as_ref().map(|episode| episode.since);
+                self.tampering.find(found, agreed.or(since).unwrap_or(now), now);
+            }
+            Note::Seen(sightings) => sightings.iter().for_each(|sighting| self.tampering.see(sighting)),
+            Note::Wake(sent) => self.tampering.wake(sent),
+            Note::TamperingSaid => self.tampering.say(now),
             Note::Released => *self = Self::default(),
             Note::Doing(deed) => self.doing = Some(deed),
             Note::Done => self.doing = None,

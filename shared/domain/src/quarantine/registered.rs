@@ -1,5 +1,7 @@
 //! What the registry says of an image, as far as quarantine depends on it.
 
+use serde::{Deserialize, Serialize};
+
 use crate::image::Digest;
 
 /// An image in the registry.
@@ -25,7 +27,7 @@ pub enum Status {
 }
 
 /// Where the images of a repository come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum RepositoryKind {
     #[default]
     Normal,
@@ -44,7 +46,7 @@ pub struct Child {
 
 /// Which tags of a repository ECR keeps from moving to another image. In a filter, `*` stands for any characters.
 /// <https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-tag-mutability.html>
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Mutability {
     #[default]
     Mutable,

@@ -17,6 +17,8 @@ pub struct Function {
     pub environment: BTreeMap<String, String>,
     /// How long one invocation may take.
     pub timeout_seconds: u32,
+    /// The name of its role, where the template has one.
+    pub role: Option<String>,
     /// What the function's role allows.
     pub grants: Vec<Grant>,
     /// What the function's role denies, whatever it allows.
@@ -43,6 +45,9 @@ pub(super) fn read(template: &Template) -> Result<Vec<Function>, TemplateError> 
             logical_id: logical_id.to_owned(),
             name,
             environment: environment(template, logical_id)?,
+            role: template
+                .text(logical_id, "Role")?
+                .map(|arn| arn.rsplit('/').next().unwrap_or_default().to_owned()),
             timeout_seconds: template.number(logical_id, "Timeout")?.unwrap_or(DEFAULT_TIMEOUT),
             grants: allowed,
             denials: denied,

@@ -1,0 +1,397 @@
+//! A quarantine holds against people: what they do to an image is seen through real events, put right, and told once.
+#![allow(clippy::unwrap_used, clippy::panic)] // A test says what it expects by failing.
+
+use aws_config::AppName;
+use aws_sdk_ecr::types::ImageIdentifier;
+use domain::verdict::Verdict;
+use jiff::{SignedDuration, Timestamp};
+use pipeline_tests::buildx::{Manifest, REPOSITORY, minute};
+use pipeline_tests::{file, pipeline_with, play, setting, shuffled, stream};
+use serde_json::Value;
+use sim_aws::{Fault, ImageStatus, ImageView, Mutability, Nth};
+use sim_pipeline::{AlertSent, Outcome, Pipeline, Setting};
+
+const ACCOUNT: &str = "210987654321";
+
+/// An image under quarantine, and a person who may change the registry.
+struct World {
+    pipeline: Pipeline,
+    root: Manifest,
+    person: aws_sdk_ecr::Client,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Root {
+    Image,
+    Index,
+}
+
+fn setting_in(mode: &str) -> Setting {
+    let mut setting = setting();
+    setting.policy = file("tests/pipeline/critical-policy.yaml");
+    setting.parameters.insert("QuarantineMode".to_owned(), mode.to_owned());
+    setting
+}
+
+impl World {
+    async fn new(mode: &str, mutability: Mutability, root: Root) -> Self {
+        Self::of(setting_in(mode), mutability, root).await
+    }
+
+    async fn of(setting: Setting, mutability: Mutability, kind: Root) -> Self {
+        let mut pipeline = pipeline_with(setting).await;
+        pipeline.aws.ecr().create_repository(ACCOUNT, REPOSITORY, mutability);
+        let image = Manifest::image("linux/amd64", "vulnerable");
+        let (root, mut events) = match kind {
+            Root::Image => (image.clone(), image.push("1.0", minute(0)).to_vec()),
+            Root::Index => {
+                let (index, attestations) = Manifest::build(std::slice::from_ref(&image), 1);
+                let children = std::iter::once(&image).chain(&attestations);
+                let mut events: Vec<Value> = children.flat_map(|child| child.push("", minute(0))).collect();
+                events.extend(index.push("1.0", minute(0)));
+                (index, events)
+            }
+        };
+        events.extend(image.scan(&["CVE-2031-1"], minute(1)));
+        play(&mut pipeline, stream(events)).await;
+        pipeline.run_until(Vec::new(), pipeline.time() + SignedDuration::from_mins(5)).await.unwrap();
+        pipeline.aws.let_assume("mary", "developer", "mary@example.com");
+        let config = pipeline.aws.sdk_config().await;
+        let config = config.to_builder().app_name(AppName::new("mary").unwrap()).build();
+        let person = aws_sdk_ecr::Client::new(&config);
+        Self { pipeline, root, person }
+    }
+
+    fn mark(&self) -> String {
+        format!("quarantine-{}", &self.root.digest()["sha256:".len()..][..12])
+    }
+
+    fn view(&self) -> Option<ImageView> {
+        self.pipeline.aws.ecr().images().into_iter().find(|view| view.digest == self.root.digest())
+    }
+
+    /// The tags, with M for the quarantine tag, and whether the image is archived.
+    fn shown(&self) -> String {
+        let Some(view) = self.view() else { return "gone".to_owned() };
+        let short = |tag: &String| if *tag == self.mark() { "M".to_owned() } else { tag.clone() };
+        let tags: Vec<String> = view.tags.iter().map(short).collect();
+        let archived = if view.status == ImageStatus::Active { "" } else { "archived: " };
+        format!("{archived}{}", tags.join(" "))
+    }
+
+    async fn put(&self, tag: &str) {
+        let view = self.view().unwrap();
+        let put = self.person.put_image().repository_name(REPOSITORY).image_manifest(view.manifest);
+        put.image_manifest_media_type(view.media_type).image_tag(tag).send().await.unwrap();
+    }
+
+    async fn remove(&self, id: ImageIdentifier) {
+        self.person.batch_delete_image().repository_name(REPOSITORY).image_ids(id).send().await.unwrap();
+    }
+
+    async fn remove_mark(&self) {
+        self.remove(ImageIdentifier::builder().image_tag(self.mark()).build()).await;
+    }
+
+    /// The events of what was just done, by ECR and by CloudTrail.
+    fn events(&self) -> (Vec<Value>, Vec<Value>) {
+        let events = self.pipeline.aws.take_events().into_iter().map(|emitted| emitted.event);
+        events.partition(|event| event["detail-type"] != "AWS API Call via CloudTrail")
+    }
+
+    /// Delivers events, and lets so many minutes pass.
+    async fn pass(&mut self, events: Vec<Value>, minutes: i64) {
+        let until = self.pipeline.time() + SignedDuration::from_mins(minutes);
+        self.pipeline.run_until(stream(events), until).await.unwrap();
+    }
+
+    /// The alerts about tampering.
+    async fn alerts(&self) -> Vec<AlertSent> {
+        let outcome = Outcome::of(&self.pipeline).await.unwrap();
+        let alerts = outcome.alerts.into_iter();
+        alerts.filter(|alert| alert.attributes.get("notice").is_some_and(|kind| kind == "tampered")).collect()
+    }
+
+    /// How often each call was made that changes the registry.
+    fn writes(&self) -> Vec<u64> {
+        let calls = self.pipeline.aws.calls_by_caller();
+        let of = |action: &str| calls.get(&("enforce-quarantine".to_owned(), action.to_owned())).copied();
+        ["ecr:PutImage", "ecr:BatchDeleteImage", "ecr:UpdateImageStorageClass"]
+            .map(|action| of(action).unwrap_or_default())
+            .to_vec()
+    }
+}
+
+fn rows(table: &str) -> Vec<Vec<String>> {
+    let cells =
+        |line: &str| line.trim().trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
+    table.lines().filter(|line| line.contains('|')).map(cells).collect()
+}
+
+#[tokio::test]
+async fn each_mode_holds_against_a_person_as_its_table_says() {
+    const TABLE: &str = "
+        | mode    | repository | quarantined     | changed | held      | alerts |
+        | observe | mutable    | 1.0             | 1.0 fix | 1.0 fix   | 0      |
+        | observe | immutable  | 1.0             | 1.0 fix | 1.0 fix   | 0      |
+        | tag     | mutable    | 1.0 M           | 1.0 fix | 1.0 fix M | 1      |
+        | tag     | immutable  | 1.0 M           | 1.0 fix | 1.0 fix M | 1      |
+        | untag   | mutable    | 1.0 M           | 1.0 fix | 1.0 fix M | 1      |
+        | untag   | immutable  | M               | fix     | M         | 1      |
+        | archive | mutable    | archived: 1.0 M | 1.0 fix | 1.0 fix M | 1      |
+        | archive | immutable  | archived: 1.0 M | 1.0 fix | 1.0 fix M | 1      |";
+    for root in [Root::Image, Root::Index] {
+        let mut seen = vec![rows(TABLE)[0].clone()];
+        for mode in ["observe", "tag", "untag", "archive"] {
+            for (name, mutability) in [("mutable", Mutability::Mutable), ("immutable", Mutability::Immutable)]
+            {
+                let mut world = World::new(mode, mutability, root).await;
+                let before = world.view().unwrap();
+                let mut row = vec![mode.to_owned(), name.to_owned(), world.shown()];
+                world.put("fix").await;
+                world.remove_mark().await;
+                row.push(world.shown());
+                world.pass(Vec::new(), 30).await;
+                row.push(world.shown());
+                let alerts = world.alerts().await;
+                assert!(alerts.iter().all(|alert| alert.text.contains("session mary@example.com")));
+                row.push(alerts.len().to_string());
+                let after = world.view().unwrap();
+                assert_eq!((after.manifest, after.media_type), (before.manifest, before.media_type));
+                assert_eq!(world.pipeline.dead(), []);
+                seen.push(row);
+            }
+        }
+        assert_eq!(seen, rows(TABLE));
+    }
+}
+
+#[tokio::test]
+async fn person_is_named_if_cloudtrail_says_it_within_ten_minutes() {
+    let mut world = World::new("tag", Mutability::Mutable, Root::Index).await;
+    world.remove_mark().await;
+    let (registry, trail) = world.events();
+    assert_eq!((registry.len(), trail.len()), (1, 1));
+    world.pass(registry, 4).await;
+    assert_eq!(world.shown(), "1.0 M", "put right at once");
+    assert!(world.alerts().await.is_empty(), "nobody knows yet who did it");
+    world.pass(trail, 2).await;
+    let alerts = world.alerts().await;
+    assert!(alerts[0].text.contains("Who      the role developer, session mary@example.com, from "));
+    world.pass(Vec::new(), 60).await;
+    assert_eq!(world.alerts().await.len(), 1);
+}
+
+#[tokio::test]
+async fn people_are_told_after_ten_minutes_without_a_name_and_not_again_with_it() {
+    let mut world = World::new("tag", Mutability::Mutable, Root::Image).await;
+    world.remove_mark().await;
+    let (registry, trail) = world.events();
+    world.pass(registry, 9).await;
+    assert!(world.alerts().await.is_empty());
+    world.pass(Vec::new(), 3).await;
+    let alerts = world.alerts().await;
+    assert_eq!(alerts.len(), 1);
+    assert!(alerts[0].text.contains("Who      not known"), "{}", alerts[0].text);
+    world.pass(trail, 60).await;
+    assert_eq!(world.alerts().await, alerts, "it is noted, and no second alert");
+}
+
+#[tokio::test]
+async fn events_in_any_order_and_doubled_are_one_alert() {
+    for seed in 0..12 {
+        let mut world = World::new("untag", Mutability::Immutable, Root::Index).await;
+        world.put("1.0").await;
+        world.remove_mark().await;
+        let (registry, trail) = world.events();
+        let events = [registry, trail].concat();
+        let events = shuffled([events.clone(), events].concat(), seed);
+        assert_eq!(events.len(), 8);
+        for event in events {
+            world.pass(vec![event], 1).await;
+        }
+        world.pass(Vec::new(), 30).await;
+        assert_eq!(world.shown(), "M", "seed {seed}");
+        let alerts = world.alerts().await;
+        assert_eq!(alerts.len(), 1, "seed {seed}: {alerts:?}");
+        assert!(alerts[0].text.contains("mary@example.com"), "seed {seed}: {}", alerts[0].text);
+    }
+}
+
+#[tokio::test]
+async fn fight_is_one_alert_and_a_day_later_one_with_the_count() {
+    let mut world = World::new("tag", Mutability::Mutable, Root::Image).await;
+    let before = world.writes();
+    for _ in 0..10 {
+        world.remove_mark().await;
+        world.pass(Vec::new(), 60).await;
+        assert_eq!(world.shown(), "1.0 M");
+    }
+    assert_eq!(world.alerts().await.len(), 1);
+    let writes: Vec<u64> = world.writes().iter().zip(&before).map(|(after, before)| after - before).collect();
+    assert_eq!(writes, [10, 0, 0], "one write a blow");
+    world.pass(Vec::new(), 24 * 60).await;
+    let alerts = world.alerts().await;
+    assert_eq!(alerts.len(), 2);
+    assert!(alerts[1].text.contains("Times    9 since the last alert"), "{}", alerts[1].text);
+    world.pass(Vec::new(), 3 * 24 * 60).await;
+    assert_eq!(world.alerts().await.len(), 2);
+}
+
+#[tokio::test]
+async fn crash_after_any_call_puts_it_right_and_tells_it_once() {
+    let mut crashes = 0;
+    for call in 1..=40 {
+        let mut world = World::new("untag", Mutability::Immutable, Root::Image).await;
+        world.put("1.0").await;
+        world.remove_mark().await;
+        world.pipeline.aws.faults().inject("*", Fault::Crash, Nth::Call(call));
+        world.pass(Vec::new(), 60).await;
+        crashes += u32::from(world.pipeline.has_crashed());
+        world.pipeline.aws.faults().clear();
+        world.pass(Vec::new(), 60).await;
+        assert_eq!(world.shown(), "M", "call {call}");
+        let alerts = world.alerts().await;
+        let first = alerts.iter().filter(|alert| !alert.attributes.contains_key("may_repeat")).count();
+        assert!(first <= 1 && !alerts.is_empty() && alerts.len() <= 2, "call {call}: {alerts:?}");
+        assert!(alerts.iter().all(|alert| !alert.text.contains("Times ")), "call {call}: {alerts:?}");
+    }
+    assert!(crashes > 20, "{crashes} crashes");
+}
+
+/// The template without one of the means by which our own writes are recognised.
+fn without(setting: &mut Setting, pattern: bool, role: bool) {
+    let text = &mut setting.template;
+    let mut replace = |from: &str, to: &str| {
+        assert!(text.contains(from), "{from}");
+        *text = text.replace(from, to);
+    };
+    if pattern {
+        replace("{ anything-but: { prefix: [quarantine-, released-from-quarantine-] } }", "{ exists: true }");
+        replace("{ anything-but: [!GetAtt EnforceQuarantineRole.Arn] }", "{ exists: true }");
+    }
+    if role {
+        replace("          ENFORCING_ROLE: !GetAtt EnforceQuarantineRole.Arn\n", "");
+    }
+}
+
+#[tokio::test]
+async fn our_own_writes_are_no_tampering_without_any_one_of_the_three_means() {
+    for mode in ["tag", "untag", "archive"] {
+        let mut counts = Vec::new();
+        for (pattern, role, forgetful) in [
+            (false, false, false),
+            (true, false, false),
+            (false, true, false),
+            (false, false, true),
+            (true, true, false),
+        ] {
+            let mut setting = setting_in(mode);
+            without(&mut setting, pattern, role);
+            let mut world = World::of(setting, Mutability::Immutable, Root::Image).await;
+            if forgetful {
+                forget(&world).await;
+            }
+            world.pass(Vec::new(), 60).await;
+            // A release takes the mark off.
+            let image = Manifest::image("linux/amd64", "vulnerable");
+            let closed = image.finding("CVE-2031-1", "CLOSED", minute(300));
+            let events = stream([vec![closed], image.scan(&[], minute(301))].concat());
+            world.pipeline.play(events, |_| ()).await.unwrap();
+            world.pass(Vec::new(), 60).await;
+            if !forgetful {
+                let outcome = Outcome::of(&world.pipeline).await.unwrap();
+                assert_eq!(outcome.images[0].verdict, Verdict::Clear);
+            }
+            assert_eq!(world.alerts().await, [], "{mode}, {pattern}, {role}, {forgetful}");
+            assert!(world.writes().iter().sum::<u64>() < 12, "{mode}: a loop");
+            if !forgetful {
+                counts.push(world.writes());
+            }
+        }
+        assert!(counts.iter().all(|count| *count == counts[0]), "{mode}: {counts:?}");
+    }
+}
+
+/// Takes the notes away, as if they had been lost.
+async fn forget(world: &World) {
+    let table = pipeline_tests::tables(&world.pipeline).await;
+    let id = format!("quarantine#{ACCOUNT}/eu-west-1/{REPOSITORY}@{}", world.root.digest());
+    let key = aws_sdk_dynamodb::types::AttributeValue::S(id);
+    let deleted = table.delete_item().table_name(world.pipeline.ledger_table()).key("id", key);
+    deleted.send().await.unwrap();
+}
+
+#[tokio::test]
+async fn image_that_a_person_deletes_is_no_fight() {
+    let mut world = World::new("tag", Mutability::Mutable, Root::Image).await;
+    let before = world.writes();
+    world.remove(ImageIdentifier::builder().image_digest(world.root.digest()).build()).await;
+    world.pass(Vec::new(), 60).await;
+    assert_eq!((world.shown().as_str(), world.writes()), ("gone", before));
+    assert_eq!(world.alerts().await, []);
+    assert_eq!(world.pipeline.dead(), []);
+}
+
+#[tokio::test]
+async fn mark_that_a_person_moves_is_put_back_with_the_next_news() {
+    let mut world = World::new("tag", Mutability::Mutable, Root::Image).await;
+    let other = Manifest::image("linux/amd64", "harmless");
+    let events = other.push("2.0", minute(10));
+    world.pipeline.play(stream(events), |_| ()).await.unwrap();
+    let put = world.person.put_image().repository_name(REPOSITORY).image_manifest(&other.body);
+    put.image_tag(world.mark()).send().await.unwrap();
+    assert_eq!(world.shown(), "1.0");
+    world.put("news").await;
+    world.pass(Vec::new(), 30).await;
+    assert_eq!(world.shown(), "1.0 news M");
+    let alerts = world.alerts().await;
+    assert_eq!(alerts.len(), 1);
+    assert!(alerts[0].text.contains("or moved to another image"), "{}", alerts[0].text);
+    let images = world.pipeline.aws.ecr().images();
+    let other = images.iter().find(|view| view.digest == other.digest()).unwrap();
+    assert_eq!(other.tags, ["2.0"], "nobody else lost anything");
+}
+
+#[tokio::test]
+async fn restore_by_a_person_is_one_alert_with_the_name() {
+    let mut world = World::new("archive", Mutability::Mutable, Root::Image).await;
+    let id = ImageIdentifier::builder().image_digest(world.root.digest()).build();
+    let restore = world.person.update_image_storage_class().repository_name(REPOSITORY).image_id(id);
+    restore.target_storage_class(aws_sdk_ecr::types::TargetStorageClass::Standard).send().await.unwrap();
+    world.pass(Vec::new(), 120).await;
+    assert_eq!(world.shown(), "1.0 M");
+    let alerts = world.alerts().await;
+    assert_eq!(alerts.len(), 1, "{alerts:?}");
+    assert!(
+        alerts[0].text.contains("restored or pushed again") && alerts[0].text.contains("mary@example.com")
+    );
+}
+
+#[tokio::test]
+async fn release_before_the_alert_tells_it_all_the_same() {
+    let mut world = World::new("tag", Mutability::Mutable, Root::Image).await;
+    world.remove_mark().await;
+    let (registry, _) = world.events();
+    world.pass(registry, 1).await;
+    assert_eq!(world.alerts().await, []);
+    let image = Manifest::image("linux/amd64", "vulnerable");
+    let at: Timestamp = world.pipeline.time();
+    let events = [vec![image.finding("CVE-2031-1", "CLOSED", at)], image.scan(&[], at)].concat();
+    world.pipeline.play(stream(events), |_| ()).await.unwrap();
+    let alerts = world.alerts().await;
+    assert_eq!(alerts.len(), 1);
+    assert!(!world.shown().contains('M'));
+}
+
+#[tokio::test]
+async fn name_of_a_session_does_no_harm_in_an_alert() {
+    let mut world = World::new("tag", Mutability::Mutable, Root::Image).await;
+    world.pipeline.aws.let_assume("mary", "developer", "mary\nStatus   released\u{202e}\u{1b}[2J");
+    world.remove_mark().await;
+    world.pass(Vec::new(), 30).await;
+    let alerts = world.alerts().await;
+    let text = &alerts[0].text;
+    assert_eq!(text.lines().filter(|line| line.starts_with("Status")).count(), 1, "{text}");
+    assert!(!text.contains(['\u{202e}', '\u{1b}']), "{text}");
+}
