@@ -8,6 +8,9 @@ mod pace;
 mod parts;
 mod registry;
 mod remarks;
+mod switch;
+
+use std::sync::atomic::AtomicBool;
 
 use aws::dynamodb::{Enforcement, History, Ledgers, Stored};
 use aws::ecr::{FoundImage, Registry};
@@ -18,7 +21,7 @@ use aws_lambda_events::event::sqs::SqsEvent;
 use domain::image::ImageId;
 use domain::ledger::Ledger;
 use domain::manifest::Contents;
-use domain::quarantine::{Mode, Mutability, Note, Notes, Plan, Registered, Situation, Whole, plan};
+use domain::quarantine::{Mode, Mutability, Note, Notes, Plan, Registered, Situation, Storage, Whole, plan};
 use domain::verdict::Verdict;
 use jiff::Timestamp;
 use lambda::batch::{self, Report};
@@ -46,6 +49,8 @@ pub struct EnforceQuarantine {
     clock: Clock,
     pace: Pace,
     choices: Choices,
+    /// Whether what is in quarantine was told of this process's mode.
+    mode_is_known: AtomicBool,
 }
 
 /// What the operator chose.
@@ -110,11 +115,13 @@ impl EnforceQuarantine {
                 untagged: environment.parsed("QUARANTINE_UNTAGGED")?,
                 per_hour: environment.parsed("QUARANTINES_PER_HOUR")?,
             },
+            mode_is_known: AtomicBool::new(false),
         })
     }
 
     /// Handles a batch: each image once, whatever the number of its messages.
     pub async fn handle(&self, event: SqsEvent, deadline: Deadline) -> Report {
+        self.follow_mode(deadline).await;
         batch::by_subject(event, deadline, &self.queue, message::read, async |work, received| {
             let (messages, _) = batch::split(received);
             let outcome = match work {
@@ -183,7 +190,15 @@ impl EnforceQuarantine {
         let found = self.registry.find(image).await?;
         let mut notes = self.memory.notes(image).await?;
         self.recall(image, &notes).await?;
-        let wanted = &Wanted { mode: self.mode(wanted, &notes.value), ..wanted.clone() };
+        let mut wanted = Wanted { mode: self.mode(wanted, &notes.value), ..wanted.clone() };
+        let rescan = match &notes.value.storage {
+            Some(Storage::Rescanning { by, why, .. }) => Some(format!("{by} asked for a rescan: {why}")),
+            _ => None,
+        };
+        if rescan.is_some() && wanted.contents.is_some() {
+            wanted.scanned_at = wanted.scanned_at.min(self.all_scanned_at(image).await?);
+        }
+        let wanted = &wanted;
         let mut registered = match found {
             Some(found) => Some(self.registered(image, found, wanted.mode, &notes.value).await?),
             None => None,
@@ -209,7 +224,8 @@ impl EnforceQuarantine {
             tracing::info!(%image, verdict = %wanted.verdict, reason, %mode, "left as it is");
             return Ok(if waits { Acted::Waits } else { Acted::Nothing });
         }
-        self.begin(image, wanted.verdict, &steps, reason, &mut notes).await?;
+        let why = rescan.map_or_else(|| reason.to_owned(), |rescan| format!("{reason}; {rescan}"));
+        self.begin(image, wanted.verdict, &steps, &why, &mut notes).await?;
         let tags = registered.map(|registered| registered.tags.clone()).unwrap_or_default();
         let was_there = self.carry_out(image, steps, tags, reason, &mut notes).await?;
         self.done(image, &mut notes).await?;
@@ -237,7 +253,8 @@ impl EnforceQuarantine {
         mode: Mode,
         notes: &Notes,
     ) -> Result<Registered, QuarantineError> {
-        let matters = mode == Mode::Untag || !notes.removed.is_empty();
+        let is_rescanned = matches!(notes.storage, Some(Storage::Rescanning { .. }));
+        let matters = mode == Mode::Untag || is_rescanned || !notes.removed.is_empty();
         let mutability = if matters { self.registry.mutability(image).await? } else { Mutability::default() };
         let FoundImage { tags, status, .. } = found;
         Ok(Registered { tags, status, mutability, ..Registered::default() })
