@@ -211,10 +211,10 @@ impl EnforceQuarantine {
         };
         // After the claim is noted: of two indexes that share an image and come under quarantine at the same time, the one
         // that looks last sees that the other needs it no more.
-        if let Some(registered) = registered.as_mut().filter(|_| mode == Mode::Archive) {
-            if wanted.verdict != Verdict::Clear && wanted.part_of.is_none() {
-                registered.children = self.children(image, wanted.contents.as_ref()).await?;
-            }
+        let may_archive =
+            mode == Mode::Archive && wanted.verdict != Verdict::Clear && wanted.part_of.is_none();
+        if let Some(registered) = registered.as_mut().filter(|_| may_archive) {
+            registered.children = self.children(image, wanted.contents.as_ref()).await?;
         }
         let registered = registered.as_ref();
         let Plan { reason, steps, remarks, waits } = self.plan(image, wanted, mode, registered, &notes.value);

@@ -199,7 +199,9 @@ mod tests {
             Some(Note::Restoring),
             Some(Note::RestoredByOthers),
         ] {
-            note.map(|note| notes.take(note, second(0)));
+            if let Some(note) = note {
+                notes.take(note, second(0));
+            }
             assert!(!notes.take(rescan(), second(1)), "{notes:?}");
         }
         notes.take(Note::Archived, second(2));
