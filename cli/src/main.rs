@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use domain::text::with_causes;
 
-use command::{play, resume, serve, story};
+use command::{play, rescan, resume, serve, story};
 use reader::Reader;
 
 /// Runs ecr-warden's whole pipeline on this machine, on a simulated AWS inside the process.
@@ -34,6 +34,8 @@ enum Verb {
     Serve(serve::Arguments),
     /// Let quarantines go on that the limit of an hour holds back, in a deployment.
     Resume(resume::Arguments),
+    /// Have an image scanned again that the quarantine holds archived, in a deployment.
+    Rescan(rescan::Arguments),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -53,6 +55,7 @@ async fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
     match cli.verb {
         Some(Verb::Serve(arguments)) => serve::run(&arguments, &mut out).await,
         Some(Verb::Resume(arguments)) => resume::run(&arguments, &mut out).await,
+        Some(Verb::Rescan(arguments)) => rescan::run(&arguments, &mut out).await,
         Some(Verb::Play(arguments)) => play_or_tell(&arguments, &mut out).await,
         None => play_or_tell(&cli.play, &mut out).await,
     }

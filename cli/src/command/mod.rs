@@ -1,6 +1,7 @@
 //! The verbs, one file each.
 
 pub(crate) mod play;
+pub(crate) mod rescan;
 pub(crate) mod resume;
 pub(crate) mod serve;
 pub(crate) mod story;

@@ -8,7 +8,10 @@ mod pace;
 mod parts;
 mod registry;
 mod remarks;
+mod switch;
 mod tampering;
+
+use std::sync::atomic::AtomicBool;
 
 use aws::dynamodb::{Enforcement, History, Ledgers, Stored};
 use aws::ecr::{FoundImage, Registry};
@@ -20,7 +23,7 @@ use domain::image::ImageId;
 use domain::ledger::Ledger;
 use domain::manifest::Contents;
 use domain::quarantine::{
-    Mode, Mutability, Note, Notes, Plan, Registered, Situation, Step, Whole, plan, tag,
+    Mode, Mutability, Note, Notes, Plan, Registered, Situation, Step, Storage, Whole, plan, tag,
 };
 use domain::verdict::Verdict;
 use jiff::Timestamp;
@@ -50,6 +53,8 @@ pub struct EnforceQuarantine {
     clock: Clock,
     pace: Pace,
     choices: Choices,
+    /// Whether what is in quarantine was told of this process's mode.
+    mode_is_known: AtomicBool,
 }
 
 /// What the operator chose.
@@ -114,11 +119,13 @@ impl EnforceQuarantine {
                 untagged: environment.parsed("QUARANTINE_UNTAGGED")?,
                 per_hour: environment.parsed("QUARANTINES_PER_HOUR")?,
             },
+            mode_is_known: AtomicBool::new(false),
         })
     }
 
     /// Handles a batch: each image once, whatever the number of its messages.
     pub async fn handle(&self, event: SqsEvent, deadline: Deadline) -> Report {
+        self.follow_mode(deadline).await;
         batch::by_subject(event, deadline, &self.queue, message::read, async |work, received| {
             let (messages, prompts) = batch::split(received);
             let outcome = match work {
@@ -192,7 +199,15 @@ impl EnforceQuarantine {
         let found = self.registry.find(image).await?;
         let mut notes = self.memory.notes(image).await?;
         self.recall(image, &notes).await?;
-        let wanted = &Wanted { mode: self.mode(wanted, &notes.value), ..wanted.clone() };
+        let mut wanted = Wanted { mode: self.mode(wanted, &notes.value), ..wanted.clone() };
+        let rescan = match &notes.value.storage {
+            Some(Storage::Rescanning { by, why, .. }) => Some(format!("{by} asked for a rescan: {why}")),
+            _ => None,
+        };
+        if rescan.is_some() && wanted.contents.is_some() {
+            wanted.scanned_at = wanted.scanned_at.min(self.all_scanned_at(image).await?);
+        }
+        let wanted = &wanted;
         let mut registered = match found {
             Some(found) => Some(self.registered(image, found, wanted.mode, &notes.value).await?),
             None => None,
@@ -205,10 +220,10 @@ impl EnforceQuarantine {
         };
         // After the claim is noted: of two indexes that share an image and come under quarantine at the same time, the one
         // that looks last sees that the other needs it no more.
-        if let Some(registered) = registered.as_mut().filter(|_| mode == Mode::Archive) {
-            if wanted.verdict != Verdict::Clear && wanted.part_of.is_none() {
-                registered.children = self.children(image, wanted.contents.as_ref()).await?;
-            }
+        let may_archive =
+            mode == Mode::Archive && wanted.verdict != Verdict::Clear && wanted.part_of.is_none();
+        if let Some(registered) = registered.as_mut().filter(|_| may_archive) {
+            registered.children = self.children(image, wanted.contents.as_ref()).await?;
         }
         let registered = registered.as_ref();
         let Plan { reason, mut steps, remarks, waits } =
@@ -221,7 +236,8 @@ impl EnforceQuarantine {
             tracing::info!(%image, verdict = %wanted.verdict, reason, %mode, "left as it is");
             return Ok(if waits { Acted::Waits } else { Acted::Nothing });
         }
-        self.begin(image, wanted.verdict, &steps, reason, &mut notes).await?;
+        let why = rescan.map_or_else(|| reason.to_owned(), |rescan| format!("{reason}; {rescan}"));
+        self.begin(image, wanted.verdict, &steps, &why, &mut notes).await?;
         let tags = registered.map(|registered| registered.tags.clone()).unwrap_or_default();
         let marked = steps.contains(&Step::Put(tag(image))) && wanted.verdict != Verdict::Clear;
         prompt.touched = true;
@@ -252,7 +268,8 @@ impl EnforceQuarantine {
         mode: Mode,
         notes: &Notes,
     ) -> Result<Registered, QuarantineError> {
-        let matters = mode == Mode::Untag || !notes.removed.is_empty();
+        let is_rescanned = matches!(notes.storage, Some(Storage::Rescanning { .. }));
+        let matters = mode == Mode::Untag || is_rescanned || !notes.removed.is_empty();
         let mutability = if matters { self.registry.mutability(image).await? } else { Mutability::default() };
         let FoundImage { tags, status, .. } = found;
         Ok(Registered { tags, status, mutability, ..Registered::default() })

@@ -9,6 +9,7 @@ use domain::manifest::{ChildKind, Contents};
 use domain::quarantine::{Child, Mode, Note, Notes, Root, Whole};
 use domain::verdict::Verdict;
 use futures::stream::{StreamExt, TryStreamExt};
+use jiff::Timestamp;
 
 use crate::tampering::Prompt;
 use crate::{EnforceQuarantine, QuarantineError};
@@ -63,6 +64,15 @@ impl EnforceQuarantine {
             }
         }
         Ok(parts)
+    }
+
+    /// When the newest scan ended of that image of an index whose newest scan is the oldest; only of those that were ever
+    /// scanned.
+    pub(crate) async fn all_scanned_at(&self, index: &ImageId) -> Result<Option<Timestamp>, QuarantineError> {
+        let ledger = self.ledgers.load(index).await?.ledger;
+        let platforms = self.ledgers.platforms(&ledger).await?.platforms;
+        let scans = platforms.iter().filter_map(|platform| platform.ledger.facts.newest_scan());
+        Ok(scans.map(|(at, _)| at).min())
     }
 
     /// What became of what an image is a part of.

@@ -27,7 +27,8 @@ impl EnforceQuarantine {
         // Held while tags go, so that an image that goes with them can be put back. One that is archived has none that
         // could be read, and its tags are left alone.
         let touches = |step: &Step| matches!(step, Step::Put(_) | Step::GiveBack(_) | Step::Remove(_));
-        let manifest = if steps.iter().any(touches) {
+        let is_archived = steps.iter().any(|step| *step == Step::Restore(image.digest.clone()));
+        let manifest = if !is_archived && steps.iter().any(touches) {
             let Some(manifest) = self.registry.manifest(image).await? else { return Ok(false) };
             Some(manifest)
         } else {
@@ -59,7 +60,11 @@ impl EnforceQuarantine {
                         tracing::info!(%image, tags = ?there, reason, "tags removed");
                     }
                 }
-                (Step::Put(_) | Step::GiveBack(_) | Step::Remove(_), None) => {}
+                (Step::Remove(wanted), None) => {
+                    self.remove_archived(image, &wanted).await?;
+                    tracing::info!(%image, tags = ?wanted, reason, "tags removed");
+                }
+                (Step::Put(_) | Step::GiveBack(_), None) => {}
                 (Step::Archive(digest), _) => {
                     let stored = ImageId { digest, ..image.clone() };
                     self.archive(image, &stored).await?;
@@ -131,6 +136,23 @@ impl EnforceQuarantine {
             }
         }
         Ok(())
+    }
+
+    /// Removes tags of an archived image, whose manifest nobody can hold. ECR keeps our tag on it from moving. Whether it
+    /// takes other tags off what is archived is not known; if not, they go when the image is active.
+    async fn remove_archived(&self, image: &ImageId, tags: &[String]) -> Result<(), QuarantineError> {
+        let removed = self.registry.remove_tags(image, tags).await;
+        if !self.registry.exists(image).await? {
+            tracing::error!(%image, ?tags, "{DELETED}, and cannot be put back");
+            return Err(QuarantineError::OtherLost { image: Box::new(image.clone()), tags: tags.to_vec() });
+        }
+        match removed {
+            Err(error) if error.retry() == Retry::Never => {
+                tracing::warn!(%image, ?tags, reason = with_causes(&error), "tags stay on until it is restored");
+                Ok(())
+            }
+            removed => Ok(removed.map(|_| ())?),
+        }
     }
 
     /// Puts an image back with the quarantine tag, whatever tag it went with: the next attempt then finds it as it

@@ -5,7 +5,7 @@
 
 mod enforcing;
 
-use domain::quarantine::{Mode, released_tag, tag};
+use domain::quarantine::{Mode, Note, released_tag, tag};
 use domain::verdict::Verdict;
 use enforcing::{ACCOUNT, REPOSITORY, World, due, image};
 use sim_aws::{Fault, ImageStatus, Mutability, Nth};
@@ -108,6 +108,102 @@ async fn switching_the_mode_converges_what_is_in_quarantine_both_ways() {
         seen.push(shown);
     }
     assert_eq!(seen, table);
+}
+
+/// Images in quarantine, in one mode; then the deployment gets another one.
+async fn switched(from: Mode, to: Mode) -> World {
+    let mut world = World::new(Mutability::Immutable).await;
+    world.mode(from);
+    for digit in ['a', 'b', 'c'] {
+        world.push(&image(digit), &[&digit.to_string()]);
+        let verdict = if digit == 'c' { Verdict::Clear } else { Verdict::Quarantine };
+        world.judge(&image(digit), verdict, 0).await;
+        world.settle(&image(digit)).await;
+    }
+    world.follows_modes = true;
+    world.mode(to);
+    world.aws.sqs().take_sent();
+    world
+}
+
+/// Hands to the function what it has sent to itself.
+async fn take_sent(world: &World) -> usize {
+    let sent = world.aws.sqs().take_sent();
+    for message in &sent {
+        assert_eq!(world.handle(std::slice::from_ref(&message.body)).await.failed, []);
+    }
+    sent.len()
+}
+
+#[tokio::test]
+async fn switch_of_the_mode_reaches_what_is_in_quarantine_without_an_announcement() {
+    for (from, to, expected) in [
+        (Mode::Tag, Mode::Archive, ["archived: a M", "archived: b M", "c"]),
+        (Mode::Untag, Mode::Tag, ["a M", "b M", "c"]),
+        (Mode::Observe, Mode::Tag, ["a M", "b M", "c"]),
+        (Mode::Tag, Mode::Observe, ["a M", "b M", "c"]),
+    ] {
+        let world = switched(from, to).await;
+        // A message about something else is enough.
+        world.handle(&[due(&image('c'))]).await;
+        let sent = take_sent(&world).await;
+        assert_eq!(sent, if to == Mode::Observe { 0 } else { 2 }, "{from} {to}");
+        assert_eq!(['a', 'b', 'c'].map(|digit| world.shown(&image(digit))), expected, "{from} {to}");
+        world.handle(&[due(&image('c'))]).await;
+        assert_eq!(take_sent(&world).await, 0, "once");
+    }
+}
+
+#[tokio::test]
+async fn crash_during_a_switch_of_the_mode_leaves_no_image_in_the_old_one() {
+    for call in 1..=30 {
+        let world = switched(Mode::Tag, Mode::Archive).await;
+        world.aws.faults().inject("*", Fault::Crash, Nth::Call(call));
+        let bodies = [due(&image('c'))];
+        tokio::select! {
+            _ = world.handle(&bodies) => {}
+            () = world.aws.faults().crashed() => {}
+        }
+        world.aws.faults().clear();
+        world.handle(&bodies).await;
+        take_sent(&world).await;
+        let shown = ['a', 'b'].map(|digit| world.shown(&image(digit)));
+        assert_eq!(shown, ["archived: a M", "archived: b M"], "after call {call}");
+    }
+}
+
+#[tokio::test]
+async fn rescan_restores_without_tags_and_releases_or_archives_again() {
+    for (verdict, expected) in [(Verdict::Clear, "1.0 R"), (Verdict::Quarantine, "archived: M")] {
+        let image = image('a');
+        let mut world = World::new(Mutability::Immutable).await;
+        world.mode(Mode::Archive);
+        world.push(&image, &["1.0"]);
+        world.judge(&image, Verdict::Quarantine, 0).await;
+        world.settle(&image).await;
+        world.pass(5);
+        let mut notes = world.memory.notes(&image).await.unwrap();
+        let (by, why) = ("ana".to_owned(), "the feed was wrong".to_owned());
+        assert!(notes.value.take(Note::Rescan { by, why }, world.now()));
+        world.memory.store_notes(&image, &mut notes, world.now()).await.unwrap();
+        let report = world.handle(&[due(&image)]).await;
+        assert_eq!((world.shown(&image).as_str(), report.deferred.len()), ("activating: M", 1));
+        world.pass(20);
+        for _ in 0..3 {
+            world.settle(&image).await;
+            assert_eq!(world.shown(&image), "M", "until a scan has ended");
+        }
+        world.pass(5);
+        world.judge(&image, verdict, 0).await;
+        let mut stored = world.ledgers.load(&image).await.unwrap();
+        stored.ledger.announced.scan = Some(world.now());
+        assert!(world.ledgers.store(&mut stored).await.unwrap());
+        world.settle(&image).await;
+        assert_eq!(world.shown(&image), expected);
+        let (_, act) = &world.acts(&image).await[1];
+        assert_eq!(act.done, ["took the tag 1.0 off", "asked for the restore of the image"]);
+        assert!(act.why.ends_with("ana asked for a rescan: the feed was wrong"), "{}", act.why);
+    }
 }
 
 #[tokio::test]

@@ -199,8 +199,10 @@ impl Enforcing {
         pipeline.aws.dynamodb().create_table("ledgers", "id").await;
         let config = pipeline.aws.sdk_config().await;
         let ledgers = Ledgers::new(aws_sdk_dynamodb::Client::new(&config), "ledgers".to_owned());
+        let history = pipeline.history_table();
         let variables = |name: &str| match name {
             "TABLE_NAME" => Some("ledgers".to_owned()),
+            "HISTORY_TABLE_NAME" => Some(history.clone()),
             "QUEUE_URL" => Some("https://sqs.eu-west-1.amazonaws.com/210987654321/own".to_owned()),
             "QUARANTINE_MODE" => Some("tag".to_owned()),
             "EVENT_BUS_NAME" => Some("ecr-warden".to_owned()),

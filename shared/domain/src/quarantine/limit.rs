@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::Mode;
+
 /// Into how long pieces the hour is divided, in seconds. A piece counts as long as any of it is within the hour, so the
 /// limit holds in every hour, whenever it begins.
 const PIECE: i64 = 5 * 60;
@@ -26,6 +28,9 @@ pub struct Limit {
     pub pause: Option<Pause>,
     /// The newest resumptions.
     pub resumed: Vec<Resumed>,
+    /// The deployment's mode that all images in quarantine were told of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
 }
 
 /// The limit was reached.

@@ -66,7 +66,7 @@ pub struct RemovedTag {
 }
 
 /// What we did, or are about to do, to where an image is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Storage {
     /// We are about to archive it.
@@ -77,6 +77,9 @@ pub enum Storage {
     Restoring,
     /// Somebody else has restored it, seen at this time. It is archived again once it was scanned after that.
     RestoredByOthers(Timestamp),
+    /// A person wants it scanned again. It is restored without the tags that cannot move, and archived again once it was
+    /// scanned after this.
+    Rescanning { at: Timestamp, by: String, why: String },
 }
 
 /// A change of the notes.
@@ -114,6 +117,11 @@ pub enum Note {
     Wake(bool),
     /// People were told what others did.
     TamperingSaid,
+    /// A person wants what we hold archived scanned again.
+    Rescan {
+        by: String,
+        why: String,
+    },
     /// Nothing of the quarantine is left.
     Released,
     /// This is about to be done.
@@ -183,6 +191,11 @@ impl Notes {
             Note::Seen(sightings) => sightings.iter().for_each(|sighting| self.tampering.see(sighting)),
             Note::Wake(sent) => self.tampering.wake(sent),
             Note::TamperingSaid => self.tampering.say(now),
+            Note::Rescan { by, why } => {
+                if self.storage == Some(Storage::Archived) {
+                    self.storage = Some(Storage::Rescanning { at: now, by, why });
+                }
+            }
             Note::Released => *self = Self::default(),
             Note::Doing(deed) => self.doing = Some(deed),
             Note::Done => self.doing = None,
@@ -206,6 +219,28 @@ mod tests {
         let json = serde_json::to_string(&notes).unwrap();
         assert_eq!(serde_json::from_str::<Notes>(&json).unwrap(), notes);
         assert_eq!(notes.removed["1.0"], RemovedTag { at: second(1), mode: Mode::Untag, immutable: true });
+    }
+
+    #[test]
+    fn only_what_we_hold_archived_is_scanned_again_on_request() {
+        let rescan = || Note::Rescan { by: "ana".to_owned(), why: "fixed upstream".to_owned() };
+        let mut notes = Notes::default();
+        for note in [
+            None,
+            Some(Note::Archiving(BTreeSet::new())),
+            Some(Note::Restoring),
+            Some(Note::RestoredByOthers),
+        ] {
+            if let Some(note) = note {
+                notes.take(note, second(0));
+            }
+            assert!(!notes.take(rescan(), second(1)), "{notes:?}");
+        }
+        notes.take(Note::Archived, second(2));
+        assert!(notes.take(rescan(), second(3)));
+        let json = serde_json::to_string(&notes).unwrap();
+        assert_eq!(serde_json::from_str::<Notes>(&json).unwrap(), notes);
+        assert!(!notes.take(rescan(), second(9)), "asked twice, it is the first that counts");
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The steps that make the registry agree with a verdict.
 //!
 //! Three rules hold for every plan. What is done is noted first, so that it can be undone. A tag only goes where the image
-//! has one of ours, for ECR deletes an image with its last tag. And nothing but [`Step::Restore`] touches an image that is
-//! not active: to put a tag on it is a push, and a push restores it.
+//! has one of ours, for ECR deletes an image with its last tag. And nothing puts a tag on an image that is not active: that
+//! is a push, and a push restores it.
 
 use jiff::Timestamp;
 
@@ -137,7 +137,7 @@ fn part(situation: &Situation, registered: &Registered, whole: Whole) -> Plan {
     if !notes.removed.is_empty() {
         return hold(situation, registered);
     }
-    match (registered.status, notes.storage) {
+    match (registered.status, &notes.storage) {
         (Status::Archived, Some(_)) if whole == Whole::Pulled => {
             restore(situation, "an index that contains it can be pulled")
         }
@@ -152,7 +152,7 @@ fn part(situation: &Situation, registered: &Registered, whole: Whole) -> Plan {
 
 fn hold(situation: &Situation, registered: &Registered) -> Plan {
     let Situation { mode, notes, .. } = *situation;
-    match (registered.status, notes.storage) {
+    match (registered.status, &notes.storage) {
         (Status::Active, _) => hold_active(situation, registered),
         (_, None) => Plan::leave("somebody else archived the image, so it cannot be pulled"),
         (Status::Activating, Some(Storage::Archived | Storage::RestoredByOthers(_))) => {
@@ -164,6 +164,9 @@ fn hold(situation: &Situation, registered: &Registered) -> Plan {
             plan
         }
         (Status::Activating, Some(_)) => Plan { waits: true, ..Plan::leave("the image is being restored") },
+        (Status::Archived, Some(Storage::Rescanning { .. })) if mode == Mode::Archive => {
+            rescan(situation, registered)
+        }
         (Status::Archived, Some(_)) if mode == Mode::Archive => {
             let mut plan = Plan::leave("the image is archived");
             let children = children(registered);
@@ -177,6 +180,21 @@ fn hold(situation: &Situation, registered: &Registered) -> Plan {
         }
         (Status::Archived, Some(_)) => restore(situation, "a milder quarantine mode is in force"),
     }
+}
+
+/// Restores an image to have it scanned, without the tags that cannot move. They go first, where ECR keeps our tag in its
+/// place: nobody can then hold the manifest, with which an image that went could be put back. All others go, or are spoken
+/// of, when the image is active.
+fn rescan(situation: &Situation, registered: &Registered) -> Plan {
+    let mut plan = Plan { waits: true, ..Plan::leave("it is to be scanned again") };
+    let mark = tag(situation.image);
+    if registered.tags.contains(&mark) && !registered.mutability.can_move(&mark) {
+        untag(&Situation { untag_mutable: false, ..*situation }, registered, &mut plan);
+        plan.remarks.clear();
+    }
+    let children = situation.notes.children.iter().cloned();
+    plan.steps.extend(children.chain([situation.image.digest.clone()]).map(Step::Restore));
+    plan
 }
 
 /// The children that are archived with their index, in this order.
@@ -207,15 +225,20 @@ fn hold_active(situation: &Situation, registered: &Registered) -> Plan {
     if tags.contains(&released) {
         plan.steps.push(Step::Remove(vec![released]));
     }
-    match (notes.storage, mode) {
+    match (&notes.storage, mode) {
         (Some(Storage::Archived), _) => {
             plan.steps.push(Step::Note(Note::RestoredByOthers));
             plan.remarks.push(Remark::RestoredByOthers);
         }
         (Some(Storage::RestoredByOthers(at)), Mode::Archive)
-            if situation.scanned_at.is_none_or(|scanned| scanned <= at) =>
+            if situation.scanned_at.is_none_or(|scanned| scanned <= *at) =>
         {
             plan.remarks.push(Remark::RestoredByOthers);
+        }
+        (Some(Storage::Rescanning { at, .. }), Mode::Archive)
+            if situation.scanned_at.is_none_or(|scanned| scanned <= *at) =>
+        {
+            untag(situation, registered, &mut plan);
         }
         (_, Mode::Archive) => archive(situation, registered, &mut plan),
         (Some(_), _) => plan.steps.push(Step::Note(Note::Restored)),
@@ -284,7 +307,7 @@ fn give_back(situation: &Situation, registered: &Registered, plan: &mut Plan) {
 
 fn release(situation: &Situation, registered: &Registered) -> Plan {
     let Situation { image, notes, .. } = *situation;
-    match (registered.status, notes.storage) {
+    match (registered.status, &notes.storage) {
         (Status::Active, _) => {}
         (_, None) => return Plan::leave("somebody else archived the image"),
         (Status::Activating, Some(_)) => {

@@ -139,7 +139,7 @@ pub fn found(image: &ImageId, notes: &Notes, basis: &Basis, steps: &[Step]) -> O
             Step::Put(put) if agreed.is_some_and(|agreed| agreed.episode == basis.episode) => {
                 found.mark_removed |= *put == mark;
             }
-            Step::Remove(tags) if agreed == Some(basis) => {
+            Step::Remove(tags) if basis.mode == Mode::Untag && agreed == Some(basis) => {
                 let theirs = tags.iter().filter(|tag| !is_quarantine_tag(tag));
                 found.tags.extend(theirs.take(TAGS).cloned());
             }

@@ -35,6 +35,8 @@ pub struct World {
     pub history: History,
     clock: Arc<AtomicI64>,
     settings: BTreeMap<&'static str, String>,
+    /// Whether a change of the mode is to reach what is in quarantine. Most tests send what they are about themselves.
+    pub follows_modes: bool,
 }
 
 /// The image whose digest is of one digit.
@@ -52,7 +54,6 @@ impl World {
         let clock = Arc::new(AtomicI64::new(BEGIN));
         let time = Arc::clone(&clock);
         let aws = SimulatedAws::new(ACCOUNT, "eu-west-1", Arc::new(move || time.load(Ordering::SeqCst)));
-        aws.dynamodb().create_table("ledgers", "id").await;
         let key = |name: &str, kind: &str| json!({"AttributeName": name, "KeyType": kind});
         let text = |name: &str| json!({"AttributeName": name, "AttributeType": "S"});
         let history = json!({
@@ -60,6 +61,15 @@ impl World {
             "KeySchema": [key("image", "HASH"), key("at", "RANGE")],
         });
         aws.dynamodb().create_table_as("history", &history).await;
+        let ledgers = json!({
+            "AttributeDefinitions": [text("id"), text("shard"), {"AttributeName": "due", "AttributeType": "N"}],
+            "KeySchema": [key("id", "HASH")],
+            "GlobalSecondaryIndexes": [{
+                "IndexName": "rows", "KeySchema": [key("shard", "HASH"), key("due", "RANGE")],
+                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["row"]},
+            }],
+        });
+        aws.dynamodb().create_table_as("ledgers", &ledgers).await;
         aws.sqs().create_queue(QUEUE);
         aws.eventbridge().create_bus("ecr-warden");
         aws.ecr().create_repository(ACCOUNT, REPOSITORY, mutability);
@@ -71,6 +81,7 @@ impl World {
             aws,
             clock,
             settings: BTreeMap::new(),
+            follows_modes: false,
         }
     }
 
@@ -189,6 +200,15 @@ impl World {
     }
 
     pub async fn function(&self) -> EnforceQuarantine {
+        if !self.follows_modes {
+            let mut limit = self.memory.limit().await.unwrap();
+            let mode =
+                self.settings.get("QUARANTINE_MODE").map_or(Mode::Observe, |mode| mode.parse().unwrap());
+            if limit.value.mode != Some(mode) {
+                limit.value.mode = Some(mode);
+                self.memory.store_limit(&mut limit).await.unwrap();
+            }
+        }
         let variables = |name: &str| match name {
             "TABLE_NAME" => Some("ledgers".to_owned()),
             "HISTORY_TABLE_NAME" => Some("history".to_owned()),

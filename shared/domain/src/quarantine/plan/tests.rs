@@ -340,6 +340,48 @@ fn restore_by_others_suspends_archiving_until_a_scan() {
 }
 
 #[test]
+fn rescan_restores_without_tags_waits_for_a_scan_and_archives_again() {
+    let rescan = Note::Rescan { by: "ana".to_owned(), why: "fixed".to_owned() };
+    let mut notes =
+        noted([claimed(Mode::Archive), Note::Archiving(BTreeSet::from([digest('c')])), Note::Archived]);
+    notes.take(rescan, second(100));
+    let planned = |mutability: &Mutability, status, tags: &[&str], scanned: Option<i64>| {
+        let registered = Registered { status, mutability: mutability.clone(), ..tagged(tags) };
+        plan(&Situation {
+            image: &image(),
+            part_of: None,
+            verdict: Verdict::Quarantine,
+            mode: Mode::Archive,
+            scanned_at: scanned.map(second),
+            registered: Some(&registered),
+            notes: &notes,
+            untag_mutable: false,
+            untagged: false,
+        })
+    };
+    let (fixed, loose) = (&Mutability::Immutable, &Mutability::Mutable);
+    let off = [Step::Note(Note::Removing(vec![("1.0".to_owned(), true)])), remove(&["1.0"])];
+    let restore = [Step::Restore(digest('c')), Step::Restore(image().digest)];
+    let archive = [Step::Archive(image().digest), Step::Note(Note::Archived)];
+    for (mutability, status, tags, scanned, steps, waits, remarks) in [
+        (fixed, Status::Archived, vec!["1.0", TAG], None, [off.to_vec(), restore.to_vec()].concat(), true, 0),
+        // Our tag may move, or is gone: without it the last tag could go.
+        (loose, Status::Archived, vec!["1.0", TAG], None, restore.to_vec(), true, 0),
+        (fixed, Status::Archived, vec!["1.0"], None, restore.to_vec(), true, 0),
+        (fixed, Status::Activating, vec![TAG], None, vec![], true, 0),
+        (fixed, Status::Active, vec![TAG], Some(100), vec![], false, 0),
+        (fixed, Status::Active, vec!["1.0", TAG], None, off.to_vec(), false, 0),
+        (loose, Status::Active, vec!["1.0", TAG], None, vec![], false, 1),
+    ] {
+        let plan = planned(mutability, status, &tags, scanned);
+        let seen = (plan.steps, plan.waits, plan.remarks.len());
+        assert_eq!(seen, (steps, waits, remarks), "{mutability:?} {status:?} {tags:?}");
+    }
+    let scanned = planned(fixed, Status::Active, &[TAG], Some(101)).steps;
+    assert!(archive.iter().all(|step| scanned.contains(step)), "{scanned:?}");
+}
+
+#[test]
 fn milder_mode_restores_and_gives_back_and_keeps_the_mark() {
     let archive = noted([claimed(Mode::Archive), Note::Archiving(BTreeSet::new()), Note::Archived]);
     for mode in [Mode::Tag, Mode::Untag] {
@@ -391,7 +433,9 @@ impl World {
                 self.registered.status = Status::Archived;
             }
             Step::Restore(_) => {
-                assert_eq!(self.notes.storage, Some(Storage::Restoring), "not noted");
+                let noted =
+                    matches!(self.notes.storage, Some(Storage::Restoring | Storage::Rescanning { .. }));
+                assert!(noted, "not noted");
                 self.registered.status = Status::Activating;
             }
         }
