@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use aws::AwsError;
 use aws::tagging::{REPOSITORIES_PER_CALL, Tagging};
 use domain::image::ImageId;
 use domain::ledger::Evidence;
@@ -99,20 +98,17 @@ impl Repositories {
         }
         let batch = std::mem::take(&mut *self.batch.lock().unwrap_or_else(PoisonError::into_inner));
         let asked = known.to_ask(&arn, &batch, now);
-        let answer: Result<_, AwsError> =
-            match tokio::time::timeout(PATIENCE, self.tagging.repositories(asked.clone())).await {
-                Ok(answer) => answer,
-                Err(_) => {
-                    tracing::warn!(%image, "the tags of repositories were not waited for");
-                    known.failed_at = Some(now);
-                    return None;
-                }
-            };
-        match answer {
-            Ok(said) => known.note(asked, said, now),
-            Err(error) => {
+        // Boxed, because it is large and hardly ever called.
+        let answer = Box::pin(self.tagging.repositories(asked.clone()));
+        match tokio::time::timeout(PATIENCE, answer).await {
+            Ok(Ok(said)) => known.note(asked, said, now),
+            Ok(Err(error)) => {
                 let reason = with_causes(&error);
                 tracing::warn!(%image, reason, "the tags of repositories cannot be read");
+                known.failed_at = Some(now);
+            }
+            Err(_) => {
+                tracing::warn!(%image, "the tags of repositories were not waited for");
                 known.failed_at = Some(now);
             }
         }

@@ -105,7 +105,7 @@ impl AssessImage {
         let read = |body: &str| self.read(body);
         batch::by_subject(event, deadline, &self.queue, read, async |image, received| {
             let (messages, events) = batch::split(received);
-            match self.update(&image, &events).await {
+            match Box::pin(self.update(&image, &events)).await {
                 Ok(unfinished) => unfinished.report(messages, &events),
                 Err(error) => Report::of(messages, Err(error)),
             }

@@ -101,7 +101,7 @@ impl AssessImage {
         if !assessment.is_quarantined() || draft.ledger.facts.is_multi_platform() {
             return;
         }
-        match tokio::time::timeout(PATIENCE, self.inspector.workloads(image)).await {
+        match tokio::time::timeout(PATIENCE, Box::pin(self.inspector.workloads(image))).await {
             Ok(Ok(workloads)) => assessment.image.name_workloads(workloads),
             Ok(Err(error)) => {
                 let reason = with_causes(&error);

@@ -151,7 +151,7 @@ async fn what_is_optional_to_know_holds_nothing_back() {
             Fault::Throttle,
             Fault::ServerError,
             Fault::ResponseLost,
-            Fault::Slow(Duration::from_secs(60)),
+            Fault::Slow(Duration::from_mins(1)),
         ] {
             let mut pipeline = pipeline().await;
             run_it(&pipeline);
