@@ -2,6 +2,7 @@
 
 mod alert;
 mod form;
+mod group;
 mod notice;
 mod outlook;
 #[cfg(test)]
