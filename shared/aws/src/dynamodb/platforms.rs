@@ -39,6 +39,7 @@ impl Ledgers {
     /// answer incomplete.
     pub async fn platforms(&self, ledger: &Ledger) -> Result<Platforms, LedgerError> {
         let mut found = Platforms { platforms: Vec::new(), is_complete: true };
+        let mut images: Vec<(Child, Ledger)> = Vec::new();
         let mut known: BTreeSet<Digest> = [ledger.image.digest.clone()].into();
         let mut level: Vec<Option<Contents>> =
             if ledger.facts.is_index() { vec![ledger.facts.contents.clone()] } else { Vec::new() };
@@ -57,7 +58,7 @@ impl Ledgers {
                 let image = ImageId { digest: child.digest.clone(), ..ledger.image.clone() };
                 Ok::<_, LedgerError>((child, self.load(&image).await?.ledger))
             };
-            let room = MOST.saturating_sub(found.platforms.len());
+            let room = MOST.saturating_sub(images.len());
             found.is_complete &= children.len() <= room;
             let loads = children.into_iter().take(room).map(load);
             let loaded: Vec<(Child, Ledger)> =
@@ -67,13 +68,12 @@ impl Ledgers {
                 if child.kind == ChildKind::Index || ledger.facts.is_index() {
                     level.push(ledger.facts.contents);
                 } else {
-                    let name = child.platform.unwrap_or_else(|| child.digest.short().to_owned());
-                    found.platforms.push(Platform { name, ledger });
+                    images.push((child, ledger));
                 }
             }
         }
         found.is_complete &= level.is_empty();
-        found.platforms.sort_by(|a, b| (&a.name, &a.ledger.image).cmp(&(&b.name, &b.ledger.image)));
+        found.platforms = Platform::named(images);
         Ok(found)
     }
 }
