@@ -280,7 +280,8 @@ fn rules(reason: &Reason, now: Timestamp) -> String {
 }
 
 fn images(text: &mut String, assessments: &[Assessment], listed: usize) {
-    let alike = assessments.iter().all(|one| one.image.platforms == assessments[0].image.platforms);
+    let stand = |one: &Assessment| one.image.platforms.iter().map(standing).collect::<Vec<_>>();
+    let alike = assessments.iter().all(|one| stand(one) == stand(&assessments[0]));
     for assessment in assessments.iter().take(listed) {
         let image = &assessment.image;
         let named = if image.tags.is_empty() {

@@ -137,7 +137,7 @@ impl RecordPush {
                             let at = ledger.facts.present_at.or(ledger.facts.pushed_at).unwrap_or_default();
                             ledger.merge(Evidence::Unread { at, reason })
                         });
-                        unread = Some(error).filter(unread::is_to_be_tried_again);
+                        unread = Some(error).filter(|error| unread::is_to_be_tried_again(error, evidence));
                         Ok(changed | noted)
                     }
                 }

@@ -7,11 +7,12 @@
 //! | code | what is done |
 //! |---|---|
 //! | `ImageNotFound` | nothing: it was deleted, and the event of that comes or came |
-//! | `ImageInaccessible` | noted: it is archived, and is read when it is restored or pushed again |
+//! | `ImageInaccessible` | noted: it is archived, and is read when it is restored or pushed again. Where it has just been restored, tried again for a day, for AWS does not say whether the event comes before the end of that |
 //! | `KmsError`, `Upstream…` | noted, and tried again for a day: somebody has to give back the key or the credentials |
 //! | the others | noted, and tried again: a request by digest should not cause them |
 
 use aws::AwsError;
+use domain::ledger::Evidence;
 use domain::text::with_causes;
 
 use crate::PushError;
@@ -35,14 +36,18 @@ pub(crate) fn reason(error: &PushError) -> Option<String> {
     }
 }
 
-/// Whether the message has to come again. An index in the archive is read when the event of its restore comes.
-pub(crate) fn is_to_be_tried_again(error: &PushError) -> bool {
-    !matches!(error, PushError::Aws(error) if error.is(ARCHIVED))
+/// Whether the messages have to come again that say this of an index. One in the archive is read when the event of its
+/// restore comes.
+pub(crate) fn is_to_be_tried_again(error: &PushError, said: &[Evidence]) -> bool {
+    let is_restored = said.iter().any(|piece| matches!(piece, Evidence::Restored { .. }));
+    is_restored || !matches!(error, PushError::Aws(error) if error.is(ARCHIVED))
 }
 
-/// Whether a failure lasts until a person does something: longer than a few receives of a message.
+/// Whether a failure lasts longer than a few receives of a message.
 pub(crate) fn lasts(error: &AwsError) -> bool {
-    error.is("KmsError") || error.code.as_deref().is_some_and(|code| code.starts_with("Upstream"))
+    error.is(ARCHIVED)
+        || error.is("KmsError")
+        || error.code.as_deref().is_some_and(|code| code.starts_with("Upstream"))
 }
 
 /// Whether the call was answered, with a failure of this image.
@@ -53,7 +58,7 @@ fn is_a_failure(error: &AwsError) -> bool {
 #[cfg(test)]
 mod tests {
     use domain::manifest::Contents;
-    use domain::samples::image;
+    use domain::samples::{image, second};
 
     use super::*;
 
@@ -70,7 +75,11 @@ mod tests {
     fn archived_index_is_noted_and_not_tried_again() {
         let archived = failure(Some("ImageInaccessible"));
         assert!(reason(&archived).unwrap().contains("it is archived"));
-        assert!(!is_to_be_tried_again(&archived));
+        assert!(!is_to_be_tried_again(&archived, &[Evidence::Gone { at: second(1) }]));
+        // A restore takes up to twenty minutes.
+        assert!(is_to_be_tried_again(&archived, &[Evidence::Restored { at: second(1) }]));
+        let PushError::Aws(error) = archived else { panic!() };
+        assert!(lasts(&error));
     }
 
     #[test]
@@ -79,7 +88,7 @@ mod tests {
             let error = failure(Some(code));
             let reason = reason(&error).unwrap();
             assert!(reason.contains(code) && reason.contains("the reason"), "{reason}");
-            assert!(is_to_be_tried_again(&error), "{code}");
+            assert!(is_to_be_tried_again(&error, &[]), "{code}");
             let PushError::Aws(error) = error else { panic!("{code}") };
             assert!(lasts(&error), "{code}");
         }
@@ -90,7 +99,7 @@ mod tests {
         for code in [None, Some("ThrottlingException"), Some("ServerException")] {
             let error = failure(code);
             assert_eq!(reason(&error), None, "{code:?}");
-            assert!(is_to_be_tried_again(&error), "{code:?}");
+            assert!(is_to_be_tried_again(&error, &[]), "{code:?}");
             let PushError::Aws(error) = error else { panic!("{code:?}") };
             assert!(!lasts(&error), "{code:?}");
         }

@@ -575,12 +575,16 @@ async fn an_index_that_is_archived_before_it_was_read_is_read_when_it_is_restore
     assert_eq!((row.verdict, row.tags), (Verdict::Pending, vec!["1.4.0".to_owned()]));
     assert!(row.unread.unwrap().contains("it is archived"));
 
-    pipeline.aws.ecr().set_image_status(ACCOUNT, REPOSITORY, &index.digest(), ImageStatus::Active);
     let mut restored = deleted(&index, "", 30);
     restored["detail"]["action-type"] = json!("UPDATE_STORAGE_CLASS");
     restored["detail"]["target-storage-class"] = json!("STANDARD");
     restored["detail"].as_object_mut().unwrap().remove("image-tag");
-    play(&mut pipeline, stream([restored])).await;
+    // Should that event come at the beginning of the restore, it is tried again.
+    let (ecr, digest) = (pipeline.aws.ecr().clone(), index.digest());
+    let activate = move || ecr.set_image_status(ACCOUNT, REPOSITORY, &digest, ImageStatus::Active);
+    pipeline.aws.faults().before("ecr:BatchGetImage", 2, activate);
+    let outcome = play(&mut pipeline, stream([restored])).await;
+    assert_eq!(outcome.events.dead, 0, "{:?}", pipeline.dead());
     assert_eq!(listed(&pipeline).await, verdicts([(&index, Verdict::Quarantine)]));
     assert_eq!(rows(&pipeline).await.remove(&id(&index)).unwrap().unread, None);
 }

@@ -79,7 +79,7 @@ fn each_event_goes_to_the_function_that_wants_it() {
         (image_action("PUSH", "SUCCESS", Some("quarantine-latest")), None),
         (image_action("DELETE", "SUCCESS", Some("quarantine-latest")), None),
         (image_action("PUSH", "FAILURE", Some("latest")), None),
-        (image_action("UPDATE_STORAGE_CLASS", "SUCCESS", None), None),
+        (image_action("UPDATE_STORAGE_CLASS", "SUCCESS", None), record_push),
         (put_image(Some("latest"), None), record_push),
         (put_image(None, None), record_push),
         (put_image(Some("quarantine-latest"), None), None),
