@@ -22,11 +22,12 @@ pub(crate) struct Wait {
     pub(crate) until: Timestamp,
 }
 
-/// Whether an image that nobody has heard of must wait: it has no tag, and no index is known that contains it. Time is
+/// Whether an image that nobody has heard of must wait: it has no tag, and no index is known that contains it. Its last index may
+/// have been deleted because another one takes its place. Time is
 /// counted from its first judgement and not from its push, because events of any age may come in any order.
 pub(crate) fn wait(ledger: &Ledger, now: Timestamp) -> Option<Wait> {
     let Ledger { facts, announced, .. } = ledger;
-    let unknown = !facts.is_index() && facts.contained_in.is_empty() && facts.tags().is_empty();
+    let unknown = !facts.is_index() && !facts.is_contained() && facts.tags().is_empty();
     let is_new = announced.verdict == Verdict::Pending && ended(ledger).is_some() && !facts.is_gone();
     let since = announced.waiting_since.unwrap_or(now).min(now);
     let until = since.checked_add(INDEX_COMES_WITHIN).ok().filter(|until| *until > now)?;

@@ -43,6 +43,7 @@ impl AssessImage {
         if !self.publish(stored).await? || !self.outbox.empty(stored).await? {
             return Ok(Change::Reload);
         }
+        let before = stored.ledger.facts.clone();
         let mut draft = Draft { ledger: &mut stored.ledger, answers, unfinished };
         let recalled = draft.recall();
         let gathered = self.gather(&mut draft, events).await;
@@ -79,7 +80,12 @@ impl AssessImage {
             self.outbox.send(&stored.ledger.image, stored.ledger.facts.parents()).await?;
         }
         if learnt {
-            stored.due_images = stored.ledger.facts.parents().cloned().collect();
+            let facts = &stored.ledger.facts;
+            stored.due_images = facts.parents().cloned().collect();
+            // The registry does not have the index any more: what it contained must be told.
+            if facts.has_news_for_children(&before) {
+                stored.due_images.insert(stored.ledger.image.digest.clone());
+            }
         }
         Ok(if learnt || announces { Change::Store } else { Change::Nothing })
     }

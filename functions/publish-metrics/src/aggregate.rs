@@ -70,6 +70,10 @@ pub fn aggregate(assessments: &[&Assessment], dimensions: &[DimensionName]) -> V
                 sums.add(finding("TimeToRemediate", severity), Unit::Minutes, *minutes, *count);
             }
         }
+        // Gone from the image's account; its index has opened them again in its own.
+        for (severity, count) in &changes.withdrawn {
+            sums.count(finding("FindingsClosed", severity), *count);
+        }
         if let Some(latency) = assessment.scan.as_ref().and_then(|scan| scan.latency_ms) {
             // A scan cannot end before the push; where the clocks of two services say so, it took no time.
             sums.add(image("ScanLatency"), Unit::Milliseconds, latency.max(0), 1);
@@ -78,7 +82,7 @@ pub fn aggregate(assessments: &[&Assessment], dimensions: &[DimensionName]) -> V
         if assessment.is_quarantined() {
             sums.count(image("ImagesQuarantined"), 1);
         }
-        if assessment.is_released() {
+        if assessment.ends_quarantine() {
             sums.count(image("ImagesReleased"), 1);
         }
     }

@@ -1,20 +1,21 @@
 //! Which alerts a batch of assessments is worth. Pure.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use domain::assessment::{Assessment, Reason, Worst};
 use domain::finding::Severity;
-use domain::image::{Digest, ImageId};
+use domain::image::ImageId;
 use domain::policy::Action;
 use domain::verdict::Verdict;
+
+use crate::group;
 
 /// Something that people need to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alert {
     /// What it is about.
     pub kind: Kind,
-    /// The assessments that it tells of; one, but for vulnerabilities that hit several images, and for indexes of the same
-    /// images.
+    /// The assessments that it tells of; several where they have the same news.
     pub assessments: Vec<Assessment>,
 }
 
@@ -33,9 +34,8 @@ pub enum Kind {
     Unscannable,
 }
 
-/// The alerts of a batch, in the order in which to send them: one an image, one for all images that the same
-/// vulnerabilities have hit, and one for all indexes of the same images: a rebuild of unchanged images makes another
-/// index. Of one image the older announcement is told first, and an alert tells an image once.
+/// The alerts of a batch, in the order in which to send them: one an image, but one for all that share their news
+/// ([`group`]). Of one image the older announcement is told first, and an alert tells an image once.
 pub fn alerts(batch: &[Assessment]) -> Vec<Alert> {
     let mut sorted: Vec<&Assessment> = batch.iter().collect();
     sorted.sort_by_key(|assessment| assessment.version());
@@ -47,40 +47,14 @@ pub fn alerts(batch: &[Assessment]) -> Vec<Alert> {
     }
     let mut alerts = Vec::new();
     while !by_image.is_empty() {
-        let mut spreading: BTreeMap<Vec<&str>, Vec<&Assessment>> = BTreeMap::new();
-        let mut alike: BTreeMap<(Kind, Vec<&Digest>), Vec<&Assessment>> = BTreeMap::new();
-        for told in by_image.values_mut() {
-            while let Some((assessment, kind)) = told.pop_front() {
-                if kind == Kind::Change && all_news_is_listed(assessment) {
-                    spreading.entry(vulnerabilities(assessment)).or_default().push(assessment);
-                    break;
-                }
-                if !assessment.image.platforms.is_empty() {
-                    let parts = assessment.image.platforms.iter().map(|platform| &platform.digest);
-                    alike.entry((kind, parts.collect())).or_default().push(assessment);
-                    break;
-                }
-                alerts.push(Alert { kind, assessments: vec![assessment.clone()] });
-            }
-        }
-        alerts.extend(alike.into_iter().map(|((kind, _), assessments)| Alert {
-            kind,
-            assessments: assessments.into_iter().cloned().collect(),
-        }));
+        let next: Vec<(&Assessment, Kind)> = by_image.values_mut().filter_map(VecDeque::pop_front).collect();
         by_image.retain(|_, told| !told.is_empty());
-        for (vulnerabilities, assessments) in spreading {
-            if vulnerabilities.is_empty() || assessments.len() == 1 {
-                alerts.extend(
-                    assessments.into_iter().map(|assessment| Alert {
-                        kind: Kind::Change,
-                        assessments: vec![assessment.clone()],
-                    }),
-                );
-            } else {
-                let assessments = assessments.into_iter().cloned().collect();
-                alerts.push(Alert { kind: Kind::Spread, assessments });
-            }
-        }
+        alerts.extend(group::groups(&next).into_iter().map(|group| {
+            let first = group.first().map_or(Kind::Change, |(_, kind)| *kind);
+            let spreads = group.len() > 1 && group.iter().any(|(_, kind)| *kind == Kind::Change);
+            let assessments = group.into_iter().map(|(assessment, _)| assessment.clone()).collect();
+            Alert { kind: if spreads { Kind::Spread } else { first }, assessments }
+        }));
     }
     alerts
 }
@@ -105,7 +79,7 @@ fn kind(assessment: &Assessment) -> Option<Kind> {
     }
 }
 
-fn changed(assessment: &Assessment) -> impl Iterator<Item = &Reason> {
+pub(crate) fn changed(assessment: &Assessment) -> impl Iterator<Item = &Reason> {
     assessment.reasons.iter().filter(|reason| reason.change.is_some())
 }
 
@@ -116,7 +90,7 @@ fn quarantines(assessment: &Assessment, reason: &Reason) -> bool {
 
 /// Which reasons an alert tells, the worst first. Of a first scan all. Later those that changed, and those that
 /// quarantine if it is the verdict that changed; all if there are none of these.
-fn told(kind: Kind, assessment: &Assessment) -> Vec<&Reason> {
+pub(crate) fn told(kind: Kind, assessment: &Assessment) -> Vec<&Reason> {
     let is_news = |reason: &&Reason| reason.change.is_some() || quarantines(assessment, reason);
     let all = kind == Kind::FirstScan || !assessment.reasons.iter().any(|reason| is_news(&reason));
     let mut told: Vec<&Reason> = assessment.reasons.iter().filter(|reason| all || is_news(reason)).collect();
@@ -134,18 +108,6 @@ fn weight<'a>(assessment: &Assessment, reason: &'a Reason) -> impl Ord + use<'a>
         finding.score,
         finding.epss,
     )
-}
-
-fn vulnerabilities(assessment: &Assessment) -> Vec<&str> {
-    let told = told(Kind::Change, assessment).into_iter();
-    let names: BTreeSet<&str> = told.map(|reason| reason.finding.vulnerability.as_str()).collect();
-    names.into_iter().collect()
-}
-
-/// Of what quarantines only the announcement itself knows how much there is.
-fn all_news_is_listed(assessment: &Assessment) -> bool {
-    assessment.more_reasons == 0
-        || !assessment.is_quarantined() && changed(assessment).count() as u64 == assessment.changes.reasons
 }
 
 impl Alert {

@@ -4,6 +4,7 @@ mod alert;
 mod circumstances;
 mod dates;
 mod form;
+mod group;
 mod notice;
 mod outlook;
 #[cfg(test)]

@@ -159,18 +159,22 @@ fn platforms(text: &mut String, image: &AssessedImage) {
     let mut sorted: Vec<&AssessedPlatform> = image.platforms.iter().collect();
     sorted.sort_by_key(|platform| std::cmp::Reverse(platform.verdict));
     for (number, platform) in sorted.into_iter().take(PLATFORMS).enumerate() {
-        let stands = match (&platform.unscanned, platform.verdict) {
-            (Some(reason), _) => format!("not scanned: Inspector says {reason}"),
-            (None, Verdict::Unscannable) => "could not be scanned".to_owned(),
-            (None, Verdict::Pending) => "not scanned yet".to_owned(),
-            (None, verdict) => verdict.to_string(),
-        };
         let label = if number == 0 { "Platform" } else { "" };
-        line(text, label, &format!("{}: {stands}", platform.platform));
+        line(text, label, &standing(platform));
     }
     if image.platforms.len() > PLATFORMS {
         line(text, "", &format!("and {} more", image.platforms.len() - PLATFORMS));
     }
+}
+
+fn standing(platform: &AssessedPlatform) -> String {
+    let stands = match (&platform.unscanned, platform.verdict) {
+        (Some(reason), _) => format!("not scanned: Inspector says {reason}"),
+        (None, Verdict::Unscannable) => "could not be scanned".to_owned(),
+        (None, Verdict::Pending) => "not scanned yet".to_owned(),
+        (None, verdict) => verdict.to_string(),
+    };
+    format!("{}: {stands}", platform.platform)
 }
 
 /// A list of which only so many were named.
@@ -273,16 +277,29 @@ fn rules(reason: &Reason, now: Timestamp) -> String {
 }
 
 fn images(text: &mut String, assessments: &[Assessment], listed: usize) {
+    let stand = |one: &Assessment| one.image.platforms.iter().map(standing).collect::<Vec<_>>();
+    let alike = assessments.iter().all(|one| stand(one) == stand(&assessments[0]));
     for assessment in assessments.iter().take(listed) {
         let image = &assessment.image;
+        let named = if image.tags.is_empty() {
+            place(image)
+        } else {
+            format!("{}:{}", image.id.repository, tags(image))
+        };
         let owner = image.owner.as_ref().map(|owner| format!(", owner {owner}")).unwrap_or_default();
-        let _ = writeln!(text, "  - {} [{}]{owner}", place(image), assessment.verdict);
+        let _ = writeln!(text, "  - {named} [{}]{owner}", assessment.verdict);
+        if !alike {
+            let platforms = image.platforms.iter().take(PLATFORMS).map(standing).collect::<Vec<_>>();
+            if !platforms.is_empty() {
+                let named = and_more(platforms.join("; "), image.platforms.len(), PLATFORMS);
+                let _ = writeln!(text, "    {named}");
+            }
+        }
     }
     if assessments.len() > listed {
         let _ = writeln!(text, "    and {} more images", assessments.len() - listed);
     }
-    // Indexes that share an alert have the same platforms.
-    if let Some(first) = assessments.first().filter(|first| !first.image.platforms.is_empty()) {
+    if let Some(first) = assessments.first().filter(|first| alike && !first.image.platforms.is_empty()) {
         platforms(text, &first.image);
     }
     text.push('\n');

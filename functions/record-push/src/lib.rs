@@ -1,21 +1,19 @@
 //! Records who pushed what: the tags, when, the media type and the pusher; and of an index which images it contains.
 //! Of an image under quarantine it tells enforce-quarantine what was done to it.
 
-mod index;
 mod sighting;
-
-use std::collections::BTreeSet;
+mod unread;
 
 use aws::AwsError;
-use aws::dynamodb::{Change, LedgerError, Ledgers, StoredLedger};
+use aws::dynamodb::{LedgerError, Ledgers};
 use aws::ecr::Registry;
 use aws::sqs::{DelayedMessage, Queue};
 use aws_config::SdkConfig;
 use aws_lambda_events::event::sqs::SqsEvent;
 use domain::event::{Deletion, Event, EventError, Foreign};
-use domain::image::{Digest, ImageId};
+use domain::image::ImageId;
 use domain::ledger::{Evidence, Facts, Ledger};
-use domain::manifest::ManifestError;
+use domain::manifest::{Contents, ManifestError};
 use domain::provenance::Pusher;
 use domain::quarantine::tampering::Sighting;
 use domain::quarantine::{due_because, is_quarantine_tag};
@@ -35,7 +33,6 @@ const OWN_CALL: &str = "a call of our own";
 /// The function and its clients.
 #[derive(Debug)]
 pub struct RecordPush {
-    ledgers: Ledgers,
     outbox: Outbox,
     registry: Registry,
     queue: Queue,
@@ -71,7 +68,7 @@ impl Retryable for PushError {
     fn retry(&self) -> Retry {
         match self {
             Self::Ledger(error) => error.retry(),
-            Self::Aws(error) if error.is_throttled() => Retry::Later,
+            Self::Aws(error) if error.is_throttled() || unread::lasts(error) => Retry::Later,
             Self::Aws(error) => error.retry(),
             Self::Manifest { .. } => Retry::Never,
         }
@@ -152,7 +149,7 @@ impl RecordPush {
                 let Some(seen) = sighting::of_storage(&change) else {
                     return not_ours("an image was archived");
                 };
-                (vec![change.image], None, None, Some(seen))
+                (vec![change.image], None, Some(Evidence::Restored { at: change.at }), Some(seen))
             }
             Event::Finding(_) | Event::Scan(_) | Event::Due(_) => return not_ours("not a push"),
             Event::Foreign(Foreign(reason)) => return Ok(Subject::NotOurs(reason)),
@@ -197,8 +194,15 @@ impl RecordPush {
         stored
     }
 
-    /// Stores what is learnt of an image, and reads the manifest of an index that is new. Its children are linked before
-    /// it is stored: an index whose contents are stored needs no second look.
+    /// What an index contains; `None` where the registry does not have it any more.
+    async fn contents(&self, index: &Ledger) -> Result<Option<Contents>, PushError> {
+        let Some(manifest) = self.registry.manifest(&index.image).await? else { return Ok(None) };
+        let read = Contents::read(&manifest.text);
+        read.map(Some).map_err(|source| PushError::Manifest { image: Box::new(index.image.clone()), source })
+    }
+
+    /// Stores what is learnt of an image, and reads the manifest of an index that is new. What it contains is told so
+    /// after it is stored ([`Outbox::empty`]): an index that is deleted meanwhile must know whom it has told.
     async fn store(
         &self,
         image: &ImageId,
@@ -206,55 +210,30 @@ impl RecordPush {
         since: &mut Option<Timestamp>,
     ) -> Result<(), PushError> {
         let mut unread = None;
-        self.update(image, async |ledger: &mut Ledger| {
-            *since = under_quarantine_since(ledger);
-            let changed = evidence.iter().fold(false, |changed, piece| ledger.merge(piece.clone()) | changed);
-            if !needs_contents(&ledger.facts) {
-                return Ok(changed);
-            }
-            match self.contents(ledger).await {
-                // What is known of the push is stored all the same.
-                Err(error) => {
-                    unread = Some(error);
-                    Ok(changed)
+        self.outbox
+            .update(image, async |ledger: &mut Ledger| {
+                *since = under_quarantine_since(ledger);
+                let changed =
+                    evidence.iter().fold(false, |changed, piece| ledger.merge(piece.clone()) | changed);
+                if !needs_contents(&ledger.facts) {
+                    return Ok::<_, PushError>(changed);
                 }
-                Ok(None) => Ok(changed),
-                Ok(Some(Ok(contents))) => {
-                    self.link(ledger, &contents).await?;
-                    Ok(ledger.merge(Evidence::Contents(contents)) | changed)
+                match self.contents(ledger).await {
+                    Ok(Some(contents)) => Ok(ledger.merge(Evidence::Contents(contents)) | changed),
+                    Ok(None) => Ok(changed),
+                    // What is known of the push is stored all the same, and why its contents are not.
+                    Err(error) => {
+                        let noted = unread::reason(&error).is_some_and(|reason| {
+                            let at = ledger.facts.present_at.or(ledger.facts.pushed_at).unwrap_or_default();
+                            ledger.merge(Evidence::Unread { at, reason })
+                        });
+                        unread = Some(error).filter(|error| unread::is_to_be_tried_again(error, evidence));
+                        Ok(changed | noted)
+                    }
                 }
-                Ok(Some(Err(source))) => {
-                    unread = Some(PushError::Manifest { image: Box::new(image.clone()), source });
-                    Ok(changed)
-                }
-            }
-        })
-        .await?;
-        unread.map_or(Ok(()), Err)
-    }
-
-    /// Changes a ledger and sends the images that have to be judged because of that.
-    async fn update(
-        &self,
-        image: &ImageId,
-        mut change: impl AsyncFnMut(&mut Ledger) -> Result<bool, PushError>,
-    ) -> Result<(), PushError> {
-        let stored = self
-            .ledgers
-            .update(image, async |stored: &mut StoredLedger| {
-                if !self.outbox.empty(stored).await? {
-                    return Ok(Change::Reload);
-                }
-                let before = stored.ledger.facts.clone();
-                let changed = change(&mut stored.ledger).await?;
-                stored.due_images.extend(due(&stored.ledger, &before));
-                Ok::<_, PushError>(if changed { Change::Store } else { Change::Nothing })
             })
             .await?;
-        if let Some(mut stored) = stored {
-            self.outbox.empty(&mut stored).await?;
-        }
-        Ok(())
+        unread.map_or(Ok(()), Err)
     }
 }
 
@@ -272,31 +251,4 @@ fn under_quarantine_since(ledger: &Ledger) -> Option<Timestamp> {
 /// Whether the manifest of an index has to be read.
 fn needs_contents(facts: &Facts) -> bool {
     facts.is_index() && facts.contents.is_none() && !facts.is_gone()
-}
-
-/// Which images have to be judged after a change: an index of which it became known what it contains, with the indexes
-/// that contain it; one that was deleted and is back; an image that became a root, if there is anything to judge; and one that ceased to be a root, if
-/// anything was said of it.
-fn due(ledger: &Ledger, before: &Facts) -> BTreeSet<Digest> {
-    let facts = &ledger.facts;
-    let own = || ledger.image.digest.clone();
-    let mut due = BTreeSet::new();
-    if facts.contents != before.contents {
-        due.insert(own());
-        due.extend(facts.parents().cloned());
-    }
-    // No scan follows that would have it judged: its images may not be pushed again.
-    let is_back = before.is_gone() && !facts.is_gone();
-    if is_back && facts.is_index() {
-        due.insert(own());
-    }
-    let matters = match (before.is_root(), facts.is_root()) {
-        (false, true) => facts.is_index() || facts.is_scanned() || facts.has_failed_scan(),
-        (true, false) => ledger.announced.verdict != Verdict::Pending || ledger.announced.quarantined,
-        (true, true) | (false, false) => false,
-    };
-    if matters {
-        due.insert(own());
-    }
-    due
 }

@@ -274,12 +274,9 @@ impl Registry {
             return match failure.failure_code() {
                 Some(ImageFailureCode::ImageNotFound) => Ok(None),
                 code => {
-                    let reason = format!(
-                        "{}: {}",
-                        code.map_or("no code", |c| c.as_str()),
-                        failure.failure_reason().unwrap_or("")
-                    );
-                    Err(AwsError::answer(ACTION, reason, true))
+                    let reason = failure.failure_reason().unwrap_or("no reason").to_owned();
+                    let code = code.map(|code| code.as_str().to_owned());
+                    Err(AwsError { code, ..AwsError::answer(ACTION, reason, true) })
                 }
             };
         }

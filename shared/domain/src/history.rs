@@ -187,7 +187,10 @@ impl Announcement {
         let image = &assessment.image;
         let (causes, more_causes) = fill(causes(&assessment.reasons), CAUSES_BYTES);
         let (excused, more_excused) = fill(assessment.excused.clone(), EXCUSES_BYTES);
-        let closed = assessment.changes.closed.iter();
+        let mut closed = assessment.changes.withdrawn.clone();
+        for (severity, times) in &assessment.changes.closed {
+            *closed.entry(severity.clone()).or_default() += times.values().sum::<u64>();
+        }
         Self {
             version: assessment.version(),
             verdict: assessment.verdict,
@@ -196,7 +199,7 @@ impl Announcement {
             open: assessment.open.clone(),
             waived: assessment.waived,
             opened: assessment.changes.opened.clone(),
-            closed: closed.map(|(severity, times)| (severity.clone(), times.values().sum())).collect(),
+            closed,
             changed_reasons: assessment.changes.reasons,
             causes,
             more_causes: more_causes + assessment.more_reasons,

@@ -88,6 +88,9 @@ pub struct Child {
     /// As `linux/arm64/v8`, where the index states it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<String>,
+    /// As `10.0.17763.5696`, where the index states it; it tells images for Windows apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub os_version: Option<String>,
 }
 
 /// What a child is, as far as the index says. Of a digest that is listed as several kinds, the first of these counts.
@@ -130,6 +133,9 @@ struct Platform {
     architecture: String,
     #[serde(default)]
     variant: String,
+    /// It decides nothing, so anything may stand here.
+    #[serde(rename = "os.version", default)]
+    os_version: serde_json::Value,
     #[serde(flatten)]
     others: Others,
 }
@@ -164,6 +170,7 @@ impl Contents {
 impl Entry {
     fn child(self) -> Result<Child, ManifestError> {
         refuse(&self.others, &["mediaType", "digest", "platform"])?;
+        let os_version = self.platform.as_ref().and_then(Platform::os_version);
         let platform = match self.platform {
             None => None,
             Some(platform) => platform.name()?,
@@ -177,18 +184,22 @@ impl Entry {
         } else {
             ChildKind::Image
         };
-        Ok(Child { digest: self.digest.try_into()?, kind, platform })
+        Ok(Child { digest: self.digest.try_into()?, kind, platform, os_version })
     }
 }
 
 impl Child {
     /// Of entries of one digest, the one to keep comes first: the one that hides least and says most.
-    fn rank(&self) -> (&Digest, ChildKind, bool, &Option<String>) {
-        (&self.digest, self.kind, self.platform.is_none(), &self.platform)
+    fn rank(&self) -> impl Ord {
+        (&self.digest, self.kind, self.platform.is_none(), &self.platform, &self.os_version)
     }
 }
 
 impl Platform {
+    fn os_version(&self) -> Option<String> {
+        self.os_version.as_str().map(sanitize).filter(|version| !version.is_empty())
+    }
+
     fn name(self) -> Result<Option<String>, ManifestError> {
         refuse(&self.others, &["os", "architecture", "variant"])?;
         let [os, architecture, variant] =

@@ -46,6 +46,9 @@ pub struct StatusRow {
     /// that an earlier version announced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
+    /// Why an index is pending that could not be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread: Option<String>,
 }
 
 impl StatusRow {
@@ -68,6 +71,7 @@ impl StatusRow {
             environment: announced.environment.as_deref().map(shortened),
             criticality: announced.criticality.as_deref().map(shortened),
             since: announced.since.or(pushed_at),
+            unread: facts.unread().map(shortened),
         })
     }
 }

@@ -6,6 +6,7 @@ pub mod deadline;
 mod deferral;
 pub mod environment;
 pub mod inbox;
+mod lineage;
 pub mod outbox;
 pub mod scope;
 

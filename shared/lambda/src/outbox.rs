@@ -1,6 +1,6 @@
 //! Images that have to be judged because a ledger changed: they are stored with it, sent to the queue, and then marked
 //! as told. Whoever loads a ledger with such images sends them first, so a crash between any two steps is healed by the
-//! retry.
+//! retry. An index that has news for what it contains is among its own due images, and tells it before they are sent.
 
 use aws::AwsError;
 use aws::dynamodb::{LedgerError, Ledgers, StoredLedger};
@@ -11,7 +11,7 @@ use domain::image::{Digest, ImageId};
 /// Where images that have to be judged are sent.
 #[derive(Debug, Clone)]
 pub struct Outbox {
-    ledgers: Ledgers,
+    pub(crate) ledgers: Ledgers,
     queue: Queue,
 }
 
@@ -24,6 +24,10 @@ impl Outbox {
     pub async fn empty(&self, stored: &mut StoredLedger) -> Result<bool, LedgerError> {
         if stored.due_images.is_empty() {
             return Ok(true);
+        }
+        if stored.due_images.contains(&stored.ledger.image.digest) {
+            // An index may contain indexes, which have children of their own to tell.
+            Box::pin(self.tell_children(&stored.ledger)).await?;
         }
         self.send(&stored.ledger.image, &stored.due_images).await?;
         self.ledgers.mark_told(stored).await

@@ -7,7 +7,8 @@ use aws::ecr::Registry;
 use aws::inspector::Inspector;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use pipeline_tests::{act, event, findings, pipeline, play, stream};
+use pipeline_tests::buildx::{Manifest, minute};
+use pipeline_tests::{act, event, file, findings, pipeline, pipeline_with, play, setting, stream};
 use sim_pipeline::Pipeline;
 
 fn difference(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
@@ -53,6 +54,30 @@ async fn a_thousand_findings_of_a_scanned_image_cost_six_calls_at_most() {
         assert_eq!(outcome.alerts.len() - alerts, news, "{severity}");
         assert_eq!(outcome.images.iter().map(|image| image.findings.values().sum::<u64>()).max(), Some(1005));
     }
+}
+
+#[tokio::test]
+async fn an_index_of_eight_platforms_adds_nine_calls_at_most() {
+    let platforms = ["386", "amd64", "arm", "arm64", "mips64le", "ppc64le", "riscv64", "s390x"];
+    let images = platforms.map(|name| Manifest::image(&format!("linux/{name}"), "first"));
+    let (index, attestations) = Manifest::build(&images, 1);
+    let parts = images.iter().chain(&attestations);
+    let mut events: Vec<serde_json::Value> = parts.flat_map(|part| part.push("", minute(0))).collect();
+    events.extend(index.push("1.4.0", minute(0)));
+    events.extend(images.iter().flat_map(|image| image.scan(&[], minute(2))));
+    let mut setting = setting();
+    setting.policy = file("tests/pipeline/critical-policy.yaml");
+    let mut pipeline = pipeline_with(setting).await;
+    play(&mut pipeline, stream(events)).await;
+    let (before, alerts) = (of_assess_image(&pipeline), pipeline.aws.sns().published().len());
+    let found =
+        (0..1000).map(|number| images[3].finding(&format!("CVE-2031-{number}"), "ACTIVE", minute(90)));
+    let outcome = play(&mut pipeline, stream(found)).await;
+    let spent = difference(&before, &of_assess_image(&pipeline));
+    assert!(spent.values().sum::<u64>() <= 6 + 9, "{spent:?}");
+    assert_eq!(outcome.alerts.len() - alerts, 1);
+    let root = outcome.images.iter().find(|image| image.digest == index.digest()).unwrap();
+    assert_eq!(root.findings.values().sum::<u64>(), 1000);
 }
 
 #[tokio::test]

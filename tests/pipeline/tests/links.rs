@@ -9,7 +9,7 @@ use domain::verdict::Verdict;
 use pipeline_tests::buildx::{Manifest, REPOSITORY, minute};
 use pipeline_tests::{announced, file, ledgers, pipeline_with, play, rows, setting, shuffled, stream};
 use serde_json::{Value, json};
-use sim_aws::{Fault, Nth};
+use sim_aws::{Fault, ImageStatus, Nth};
 use sim_pipeline::{ImageOutcome, Outcome, Pipeline};
 
 const ACCOUNT: &str = "210987654321";
@@ -190,7 +190,7 @@ async fn a_push_is_stored_though_the_manifest_cannot_be_read() {
 }
 
 #[tokio::test]
-async fn an_index_that_is_found_to_be_gone_leaves_the_list() {
+async fn an_index_that_is_found_to_be_gone_leaves_the_list_to_its_parts() {
     let images = pair("first");
     let (index, events) = pushed(&images, 1, "1.4.0", 0);
     let mut pipeline = pipeline().await;
@@ -199,8 +199,11 @@ async fn an_index_that_is_found_to_be_gone_leaves_the_list() {
     pipeline.aws.ecr().seed_delete(ACCOUNT, REPOSITORY, &index.digest());
     let scans = [images[0].scan(&["CVE-2031-1"], minute(5)), images[1].scan(&[], minute(5))].concat();
     let outcome = play(&mut pipeline, stream(scans)).await;
-    assert_eq!(outcome.alerts.len(), 0);
-    assert!(!rows(&pipeline).await.contains_key(&id(&index)));
+    // What it contained is still there, and judged by itself.
+    let parts = [(&images[0], Verdict::Quarantine), (&images[1], Verdict::Clear)];
+    assert_eq!(listed(&pipeline).await, verdicts(parts));
+    let [alert] = outcome.alerts.as_slice() else { panic!("{:#?}", outcome.alerts) };
+    assert!(!alert.text.contains("1.4.0"), "the index itself raises none: {}", alert.text);
 }
 
 #[tokio::test]
@@ -412,4 +415,189 @@ async fn messages_to_roots_that_sqs_refuses_are_sent_again() {
     let outcome = play(&mut pipeline, stream(events)).await;
     assert_eq!(root(&outcome, &index).unwrap().verdict, Verdict::Quarantine);
     assert_eq!((outcome.alerts.len(), outcome.events.dead), (1, 0));
+}
+
+/// The verdicts in the index of all images, by digest.
+async fn listed(pipeline: &Pipeline) -> BTreeMap<String, Verdict> {
+    let rows = rows(pipeline).await.into_iter();
+    rows.map(|(image, row)| (image.digest.to_string(), row.verdict)).collect()
+}
+
+fn verdicts<const N: usize>(of: [(&Manifest, Verdict); N]) -> BTreeMap<String, Verdict> {
+    of.into_iter().map(|(manifest, verdict)| (manifest.digest(), verdict)).collect()
+}
+
+/// The setting of the tests marks what has no tag, too, so the registry shows who is a root.
+fn is_marked(pipeline: &Pipeline, manifest: &Manifest) -> bool {
+    let images = pipeline.aws.ecr().images();
+    let found = images.iter().find(|image| image.digest == manifest.digest());
+    found.is_some_and(|image| image.tags.contains(&mark(manifest)))
+}
+
+#[tokio::test]
+async fn the_parts_of_an_index_that_is_deleted_are_judged_by_themselves() {
+    let images = pair("first");
+    let (index, mut events) = pushed(&images, 1, "1.4.0", 0);
+    events.extend(images[0].scan(&["CVE-2031-1"], minute(2)));
+    events.extend(images[1].scan(&[], minute(2)));
+    let mut pipeline = pipeline().await;
+    play(&mut pipeline, stream(events)).await;
+    play(&mut pipeline, stream([deleted(&index, "", 10)])).await;
+    let parts = [(&images[0], Verdict::Quarantine), (&images[1], Verdict::Clear)];
+    assert_eq!(listed(&pipeline).await, verdicts(parts), "and attestations are still no images");
+    assert!(is_marked(&pipeline, &images[0]));
+    // It comes back, and they are its parts again.
+    play(&mut pipeline, stream(index.push("1.4.0", minute(100)))).await;
+    assert_eq!(listed(&pipeline).await, verdicts([(&index, Verdict::Quarantine)]));
+    assert!(!is_marked(&pipeline, &images[0]), "what was said of the part is taken back");
+}
+
+#[tokio::test]
+async fn a_part_of_two_indexes_is_judged_by_itself_when_both_are_gone() {
+    let images = pair("first");
+    let (one, mut events) = pushed(&images, 1, "1.0", 0);
+    let (two, more) = pushed(&images, 2, "2.0", 1);
+    events.extend(more);
+    events.extend(images[0].scan(&["CVE-2031-1"], minute(2)));
+    events.extend(images[1].scan(&[], minute(2)));
+    let mut pipeline = pipeline().await;
+    play(&mut pipeline, stream(events)).await;
+    play(&mut pipeline, stream([deleted(&one, "", 10)])).await;
+    assert_eq!(listed(&pipeline).await, verdicts([(&two, Verdict::Quarantine)]));
+    play(&mut pipeline, stream([deleted(&two, "", 11)])).await;
+    let parts = [(&images[0], Verdict::Quarantine), (&images[1], Verdict::Clear)];
+    assert_eq!(listed(&pipeline).await, verdicts(parts));
+}
+
+#[tokio::test]
+async fn an_index_within_one_that_is_deleted_is_a_root() {
+    let images = pair("first");
+    let (inner, mut events) = pushed(&images, 1, "", 0);
+    let outer = Manifest::index(std::slice::from_ref(&inner));
+    events.extend(outer.push("all", minute(1)));
+    events.extend(images[0].scan(&["CVE-2031-1"], minute(2)));
+    events.extend(images[1].scan(&[], minute(2)));
+    let mut pipeline = pipeline().await;
+    play(&mut pipeline, stream(events)).await;
+    play(&mut pipeline, stream([deleted(&outer, "", 10)])).await;
+    assert_eq!(listed(&pipeline).await, verdicts([(&inner, Verdict::Quarantine)]));
+}
+
+#[tokio::test]
+async fn an_index_that_is_deleted_before_it_was_read_hides_nothing() {
+    let images = pair("first");
+    let (index, _) = pushed(&images, 1, "1.4.0", 0);
+    let mut events: Vec<Value> = images.iter().flat_map(|image| image.push("", minute(0))).collect();
+    events.extend(images[0].scan(&["CVE-2031-1"], minute(2)));
+    events.push(deleted(&index, "", 5));
+    events.extend(index.push("1.4.0", minute(1)));
+    let mut pipeline = pipeline().await;
+    let outcome = play(&mut pipeline, stream(events)).await;
+    assert_eq!(outcome.events.dead, 0);
+    let parts = [(&images[0], Verdict::Quarantine), (&images[1], Verdict::Pending)];
+    assert_eq!(listed(&pipeline).await, verdicts(parts));
+}
+
+#[tokio::test]
+async fn any_order_of_a_push_and_a_deletion_ends_the_same() {
+    let images = pair("first");
+    let (index, mut events) = pushed(&images, 1, "1.4.0", 0);
+    events.extend(images[0].scan(&["CVE-2031-1"], minute(2)));
+    events.extend(images[1].scan(&[], minute(2)));
+    for again in [false, true] {
+        let mut all = events.clone();
+        all.push(deleted(&index, "", 10));
+        if again {
+            all.extend(index.push("1.4.0", minute(20)));
+        }
+        let mut ends = BTreeMap::new();
+        for seed in 1..=40 {
+            let mut pipeline = pipeline().await;
+            pipeline.establish(&stream(all.clone()));
+            let twice = [all.clone(), all.clone()].concat();
+            let outcome = play(&mut pipeline, stream(shuffled(twice, seed))).await;
+            assert_eq!(outcome.events.dead, 0, "seed {seed}");
+            ends.entry(format!("{:#?} {:#?}", outcome.images, listed(&pipeline).await)).or_insert(seed);
+        }
+        assert_eq!(ends.len(), 1, "{again}: {ends:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_crash_while_an_index_goes_or_comes_back_ends_the_same() {
+    let images = pair("first");
+    let (index, mut events) = pushed(&images, 1, "1.4.0", 0);
+    events.extend(images[0].scan(&["CVE-2031-1"], minute(2)));
+    events.extend(images[1].scan(&[], minute(2)));
+    let steps = [vec![deleted(&index, "", 10)], index.push("1.4.0", minute(60)).to_vec()];
+    for (number, step) in steps.iter().enumerate() {
+        let mut whole = None;
+        for call in 0.. {
+            let mut pipeline = pipeline().await;
+            play(&mut pipeline, stream(events.clone())).await;
+            for before in &steps[..number] {
+                play(&mut pipeline, stream(before.clone())).await;
+            }
+            if call > 0 {
+                pipeline.aws.faults().inject("*", Fault::Crash, Nth::Call(call));
+            }
+            pipeline.play(stream(step.clone()), |_| ()).await.unwrap();
+            let crashed = pipeline.has_crashed();
+            pipeline.aws.faults().clear();
+            let outcome = Outcome::of(&pipeline).await.unwrap();
+            let end = (outcome.images, listed(&pipeline).await, outcome.events.dead);
+            let Some(whole) = &whole else {
+                whole = Some(end);
+                continue;
+            };
+            if !crashed {
+                assert!(call > 20, "only {call} calls");
+                break;
+            }
+            assert_eq!(&end, whole, "step {number}, call {call}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_index_that_is_archived_before_it_was_read_is_read_when_it_is_restored() {
+    let images = pair("first");
+    let (index, mut events) = pushed(&images, 1, "1.4.0", 0);
+    events.extend(images[0].scan(&["CVE-2031-1"], minute(2)));
+    events.extend(images[1].scan(&[], minute(2)));
+    let mut pipeline = pipeline().await;
+    let (ecr, digest) = (pipeline.aws.ecr().clone(), index.digest());
+    let archive = move || ecr.set_image_status(ACCOUNT, REPOSITORY, &digest, ImageStatus::Archived);
+    pipeline.aws.faults().before("ecr:BatchGetImage", 1, archive);
+    let outcome = play(&mut pipeline, stream(events)).await;
+    assert_eq!(outcome.events.dead, 0, "{:?}", pipeline.dead());
+    let row = rows(&pipeline).await.remove(&id(&index)).unwrap();
+    assert_eq!((row.verdict, row.tags), (Verdict::Pending, vec!["1.4.0".to_owned()]));
+    assert!(row.unread.unwrap().contains("it is archived"));
+
+    let mut restored = deleted(&index, "", 30);
+    restored["detail"]["action-type"] = json!("UPDATE_STORAGE_CLASS");
+    restored["detail"]["target-storage-class"] = json!("STANDARD");
+    restored["detail"].as_object_mut().unwrap().remove("image-tag");
+    // Should that event come at the beginning of the restore, it is tried again.
+    let (ecr, digest) = (pipeline.aws.ecr().clone(), index.digest());
+    let activate = move || ecr.set_image_status(ACCOUNT, REPOSITORY, &digest, ImageStatus::Active);
+    pipeline.aws.faults().before("ecr:BatchGetImage", 2, activate);
+    let outcome = play(&mut pipeline, stream([restored])).await;
+    assert_eq!(outcome.events.dead, 0, "{:?}", pipeline.dead());
+    assert_eq!(listed(&pipeline).await, verdicts([(&index, Verdict::Quarantine)]));
+    assert_eq!(rows(&pipeline).await.remove(&id(&index)).unwrap().unread, None);
+}
+
+#[tokio::test]
+async fn a_platform_whose_scan_is_told_late_is_not_pending_in_the_last_announcement() {
+    let images = pair("first");
+    let (index, events) = pushed(&images, 1, "1.4.0", 0);
+    let mut pipeline = pipeline().await;
+    play(&mut pipeline, stream(events)).await;
+    play(&mut pipeline, stream(images[0].scan(&["CVE-2031-1"], minute(20)))).await;
+    let before = announced(&pipeline, &id(&index)).await.len();
+    let outcome = play(&mut pipeline, stream(images[1].scan(&[], minute(2)))).await;
+    assert_eq!(announced(&pipeline, &id(&index)).await.len(), before + 1);
+    assert_eq!(outcome.alerts.len(), 1, "that is no news to people");
 }

@@ -1,6 +1,6 @@
 //! Verdicts, alerts and quarantine are of what people deploy: the index, where there is one. Its findings are those of
 //! the images that it contains (invariant 1 for links, and 6 for platforms that nobody scans).
-#![allow(clippy::unwrap_used)] // A test says what it expects by failing.
+#![allow(clippy::unwrap_used, clippy::panic)] // A test says what it expects by failing.
 
 use std::collections::BTreeSet;
 
@@ -104,7 +104,8 @@ async fn an_index_that_comes_again_writes_nothing() {
     let before = play(&mut pipeline, stream(events())).await.calls;
     let after = play(&mut pipeline, stream(events())).await.calls;
     for (action, count) in after {
-        let read = ["dynamodb:GetItem", "inspector2:ListFindings"].contains(&action.as_str());
+        let read = ["dynamodb:GetItem", "dynamodb:BatchGetItem", "inspector2:ListFindings"]
+            .contains(&action.as_str());
         assert!(read || before[&action] == count, "{action}: {} and then {count}", before[&action]);
     }
 }
@@ -144,7 +145,11 @@ async fn what_was_judged_by_itself_is_taken_back_when_its_index_comes() {
         (image.verdict, &image.tags),
         (Verdict::Quarantine, &vec!["1.4.0".to_owned(), mark(&build.index)])
     );
-    assert_eq!(tags(&pipeline, &build.amd64), [mark(&build.amd64)], "it is vulnerable, and not called released");
+    assert_eq!(
+        tags(&pipeline, &build.amd64),
+        [mark(&build.amd64)],
+        "it is vulnerable, and not called released"
+    );
     assert_eq!(outcome.alerts.len(), 2, "{:#?}", outcome.alerts);
 }
 
@@ -173,6 +178,63 @@ async fn a_tagged_child_is_judged_by_itself_as_well() {
         assert_eq!(image.verdict, Verdict::Quarantine, "{tag}");
         assert_eq!(image.tags, [tag.to_owned(), mark(manifest)]);
     }
+    let [alert] = outcome.alerts.as_slice() else { panic!("one piece of news: {:#?}", outcome.alerts) };
+    for named in ["shop/multi:1.4.0 ", "shop/multi:1.4.0-amd64 "] {
+        assert!(alert.text.contains(named), "{named}: {}", alert.text);
+    }
+}
+
+#[tokio::test]
+async fn indexes_that_share_the_vulnerable_platform_alone_share_an_alert() {
+    let one = Build::new();
+    let arm64 = Manifest::image("linux/arm64", "other");
+    let (other, attestations) = Manifest::build(&[one.amd64.clone(), arm64.clone()], 2);
+    let mut events = one.pushed("1.4.0", 0);
+    events.extend(attestations.iter().chain([&arm64]).flat_map(|part| part.push("", minute(0))));
+    events.extend(other.push("1.5.0", minute(0)));
+    events.extend(other.push("edge", minute(0)));
+    let mut pipeline = pipeline().await;
+    play(&mut pipeline, stream(events)).await;
+    let scans = [arm64.scan(&[], minute(1)), one.scanned(2)].concat();
+    let outcome = play(&mut pipeline, stream(scans)).await;
+    let [alert] = outcome.alerts.as_slice() else { panic!("{:#?}", outcome.alerts) };
+    assert!(alert.text.contains("shop/multi:1.4.0 "), "{}", alert.text);
+    assert!(alert.text.contains("shop/multi:1.5.0, edge "), "{}", alert.text);
+    // The same of what is found later.
+    let later = one.amd64.finding("CVE-2031-2", "ACTIVE", minute(100));
+    let outcome = play(&mut pipeline, stream([later])).await;
+    assert_eq!(outcome.alerts.len(), 2, "{:#?}", outcome.alerts);
+}
+
+#[tokio::test]
+async fn two_images_for_one_platform_are_named_apart() {
+    let images = ["one", "two"].map(|content| Manifest::image("linux/amd64", content));
+    let index = Manifest::index(&images);
+    let mut events: Vec<Value> = images.iter().flat_map(|image| image.push("", minute(0))).collect();
+    events.extend(index.push("1.4.0", minute(0)));
+    events.extend(images[0].scan(&["CVE-2031-1"], minute(2)));
+    events.extend(images[1].scan(&[], minute(2)));
+    let outcome = play(&mut pipeline().await, stream(events)).await;
+    let name = |image: &Manifest| format!("linux/amd64 {}", &image.digest()["sha256:".len()..][..12]);
+    let mut names = images.each_ref().map(name);
+    names.sort();
+    assert_eq!(root(&outcome, &index).unwrap().platforms, names);
+    let [alert] = outcome.alerts.as_slice() else { panic!("{:#?}", outcome.alerts) };
+    assert!(alert.text.contains(&format!("only in {}", name(&images[0]))), "{}", alert.text);
+    assert!(alert.text.contains(&format!("{}: clear", name(&images[1]))), "{}", alert.text);
+}
+
+#[tokio::test]
+async fn findings_under_the_digest_of_an_index_are_judged() {
+    let build = Build::new();
+    let mut pipeline = pipeline().await;
+    let clean = [build.amd64.scan(&[], minute(2)), build.arm64.scan(&[], minute(2))].concat();
+    play(&mut pipeline, stream([build.pushed("1.4.0", 0), clean].concat())).await;
+    let outcome = play(&mut pipeline, stream(build.index.scan(&["CVE-2031-1"], minute(3)))).await;
+    let image = root(&outcome, &build.index).unwrap();
+    assert_eq!((image.verdict, image.findings.values().sum::<u64>()), (Verdict::Quarantine, 1));
+    let [alert] = outcome.alerts.as_slice() else { panic!("{:#?}", outcome.alerts) };
+    assert!(alert.text.contains("only in the index itself"), "{}", alert.text);
 }
 
 #[tokio::test]

@@ -16,7 +16,10 @@ fn tagged() -> Evidence {
 }
 
 fn contained() -> Evidence {
-    Evidence::ContainedIn { index: image().digest, link: Link { at: second(0), kind: ChildKind::Image } }
+    Evidence::ContainedIn {
+        index: image().digest,
+        link: Link { at: second(0), kind: ChildKind::Image, ended: false },
+    }
 }
 
 #[test]

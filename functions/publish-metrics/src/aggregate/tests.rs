@@ -184,3 +184,19 @@ fn dimension_names_are_read_and_others_refused() {
     assert_eq!("repository".parse(), Ok(DimensionName::Repository));
     assert!("digest".parse::<DimensionName>().unwrap_err().contains("digest"));
 }
+
+#[test]
+fn what_is_withdrawn_is_closed_and_ends_a_quarantine_without_being_remedied() {
+    let opened = json!({ "/verdict": "quarantine", "/changes/opened": { "HIGH": 3, "LOW": 1 } });
+    let withdrawn = json!({
+        "/superseded": true, "/previous": "quarantine", "/verdict": "pending",
+        "/changes/withdrawn": { "HIGH": 3, "LOW": 1 },
+    });
+    let told = told(&[assessment(opened), assessment(withdrawn)], &[DimensionName::Severity]);
+    for severity in ["HIGH", "LOW"] {
+        let of = |name: &str| &told[&format!("{name} Severity={severity}")];
+        assert_eq!(of("FindingsOpened"), of("FindingsClosed"), "{severity}");
+    }
+    assert_eq!(told["ImagesQuarantined"], told["ImagesReleased"]);
+    assert!(!told.keys().any(|name| name.starts_with("TimeToRemediate")));
+}

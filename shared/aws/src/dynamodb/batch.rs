@@ -48,11 +48,12 @@ impl Batches<'_> {
     }
 
     /// Gets the items with these hash keys, of which no two may be equal, and passes each page of them on. Those that do
-    /// not exist are left out.
+    /// not exist are left out. A consistent read has all that was written before, and costs twice as much.
     pub(super) async fn get(
         self,
         key: &str,
         values: Vec<String>,
+        consistent: bool,
         mut found: impl FnMut(Vec<Item>),
     ) -> Result<(), AwsError> {
         for values in values.chunks(KEYS_PER_READ) {
@@ -62,6 +63,7 @@ impl Batches<'_> {
             let mut wanted = Some(
                 KeysAndAttributes::builder()
                     .set_keys(Some(keys.collect()))
+                    .consistent_read(consistent)
                     .build()
                     .map_err(|error| AwsError::answer(READ, error.to_string(), false))?,
             );

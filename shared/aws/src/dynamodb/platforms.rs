@@ -1,17 +1,18 @@
 //! The images that an index contains, directly or in an index of its own.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use domain::assessment::{Platform, Subject};
 use domain::image::{Digest, ImageId};
 use domain::ledger::Ledger;
 use domain::manifest::{Child, ChildKind, Contents};
-use futures::stream::{StreamExt, TryStreamExt};
 
-use super::{LedgerError, Ledgers};
+use super::batch::Batches;
+use super::item::{self, Item, LedgerError};
+use super::ledgers::Ledgers;
 
-/// How many ledgers are loaded concurrently.
-const LOADS_AT_ONCE: usize = 8;
+/// How many times what DynamoDB left undone is asked for again: three seconds.
+const REPETITIONS: u32 = 6;
 /// How deep indexes are followed into one another. Tools that make an index of indexes make two levels.
 const DEEPEST: usize = 4;
 /// How many images are loaded. The image with the most platforms among Docker's official ones has about a dozen.
@@ -39,6 +40,7 @@ impl Ledgers {
     /// answer incomplete.
     pub async fn platforms(&self, ledger: &Ledger) -> Result<Platforms, LedgerError> {
         let mut found = Platforms { platforms: Vec::new(), is_complete: true };
+        let mut images: Vec<(Child, Ledger)> = Vec::new();
         let mut known: BTreeSet<Digest> = [ledger.image.digest.clone()].into();
         let mut level: Vec<Option<Contents>> =
             if ledger.facts.is_index() { vec![ledger.facts.contents.clone()] } else { Vec::new() };
@@ -53,27 +55,42 @@ impl Ledgers {
                 .filter(|child| matches!(child.kind, ChildKind::Image | ChildKind::Index))
                 .filter(|child| known.insert(child.digest.clone()))
                 .collect();
-            let load = async |child: Child| {
-                let image = ImageId { digest: child.digest.clone(), ..ledger.image.clone() };
-                Ok::<_, LedgerError>((child, self.load(&image).await?.ledger))
-            };
-            let room = MOST.saturating_sub(found.platforms.len());
+            let room = MOST.saturating_sub(images.len());
             found.is_complete &= children.len() <= room;
-            let loads = children.into_iter().take(room).map(load);
-            let loaded: Vec<(Child, Ledger)> =
-                futures::stream::iter(loads).buffered(LOADS_AT_ONCE).try_collect().await?;
-            for (child, ledger) in loaded {
+            for (child, ledger) in self.of_children(&ledger.image, children.into_iter().take(room)).await? {
                 // Whatever the index calls it.
                 if child.kind == ChildKind::Index || ledger.facts.is_index() {
                     level.push(ledger.facts.contents);
                 } else {
-                    let name = child.platform.unwrap_or_else(|| child.digest.short().to_owned());
-                    found.platforms.push(Platform { name, ledger });
+                    images.push((child, ledger));
                 }
             }
         }
         found.is_complete &= level.is_empty();
-        found.platforms.sort_by(|a, b| (&a.name, &a.ledger.image).cmp(&(&b.name, &b.ledger.image)));
+        found.platforms = Platform::named(images);
         Ok(found)
+    }
+
+    /// The ledgers of images of one repository, new ones where none are stored. One call reads a hundred, or 16 MB.
+    async fn of_children(
+        &self,
+        repository: &ImageId,
+        children: impl Iterator<Item = Child>,
+    ) -> Result<Vec<(Child, Ledger)>, LedgerError> {
+        let image = |child: &Child| ImageId { digest: child.digest.clone(), ..repository.clone() };
+        let children: Vec<(Child, ImageId)> = children.map(|child| (child.clone(), image(&child))).collect();
+        let mut items: HashMap<String, Item> = HashMap::new();
+        let batches = Batches { client: &self.client, table: &self.table, repetitions: REPETITIONS };
+        let keys = children.iter().map(|(_, image)| item::key(image)).collect();
+        let keyed = |item: Item| Some((item.get("id")?.as_s().ok()?.clone(), item));
+        batches.get("id", keys, true, |page| items.extend(page.into_iter().filter_map(keyed))).await?;
+        let read = |(child, image): (Child, ImageId)| {
+            let ledger = match items.get(&item::key(&image)) {
+                Some(item) => item::read(&image, item)?.ledger,
+                None => Ledger::new(image),
+            };
+            Ok((child, ledger))
+        };
+        children.into_iter().map(read).collect()
     }
 }

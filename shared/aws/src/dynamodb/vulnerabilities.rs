@@ -39,7 +39,7 @@ impl Vulnerabilities {
     pub async fn answers(&self, vulnerabilities: impl IntoIterator<Item = &str>) -> KnownAnswers {
         let keys = vulnerabilities.into_iter().map(|vulnerability| format!("{PREFIX}{vulnerability}"));
         let mut known = BTreeMap::new();
-        let read = self.batches().get("id", keys.collect(), |items| {
+        let read = self.batches().get("id", keys.collect(), false, |items| {
             known.extend(items.iter().filter_map(read));
         });
         let error = read.await.err();

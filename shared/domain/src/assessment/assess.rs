@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::judge::{Judgement, Row, judge};
-use super::platform::{Platform, Subject};
+use super::platform::{Part, Subject};
 use super::succession::Succession;
 use super::{
     AssessedFinding, AssessedImage, AssessedPlatform, Assessment, Change, Changes, Excused, Reason, SCHEMA,
@@ -66,8 +66,11 @@ pub fn assess<'a>(
     };
     // An image that was deleted since has lost what the quarantine did to it.
     let is_back = before.at.is_some() && ledger.facts.gone_at > before.at;
+    // The last announcement is to show what is known of each platform, whichever was scanned first.
+    let same_platforms = before.platforms.is_empty() || before.platforms == platforms;
     if scan.is_none()
         && !is_back
+        && same_platforms
         && summary.changes == Changes::default()
         && before.verdict == verdict
         && before.quarantine_mode == quarantine_mode
@@ -92,6 +95,7 @@ pub fn assess<'a>(
         },
         quarantine_mode,
         scan: newest_scan.map(|(at, _)| at),
+        platforms,
         since: if verdict == before.verdict { before.since } else { Some(now) },
         owner: image.owner.clone(),
         environment: image.environment.clone(),
@@ -146,7 +150,7 @@ fn superseded(ledger: &Ledger, version: u64, policy: &Policy, now: Timestamp) ->
         scan: None,
         open: BTreeMap::new(),
         waived: 0,
-        changes: Changes::default(),
+        changes: Changes { withdrawn: ledger.announced.open(), ..Changes::default() },
         reasons: Vec::new(),
         more_reasons: 0,
         worst: Worst::default(),
@@ -328,11 +332,11 @@ fn assessed_image(subject: Subject, verdicts: &[Verdict], policy: &Policy) -> As
     let (environment, owner) = policy.ownership(&ledger.image.repository);
     let facts = &ledger.facts;
     let tags = facts.repository_tags.as_ref().map(|known| known.tags.clone()).unwrap_or_default();
-    let platforms = subject.platforms.iter().zip(verdicts).map(|(Platform { name, ledger }, verdict)| {
+    let platforms = subject.parts().zip(verdicts).map(|(Part { name, ledger }, verdict)| {
         let left_unscanned = ledger.facts.is_left_unscanned();
         let answer = ledger.facts.coverage.newest().filter(|_| left_unscanned);
         AssessedPlatform {
-            platform: name.clone(),
+            platform: name.to_owned(),
             digest: ledger.image.digest.clone(),
             verdict: *verdict,
             unscanned: answer.map(|(_, answer)| answer.reason.clone()),

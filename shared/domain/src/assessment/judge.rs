@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::platform::{Platform, Subject, merged};
+use super::platform::{Part, Subject, merged};
 use super::succession::Present;
 use crate::finding::KnownExploited;
 use crate::ledger::{Entry, Ledger, Standing};
@@ -22,7 +22,7 @@ pub struct Judgement<'a> {
     /// One for each finding of an image, in the order of their ids; of an index one for each vulnerability and the
     /// packages that have it, over all platforms.
     pub rows: Vec<Row<'a>>,
-    /// The verdicts on an index's platforms.
+    /// The verdicts on an index's platforms; after them that on the index itself, if it was scanned.
     pub platforms: Vec<Verdict>,
 }
 
@@ -78,14 +78,14 @@ fn strictest(rows: &[Row], now: Timestamp) -> Option<Mode> {
     rows.iter().filter_map(|row| row.ruling.as_ref()?.quarantine_mode(now)).max()
 }
 
-/// An index is as bad as the worst of its platforms. It is pending while one of them is not scanned and none is
+/// An index is as bad as the worst of its platforms, and of what was found in itself. It is pending while one of them is not scanned and none is
 /// quarantined; where it is not known what it contains, too, for what is not known is never clear.
 fn index<'a>(subject: Subject<'a>, policy: &'a Policy, now: Timestamp) -> Judgement<'a> {
     let index = Some(&subject.ledger.image.digest);
     let criticality = subject.ledger.facts.criticality();
     let mut verdicts = Vec::new();
     let mut known: BTreeMap<&'a str, Vec<Row<'a>>> = BTreeMap::new();
-    for Platform { name, ledger } in subject.platforms {
+    for Part { name, ledger } in subject.parts() {
         // Inspector does not know what runs an image that is part of an index.
         let place = Place { image: &ledger.image, index, criticality };
         let rows = rows(ledger, place, None, policy, now);
@@ -99,7 +99,8 @@ fn index<'a>(subject: Subject<'a>, policy: &'a Policy, now: Timestamp) -> Judgem
             known.entry(name).or_default().extend(rows);
         }
     }
-    let pending = !subject.is_complete || verdicts.is_empty() || verdicts.contains(&Verdict::Pending);
+    let of_platforms = &verdicts[..subject.platforms.len()];
+    let pending = !subject.is_complete || of_platforms.is_empty() || of_platforms.contains(&Verdict::Pending);
     let verdict = match verdicts.iter().max() {
         Some(Verdict::Quarantine) => Verdict::Quarantine,
         _ if pending => Verdict::Pending,

@@ -128,7 +128,8 @@ pub struct AssessedImage {
 /// An image in an index.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AssessedPlatform {
-    /// Such as `linux/amd64`; the start of the digest where the index names none.
+    /// Such as `linux/amd64`; the start of the digest where the index names none, and `the index itself` where a scanner
+    /// looked at that.
     pub platform: String,
     pub digest: Digest,
     pub verdict: Verdict,
@@ -153,6 +154,9 @@ pub struct Changes {
     pub opened: BTreeMap<Severity, u64>,
     /// Findings that are resolved: by severity, how many took how many minutes from first seen to resolved.
     pub closed: BTreeMap<Severity, BTreeMap<i64, u64>>,
+    /// Of an image that is judged as a part of its index from now on: what had been announced of it as open, by severity.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub withdrawn: BTreeMap<Severity, u64>,
     /// Open findings that were not excused before, by severity.
     pub waived: BTreeMap<Severity, u64>,
     /// How many of the reasons, in here or not, are changed.
@@ -318,6 +322,11 @@ impl Assessment {
     /// Whether this announcement releases the image from quarantine.
     pub fn is_released(&self) -> bool {
         self.verdict == Verdict::Clear && self.stood_in_quarantine()
+    }
+
+    /// Whether what it is about is under quarantine no longer: it is released, or judged as a part of its index.
+    pub fn ends_quarantine(&self) -> bool {
+        self.is_released() || self.superseded && self.stood_in_quarantine()
     }
 
     /// Whether it may be worth an alert.

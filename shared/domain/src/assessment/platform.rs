@@ -1,5 +1,7 @@
 //! What is judged: an image, or an index with the images of its platforms. Pure.
 
+mod name;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,6 +27,16 @@ pub struct Platform {
     pub ledger: Ledger,
 }
 
+/// A part of an index that has a verdict.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part<'a> {
+    pub(super) name: &'a str,
+    pub(super) ledger: &'a Ledger,
+}
+
+/// What an index is called among its parts. No platform has spaces in its name.
+const ITSELF: &str = "the index itself";
+
 impl<'a> From<&'a Ledger> for Subject<'a> {
     /// An image manifest, or an index of whose contents nothing is known.
     fn from(ledger: &'a Ledger) -> Self {
@@ -35,8 +47,17 @@ impl<'a> From<&'a Ledger> for Subject<'a> {
 impl<'a> Subject<'a> {
     /// The ledgers that the evidence is in.
     pub(super) fn evidence(self) -> impl Iterator<Item = &'a Ledger> {
-        let own = (!self.ledger.facts.is_index()).then_some(self.ledger);
-        own.into_iter().chain(self.platforms.iter().map(|platform| &platform.ledger))
+        std::iter::once(self.ledger).chain(self.platforms.iter().map(|platform| &platform.ledger))
+    }
+
+    /// What an index is judged by: its platforms, and last the index itself, if a scan of that has ended. AWS does not say
+    /// whether any scanner reports under the digest of an index. That none does holds nothing back.
+    pub(super) fn parts(self) -> impl Iterator<Item = Part<'a>> {
+        let facts = &self.ledger.facts;
+        let own =
+            (facts.is_index() && facts.is_scanned()).then_some(Part { name: ITSELF, ledger: self.ledger });
+        let platforms = self.platforms.iter().map(|Platform { name, ledger }| Part { name, ledger });
+        platforms.chain(own)
     }
 }
 

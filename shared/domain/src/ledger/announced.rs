@@ -30,6 +30,9 @@ pub struct Announced {
     /// When the scan ended whose completion was announced last.
     #[serde(rename = "announced_scan", default, skip_serializing_if = "Option::is_none")]
     pub scan: Option<Timestamp>,
+    /// The verdicts on an index's platforms, in the order of their names; none where an earlier version announced it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub platforms: Vec<Verdict>,
     /// When the verdict became what it is; `None` where an earlier version announced it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::coverage::CoverageAnswer;
-use super::facts::{Exploitation, Link};
+use super::facts::Exploitation;
+use super::links::Link;
 use crate::event::{FindingReport, ImageAction, PutImage};
 use crate::finding::{Finding, Source};
 use crate::image::Digest;
@@ -60,7 +61,17 @@ pub enum Evidence {
     },
     /// The manifest of an index was read, and this is what it contains.
     Contents(Contents),
-    /// An index contains it.
+    /// The manifest of an index could not be read, and may be later.
+    Unread {
+        /// When the index had been pushed or restored that was to be read.
+        at: Timestamp,
+        reason: String,
+    },
+    /// It is out of the archive again.
+    Restored {
+        at: Timestamp,
+    },
+    /// An index contains it, or did until it was deleted.
     ContainedIn {
         index: Digest,
         link: Link,

@@ -7,17 +7,15 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::coverage::{Coverage, InUse};
+use super::links::Link;
 use crate::finding::{Finding, KnownExploited, Source, Status};
 use crate::image::Digest;
-use crate::manifest::{ChildKind, Contents};
+use crate::manifest::Contents;
 use crate::provenance::{Pusher, TagsAsOf};
 
 /// How many tags an image's ledger remembers: the newest. An image can have 1,000, and any number that were
 /// removed, each of which must be remembered for a while; its findings must still fit beside them.
 pub(crate) const TAG_MARKS: usize = 200;
-
-/// How many indexes a ledger remembers: the newest. Every rebuild of an unchanged image makes a new one.
-pub(crate) const LINKS: usize = 200;
 
 /// What is known of an image.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,7 +49,10 @@ pub struct Facts {
     /// What it contains, if it is an index.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contents: Option<Contents>,
-    /// The indexes that contain it, the newest 200 of them.
+    /// Why it could not be read what it contains, if it is an index, and when that was tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread: Option<(Timestamp, String)>,
+    /// The indexes that contain it, or did before they were deleted; up to 200.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub contained_in: BTreeMap<Digest, Link>,
     #[serde(default)]
@@ -87,15 +88,6 @@ pub struct TagMark {
     pub at: Timestamp,
     /// Whether it was there then. Of a removal and a push in the same second the push is believed.
     pub present: bool,
-}
-
-/// How an index contains a manifest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Link {
-    /// When the index was pushed.
-    pub at: Timestamp,
-    /// As what the index lists it.
-    pub kind: ChildKind,
 }
 
 /// The newest scans of one source.

@@ -1,13 +1,18 @@
 //! Which manifest is an image, and which image is a root: computed from tags and links, never stored.
 
 use super::facts::Facts;
-use crate::image::Digest;
-use crate::manifest::{ChildKind, is_image_config, is_index};
+use crate::manifest::{is_image_config, is_index};
 
 impl Facts {
     /// Whether it lists other manifests.
     pub fn is_index(&self) -> bool {
         self.contents.is_some() || self.media_type.as_deref().is_some_and(is_index)
+    }
+
+    /// Why it is not known what an index contains, where reading that has failed.
+    pub fn unread(&self) -> Option<&str> {
+        let reason = self.unread.as_ref().filter(|_| self.contents.is_none());
+        reason.map(|(_, reason)| reason.as_str())
     }
 
     /// Whether people deploy it together with other platforms: it is an index, or a part of one.
@@ -19,21 +24,12 @@ impl Facts {
     /// is an image, whatever it says to be.
     pub fn is_image(&self) -> bool {
         let is_artifact = self.artifact_media_type.as_deref().is_some_and(|kind| !is_image_config(kind));
-        let is_attached = !self.contained_in.is_empty() && self.parents().next().is_none();
-        self.is_index() || self.is_scanned() || !is_artifact && !is_attached
+        self.is_index() || self.is_scanned() || !is_artifact && !self.is_attached()
     }
 
-    /// Whether it is what a deployable tag points at, or an image that no known index contains. Findings are facts of
+    /// Whether it is what a deployable tag points at, or an image that no known index in the registry contains. Findings are facts of
     /// image manifests; verdicts, alerts and quarantine are of roots.
     pub fn is_root(&self) -> bool {
         self.is_image() && (!self.tags().is_empty() || self.parents().next().is_none())
-    }
-
-    /// The indexes that contain it as an image or as an index.
-    pub fn parents(&self) -> impl Iterator<Item = &Digest> {
-        self.contained_in
-            .iter()
-            .filter(|(_, link)| matches!(link.kind, ChildKind::Image | ChildKind::Index))
-            .map(|(index, _)| index)
     }
 }

@@ -4,10 +4,9 @@
 use jiff::Timestamp;
 
 use super::evidence::Evidence;
-use super::facts::{Entry, Exploitation, Facts, LINKS, Link, TAG_MARKS, TagMark};
+use super::facts::{Entry, Exploitation, Facts, TAG_MARKS, TagMark};
 use crate::event::{ActionType, ImageAction};
 use crate::finding::{Finding, Source};
-use crate::image::Digest;
 use crate::quarantine::is_quarantine_tag;
 use crate::text::sanitize;
 
@@ -57,6 +56,8 @@ impl Facts {
             Evidence::Gone { at } => newest(&mut self.gone_at, at),
             // What a digest stands for never changes. Should two readings differ, the greater is kept, whichever came first.
             Evidence::Contents(contents) => newest(&mut self.contents, contents),
+            Evidence::Unread { at, reason } => newest(&mut self.unread, (at, reason)),
+            Evidence::Restored { at } => newest(&mut self.present_at, at),
             Evidence::ContainedIn { index, link } => self.merge_link(&index, link),
             Evidence::RepositoryTags(tags) => newest(&mut self.repository_tags, tags),
             Evidence::Coverage { at, answer } => self.coverage.merge(at, answer),
@@ -128,22 +129,6 @@ impl Facts {
                 None if present => false,
                 None => newest(&mut self.tags_since, action.at) | newest(&mut self.gone_at, action.at),
             }
-    }
-
-    /// Of too many indexes keeps the newest, as [`Self::forget_a_tag`] does.
-    fn merge_link(&mut self, index: &Digest, link: Link) -> bool {
-        let known = self.contained_in.get(index);
-        if known.is_some_and(|known| *known >= link) {
-            return false;
-        }
-        self.contained_in.insert(index.clone(), link);
-        if self.contained_in.len() <= LINKS {
-            return true;
-        }
-        let oldest = self.contained_in.iter().map(|(digest, link)| (*link, digest.clone())).min();
-        let Some((_, oldest)) = oldest else { return true };
-        self.contained_in.remove(&oldest);
-        oldest != *index
     }
 
     fn note_tags(&mut self, tags: &[String], at: Timestamp) -> bool {

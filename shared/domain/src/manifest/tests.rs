@@ -22,7 +22,7 @@ fn digest_of(bytes: &str) -> Digest {
 }
 
 fn child(bytes: &str, kind: ChildKind, platform: Option<&str>) -> Child {
-    Child { digest: digest_of(bytes), kind, platform: platform.map(str::to_owned) }
+    Child { digest: digest_of(bytes), kind, platform: platform.map(str::to_owned), os_version: None }
 }
 
 fn contents(mut children: Vec<Child>) -> Contents {

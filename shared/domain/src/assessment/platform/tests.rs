@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::assessment::{Assessed, Assessment, assess, judge};
+use crate::assessment::{Assessed, Assessment, Changes, assess, judge};
 use crate::finding::{Finding, Package, Severity, Source};
 use crate::image::{Digest, ImageId};
 use crate::ledger::{CoverageAnswer, Evidence, Link};
@@ -185,7 +185,10 @@ fn what_was_said_of_one_platform_is_no_news_on_another() {
         [platform("linux/amd64", "a", found), platform("linux/arm64", "b", leading_to(Verdict::Clear, "b"))];
     announce(&mut ledger, &platforms, &strict(), 9).unwrap();
     platforms[1].ledger.merge(Evidence::Findings(vec![in_package("b", "openssl")]));
-    assert_eq!(announce(&mut ledger, &platforms, &strict(), 10), None);
+    let said = announce(&mut ledger, &platforms, &strict(), 10).unwrap();
+    assert_eq!(said.image.platforms[1].verdict, Verdict::Quarantine, "the platform's verdict is announced");
+    assert!(said.changes == Changes::default() && !said.is_news());
+    assert_eq!(announce(&mut ledger, &platforms, &strict(), 11), None);
 }
 
 #[test]
@@ -253,7 +256,7 @@ fn an_untagged_part_of_an_index_is_no_root_and_what_was_said_of_it_is_taken_back
     part.announced = announced;
     part.merge(Evidence::ContainedIn {
         index: digest("f"),
-        link: Link { at: second(4), kind: ChildKind::Image },
+        link: Link { at: second(4), kind: ChildKind::Image, ended: false },
     });
     let Assessed { assessment, announced } = assess(&part, 2, &strict(), second(5)).unwrap();
     assert!(assessment.superseded && !assessment.is_news() && !assessment.is_released());
@@ -267,8 +270,10 @@ fn an_untagged_part_of_an_index_is_no_root_and_what_was_said_of_it_is_taken_back
 
 #[test]
 fn attestations_and_other_artifacts_are_no_images_unless_somebody_scans_them() {
-    let linked_by =
-        |index, kind| Evidence::ContainedIn { index: digest(index), link: Link { at: second(4), kind } };
+    let linked_by = |index, kind| Evidence::ContainedIn {
+        index: digest(index),
+        link: Link { at: second(4), kind, ended: false },
+    };
     let linked = |kind| linked_by("f", kind);
     for kind in [ChildKind::Attestation, ChildKind::Other] {
         let mut attached = ledger([linked(kind)]);
@@ -310,4 +315,122 @@ proptest! {
         prop_assert_eq!(&one.changes, &other.changes);
         prop_assert_eq!(one.reasons.len(), other.reasons.len());
     }
+}
+
+#[test]
+fn platform_that_is_scanned_before_another_one_that_was_told_is_announced() {
+    let mut index = index();
+    let late = platform("linux/amd64", "a", vec![listing(20, vec![finding("a", 1)])]);
+    let unknown = platform("linux/arm64", "b", vec![]);
+    let said = announce(&mut index, &[late.clone(), unknown], &strict(), 30).unwrap();
+    assert_eq!(said.image.platforms[1].verdict, Verdict::Pending);
+    // Its scan ended first and is told last; it found nothing.
+    let platforms = [late, platform("linux/arm64", "b", vec![listing(10, vec![])])];
+    let said = announce(&mut index, &platforms, &strict(), 40).unwrap();
+    assert_eq!(said.image.platforms[1].verdict, Verdict::Clear);
+    assert!(!said.is_news() && said.scan.is_none(), "people are told nothing new");
+    assert_eq!(announce(&mut index, &platforms, &strict(), 50), None, "once");
+    index.announced.platforms.clear();
+    assert_eq!(announce(&mut index, &platforms, &strict(), 50), None, "what an earlier version said stands");
+}
+
+proptest! {
+    #[test]
+    fn last_announcement_shows_what_is_known_of_each_platform_in_any_order(
+        scans in (proptest::collection::vec((0_usize..3, 1_i64..40, 0_usize..3), 0..8), 0_usize..3)
+            .prop_flat_map(|(mut scans, what)| {
+                scans.extend((0..3).map(|place| (place, 0, what)));
+                (Just(scans.clone()), Just(scans).prop_shuffle())
+            })
+    ) {
+        let last = |scans: Vec<(usize, i64, usize)>| {
+            let mut index = index();
+            let mut platforms = ["a", "b", "c"].map(|fill| platform(&format!("linux/{fill}"), fill, vec![]));
+            let mut last = None;
+            for (place, at, what) in scans {
+                // What ended at one moment found the same.
+                let evidence = match (what + place + usize::try_from(at).unwrap()) % 3 {
+                    0 => Evidence::ScanFailed { source: Source::Inspector, at: second(at) },
+                    1 => listing(at, vec![]),
+                    _ => listing(at, vec![finding("a", at)]),
+                };
+                platforms[place].ledger.merge(evidence);
+                last = announce(&mut index, &platforms, &strict(), 1_000).or(last);
+            }
+            (last.map(|last| (last.verdict, last.image.platforms)), platforms, index)
+        };
+        let (scans, shuffled) = scans;
+        let distinct: BTreeSet<(usize, i64)> = scans.iter().map(|(place, at, _)| (*place, *at)).collect();
+        prop_assume!(distinct.len() == scans.len());
+        let (one, platforms, index) = last(scans);
+        let (other, ..) = last(shuffled);
+        prop_assert_eq!(&one, &other);
+        if let Some((verdict, told)) = one {
+            let policy = strict();
+            let judged = judge(subject(&index, &platforms), &policy, second(1_000));
+            let told: Vec<Verdict> = told.iter().map(|platform| platform.verdict).collect();
+            prop_assert_eq!((verdict, told), (judged.verdict, judged.platforms));
+        }
+    }
+}
+
+#[test]
+fn what_a_scanner_found_in_the_index_itself_is_judged_with_its_platforms() {
+    let clean = || [platform("linux/amd64", "a", vec![listing(5, vec![])])];
+    let mut index = index();
+    index.merge(listing(6, vec![finding("own", 1)]));
+    let said = announce(&mut index, &clean(), &strict(), 10).unwrap();
+    assert_eq!(said.verdict, Verdict::Quarantine);
+    let named: Vec<_> = said
+        .image
+        .platforms
+        .iter()
+        .map(|part| (part.platform.as_str(), &part.digest, part.verdict))
+        .collect();
+    assert_eq!(
+        named,
+        [
+            ("linux/amd64", &digest("a"), Verdict::Clear),
+            ("the index itself", &digest("f"), Verdict::Quarantine)
+        ]
+    );
+    assert_eq!(said.reasons[0].platforms, ["the index itself"]);
+    // An unscanned platform does not keep it back.
+    let unscanned = [platform("linux/amd64", "a", vec![])];
+    assert_eq!(judge(subject(&index, &unscanned), &strict(), second(10)).verdict, Verdict::Quarantine);
+}
+
+#[test]
+fn index_that_no_scanner_looks_at_waits_for_nothing() {
+    let clean = || [platform("linux/amd64", "a", vec![listing(5, vec![])])];
+    let failed = Evidence::ScanFailed { source: Source::Basic, at: second(7) };
+    for own in [vec![], vec![failed], vec![Evidence::Findings(vec![finding("half", 1)])]] {
+        let mut index = index();
+        own.into_iter().for_each(|piece| {
+            index.merge(piece);
+        });
+        let said = announce(&mut index, &clean(), &strict(), 10).unwrap();
+        assert_eq!((said.verdict, said.image.platforms.len()), (Verdict::Clear, 1));
+    }
+    // It answers for itself alone.
+    let mut index = index();
+    index.merge(listing(6, vec![]));
+    let unscanned = [platform("linux/amd64", "a", vec![])];
+    assert_eq!(judge(subject(&index, &unscanned), &strict(), second(10)).verdict, Verdict::Pending);
+    assert_eq!(judge(subject(&index, &[]), &strict(), second(10)).verdict, Verdict::Pending);
+}
+
+#[test]
+fn what_was_open_in_a_part_is_withdrawn_when_it_is_taken_back() {
+    let low = Finding { severity: Severity::Low, ..finding("b", 1) };
+    let mut part = ledger([listing(2, vec![finding("a", 1), low])]);
+    let Assessed { assessment, announced } = assess(&part, 1, &strict(), second(3)).unwrap();
+    let opened = assessment.changes.opened;
+    assert_eq!(opened.len(), 2);
+    part.announced = announced;
+    let link = Link { at: second(4), kind: ChildKind::Image, ended: false };
+    part.merge(Evidence::ContainedIn { index: digest("f"), link });
+    let Assessed { assessment, .. } = assess(&part, 2, &strict(), second(5)).unwrap();
+    assert_eq!(assessment.changes.withdrawn, opened);
+    assert!(assessment.ends_quarantine() && !assessment.is_released());
 }
