@@ -95,7 +95,9 @@ pub(crate) fn unmarked(
     let marks = |image: &ImageOutcome| image.tags.iter().filter(|tag| is_quarantine_tag(tag)).count();
     let place = |image: &ImageOutcome| (image.repository.clone(), image.digest.clone());
     let marked: BTreeMap<_, usize> = before.iter().map(|image| (place(image), marks(image))).collect();
-    for image in now.iter().filter(|image| marked.get(&place(image)).is_some_and(|count| marks(image) < *count)) {
+    for image in
+        now.iter().filter(|image| marked.get(&place(image)).is_some_and(|count| marks(image) < *count))
+    {
         let tags = if image.tags.is_empty() { "no tag".to_owned() } else { image.tags.join(", ") };
         let place = format!("{}@{}", image.repository, short(&image.digest));
         writeln!(out, "Before the functions act: {} has only {}.", sanitize(&place), sanitize(&tags))?;

@@ -50,4 +50,4 @@ pub use mode::Mode;
 pub use notes::{Episode, Note, Notes, RemovedTag, Storage};
 pub use plan::{Plan, Remark, Situation, Step, give_back_command, plan};
 pub use registered::{Child, Mutability, Registered, RepositoryKind, Status};
-pub use tag::{is_quarantine_tag, released_tag, tag};
+pub use tag::{is_quarantine_tag, marked_by, released_tag, tag};

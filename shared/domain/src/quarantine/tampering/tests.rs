@@ -40,7 +40,8 @@ fn what_changes_after_our_own_decision_is_nobody_elses_doing() {
     let other = Basis { episode: "a#9".to_owned(), ..basis(Mode::Tag) };
     assert_eq!(found(&image(), &notes, &other, &put), None, "another quarantine");
     let notes = held(Mode::Untag);
-    let moving = Basis { untag: Some((true, Mutability::Mutable, RepositoryKind::Normal)), ..basis(Mode::Untag) };
+    let moving =
+        Basis { untag: Some((true, Mutability::Mutable, RepositoryKind::Normal)), ..basis(Mode::Untag) };
     assert_eq!(found(&image(), &notes, &moving, &remove), None, "the operator's choice");
     let leftover = [Step::Remove(vec![released_tag(&image())])];
     assert_eq!(found(&image(), &notes, &basis(Mode::Untag), &leftover), None, "a tag of ours");
