@@ -129,7 +129,7 @@ impl EnforceQuarantine {
         batch::by_subject(event, deadline, &self.queue, message::read, async |work, received| {
             let (messages, prompts) = batch::split(received);
             let outcome = match work {
-                Work::Image(image) => self.enforce(&image, Prompt::of(prompts)).await,
+                Work::Image(image) => self.enforce_whole(&image, Prompt::of(prompts)).await,
                 Work::Held => self.tell_held().await,
             };
             Report::of(messages, outcome)

@@ -4,7 +4,7 @@
 use aws::dynamodb::{NotesError, Stored};
 use aws::sqs::{DelayedMessage, Queue};
 use domain::image::ImageId;
-use domain::notice::{About, Notice, name_tags};
+use domain::notice::{About, Aftermath, Notice, name_tags};
 use domain::quarantine::tampering::{Account, Basis, Sighting, found};
 use domain::quarantine::{Mode, Note, Notes, Registered, Step, tag, wake};
 use domain::verdict::Verdict;
@@ -42,6 +42,20 @@ impl Wanted {
 }
 
 impl EnforceQuarantine {
+    /// Looks at an image of which its tag may be all that is known, because somebody put that on another image.
+    pub(crate) async fn enforce_whole(&self, image: &ImageId, prompt: Prompt) -> Result<(), QuarantineError> {
+        if image.digest.is_whole() {
+            return self.enforce(image, prompt).await;
+        }
+        match self.registry.complete(image).await? {
+            Some(whole) => self.enforce(&whole, prompt).await,
+            None => {
+                tracing::info!(%image, "somebody used a quarantine tag of an image that is not there");
+                Ok(())
+            }
+        }
+    }
+
     fn basis(&self, wanted: &Wanted, mode: Mode, registered: &Registered) -> Basis {
         Basis::new(&wanted.episode, mode, self.choices.untag_mutable, registered)
     }
@@ -87,7 +101,7 @@ impl EnforceQuarantine {
         }
         // A release forgets the quarantine, and what others did during it.
         if !held && wanted.verdict == Verdict::Clear && notes.value.tampering.due().is_some() {
-            self.tell_of_tampering(image, true, notes).await?;
+            self.tell_of_tampering(image, Aftermath::Released, notes).await?;
         }
         Ok(())
     }
@@ -111,7 +125,8 @@ impl EnforceQuarantine {
         let Some(due) = notes.value.tampering.due() else { return Ok(()) };
         let now = self.clock.now();
         if due <= now {
-            return self.tell_of_tampering(image, false, notes).await;
+            let aftermath = registered.map_or(Aftermath::Gone, |_| Aftermath::PutRight);
+            return self.tell_of_tampering(image, aftermath, notes).await;
         }
         let is_under_way = notes.value.tampering.unsaid.as_ref().is_some_and(|account| account.wake);
         if is_under_way && !prompt.wake {
@@ -130,7 +145,7 @@ impl EnforceQuarantine {
     async fn tell_of_tampering(
         &self,
         image: &ImageId,
-        released: bool,
+        aftermath: Aftermath,
         notes: &mut Stored<Notes>,
     ) -> Result<(), QuarantineError> {
         let Notes { tampering, quarantine, .. } = &notes.value;
@@ -138,13 +153,13 @@ impl EnforceQuarantine {
         let episode = quarantine.as_ref().map_or_else(|| image.to_string(), |episode| episode.id.clone());
         let id = format!("{episode}#tampering#{}", account.since.as_millisecond());
         let mode = notes.value.mode().unwrap_or_default();
-        let about = about(image, mode, account, tampering.is_repeated(), released);
+        let about = about(image, mode, account, tampering.is_repeated(), aftermath);
         self.announcements.notify(&Notice::new(id, self.clock.now(), about)).await?;
         self.note(image, notes, Note::TamperingSaid).await
     }
 }
 
-fn about(image: &ImageId, mode: Mode, account: &Account, repeated: bool, released: bool) -> About {
+fn about(image: &ImageId, mode: Mode, account: &Account, repeated: bool, aftermath: Aftermath) -> About {
     let Account { found, times, actors, at, since, .. } = account;
     let (tags, more_tags) = name_tags(&found.tags.iter().cloned().collect::<Vec<_>>());
     About::Tampered {
@@ -158,6 +173,6 @@ fn about(image: &ImageId, mode: Mode, account: &Account, repeated: bool, release
         since: at.unwrap_or(*since),
         actors: actors.clone(),
         repeated,
-        released,
+        aftermath,
     }
 }

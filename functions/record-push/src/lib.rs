@@ -128,6 +128,10 @@ impl RecordPush {
                 (image, tag, (!about_mark).then_some(Evidence::Action(action)), seen)
             }
             Event::PutImage(put) if self.is_ours(&put.pusher) => return not_ours(OWN_CALL),
+            Event::PutImage(put) if sighting::takes_mark_from(&put).is_some() => {
+                let other = sighting::takes_mark_from(&put).into_iter().collect();
+                (other, None, None, Some(sighting::of_move(&put)))
+            }
             Event::PutImage(put) => {
                 let seen = sighting::of_put(&put);
                 (vec![put.image.clone()], put.tag.clone(), Some(Evidence::Put(put)), seen)
@@ -180,7 +184,11 @@ impl RecordPush {
         seen: &[Sighting],
     ) -> Result<(), PushError> {
         let mut since = None;
-        let stored = if evidence.is_empty() {
+        let stored = if evidence.is_empty() && !image.digest.is_whole() {
+            // Whether it is under quarantine is known where its digest can be looked up.
+            since = Some(Timestamp::MIN);
+            Ok(())
+        } else if evidence.is_empty() {
             since = under_quarantine_since(&self.ledgers.load(image).await?.ledger);
             Ok(())
         } else {

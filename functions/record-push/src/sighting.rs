@@ -4,7 +4,7 @@ use domain::event::{ActionType, ImageAction, PutImage, Removal, StorageChange, S
 use domain::image::ImageId;
 use domain::provenance::{Actor, Pusher, Who};
 use domain::quarantine::tampering::{Act, Sighting};
-use domain::quarantine::{is_quarantine_tag, tag};
+use domain::quarantine::{is_quarantine_tag, marked_by, tag};
 
 /// The role of enforce-quarantine, whose calls are no tampering.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +44,16 @@ pub(crate) fn of_put(put: &PutImage) -> Option<Sighting> {
     };
     let actor = Actor { who: put.pusher.clone(), from: put.from.clone(), at: put.at };
     Some(Sighting { act, at: put.at, actor: Some(actor) })
+}
+
+/// The image that lost our tag, because somebody put it on another one. ECR's events do not name it.
+pub(crate) fn takes_mark_from(put: &PutImage) -> Option<ImageId> {
+    marked_by(put.tag.as_deref()?, &put.image)
+}
+
+pub(crate) fn of_move(put: &PutImage) -> Sighting {
+    let actor = Actor { who: put.pusher.clone(), from: put.from.clone(), at: put.at };
+    of_removal(&actor)
 }
 
 /// Whether our tag was taken off an image. One that was deleted by its digest is gone, and nothing is put right.

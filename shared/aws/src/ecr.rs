@@ -172,6 +172,34 @@ impl Registry {
         }))
     }
 
+    /// The image of which only the first digits of the digest are known; `None` where there is none. It reads the whole
+    /// repository, a thousand images a call.
+    pub async fn complete(&self, image: &ImageId) -> Result<Option<ImageId>, AwsError> {
+        let any = DescribeImagesFilter::builder().image_status(ImageStatusFilter::Any).build();
+        let mut details = self
+            .client
+            .describe_images()
+            .registry_id(&image.account)
+            .repository_name(&image.repository)
+            .filter(any)
+            .max_results(1_000)
+            .into_paginator()
+            .items()
+            .send();
+        while let Some(detail) = details.next().await {
+            let detail = match detail.map_err(|error| AwsError::of("ecr:DescribeImages", error)) {
+                Ok(detail) => detail,
+                Err(error) if error.is("RepositoryNotFound") => return Ok(None),
+                Err(error) => return Err(error),
+            };
+            let digest = detail.image_digest().filter(|digest| digest.starts_with(image.digest.as_str()));
+            if let Some(digest) = digest.and_then(|digest| Digest::try_from(digest.to_owned()).ok()) {
+                return Ok(Some(ImageId { digest, ..image.clone() }));
+            }
+        }
+        Ok(None)
+    }
+
     /// Which tags of the image's repository ECR keeps from moving. One of which nothing is known lets all of them move.
     pub async fn mutability(&self, image: &ImageId) -> Result<Mutability, AwsError> {
         let answer = self

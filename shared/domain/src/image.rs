@@ -36,6 +36,11 @@ impl Digest {
         &self.0
     }
 
+    /// Whether it has all of its digits, and not just the first that a tag of ours states.
+    pub fn is_whole(&self) -> bool {
+        self.0.len() == "sha256:".len() + 64
+    }
+
     /// The first twelve digits after `sha256:`.
     pub fn short(&self) -> &str {
         let hex = &self.0["sha256:".len()..];

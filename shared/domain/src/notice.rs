@@ -72,9 +72,19 @@ pub enum About {
         actors: Vec<Actor>,
         /// Whether people were told of tampering with this image before.
         repeated: bool,
-        /// Whether the image is being released meanwhile.
-        released: bool,
+        aftermath: Aftermath,
     },
+}
+
+/// What became of an image after tampering.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Aftermath {
+    PutRight,
+    /// It is being released from quarantine.
+    Released,
+    /// It was deleted.
+    Gone,
 }
 
 impl Notice {
@@ -142,7 +152,7 @@ mod tests {
                 since: second(0),
                 actors: vec![actor("Mary")],
                 repeated: true,
-                released: false,
+                aftermath: Aftermath::PutRight,
             },
         ];
         for about in about {

@@ -334,7 +334,20 @@ async fn image_that_a_person_deletes_is_no_fight() {
 }
 
 #[tokio::test]
-async fn mark_that_a_person_moves_is_put_back_with_the_next_news() {
+async fn image_that_is_deleted_before_the_alert_is_not_said_to_be_put_right() {
+    let mut world = World::new("tag", Mutability::Mutable, Root::Image).await;
+    world.remove_mark().await;
+    let (registry, _) = world.events();
+    world.pass(registry, 1).await;
+    world.remove(ImageIdentifier::builder().image_digest(world.root.digest()).build()).await;
+    world.pass(Vec::new(), 60).await;
+    let alerts = world.alerts().await;
+    assert_eq!(alerts.len(), 1);
+    assert!(alerts[0].text.contains("Status   the image was deleted meanwhile"), "{}", alerts[0].text);
+}
+
+#[tokio::test]
+async fn mark_that_a_person_moves_to_another_image_is_put_back() {
     let mut world = World::new("tag", Mutability::Mutable, Root::Image).await;
     let other = Manifest::image("linux/amd64", "harmless");
     let events = other.push("2.0", minute(10));
@@ -342,15 +355,21 @@ async fn mark_that_a_person_moves_is_put_back_with_the_next_news() {
     let put = world.person.put_image().repository_name(REPOSITORY).image_manifest(&other.body);
     put.image_tag(world.mark()).send().await.unwrap();
     assert_eq!(world.shown(), "1.0");
-    world.put("news").await;
     world.pass(Vec::new(), 30).await;
-    assert_eq!(world.shown(), "1.0 news M");
+    assert_eq!(world.shown(), "1.0 M");
     let alerts = world.alerts().await;
     assert_eq!(alerts.len(), 1);
     assert!(alerts[0].text.contains("or moved to another image"), "{}", alerts[0].text);
+    assert!(alerts[0].text.contains("mary@example.com"), "{}", alerts[0].text);
     let images = world.pipeline.aws.ecr().images();
     let other = images.iter().find(|view| view.digest == other.digest()).unwrap();
     assert_eq!(other.tags, ["2.0"], "nobody else lost anything");
+    // A tag that looks like ours and marks nothing.
+    world.put("quarantine-0123456789ab").await;
+    world.put("quarantine-latest").await;
+    world.pass(Vec::new(), 30).await;
+    assert_eq!(world.alerts().await.len(), 1);
+    assert_eq!(world.pipeline.dead(), []);
 }
 
 #[tokio::test]
@@ -381,6 +400,7 @@ async fn release_before_the_alert_tells_it_all_the_same() {
     world.pipeline.play(stream(events), |_| ()).await.unwrap();
     let alerts = world.alerts().await;
     assert_eq!(alerts.len(), 1);
+    assert!(alerts[0].text.contains("Status   the image is released meanwhile"), "{}", alerts[0].text);
     assert!(!world.shown().contains('M'));
 }
 

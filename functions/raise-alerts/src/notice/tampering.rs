@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use domain::notice::{About, Notice};
+use domain::notice::{About, Aftermath, Notice};
 use domain::provenance::Actor;
 use domain::quarantine::tag;
 use domain::text::sanitize;
@@ -21,7 +21,7 @@ pub(super) fn text(notice: &Notice) -> String {
         since,
         actors,
         repeated,
-        released,
+        aftermath,
         ..
     } = &notice.about
     else {
@@ -42,8 +42,12 @@ pub(super) fn text(notice: &Notice) -> String {
         done.push("the archived image was restored or pushed again".to_owned());
         now.push("it can be pulled, and is archived again if the next scan finds the same".to_owned());
     }
-    if *released {
-        now = vec!["the image is released meanwhile: no quarantine rule matches any more".to_owned()];
+    match aftermath {
+        Aftermath::PutRight => {}
+        Aftermath::Released => {
+            now = vec!["the image is released meanwhile: no quarantine rule matches any more".to_owned()];
+        }
+        Aftermath::Gone => now = vec!["the image was deleted meanwhile".to_owned()],
     }
     let mut text = if actors.is_empty() {
         "Somebody changed an image that is under quarantine.\n\n".to_owned()

@@ -1,3 +1,4 @@
+use domain::notice::Aftermath;
 use domain::provenance::{Actor, Origin, Pusher};
 use domain::quarantine::Mode;
 
@@ -79,7 +80,7 @@ fn tampered(actors: Vec<Actor>) -> About {
         since: "2031-03-01T08:00:10Z".parse().unwrap(),
         actors,
         repeated: false,
-        released: false,
+        aftermath: Aftermath::PutRight,
     }
 }
 

@@ -18,6 +18,18 @@ pub fn released_tag(image: &ImageId) -> String {
     format!("{RELEASED_PREFIX}{}", image.digest.short())
 }
 
+/// The image that a quarantine tag marks, in a repository, if that is another one than this: its digest has the first
+/// twelve digits alone.
+pub fn marked_by(tag: &str, image: &ImageId) -> Option<ImageId> {
+    let short = tag.strip_prefix(PREFIX)?;
+    let is_ours = short.len() == 12 && short.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
+    if !is_ours || short == image.digest.short() {
+        return None;
+    }
+    let digest = format!("sha256:{short}").try_into().ok()?;
+    Some(ImageId { digest, ..image.clone() })
+}
+
 /// Whether a tag is one of ours, on whichever image: the quarantine put it there, and it is no fact about the image.
 pub fn is_quarantine_tag(tag: &str) -> bool {
     tag.starts_with(PREFIX) || tag.starts_with(RELEASED_PREFIX)
@@ -27,6 +39,18 @@ pub fn is_quarantine_tag(tag: &str) -> bool {
 mod tests {
     use super::*;
     use crate::samples::image;
+
+    #[test]
+    fn tag_of_another_image_names_it_and_nothing_else_does() {
+        let other = marked_by("quarantine-0123456789ab", &image()).unwrap();
+        assert_eq!((other.digest.as_str(), other.digest.is_whole()), ("sha256:0123456789ab", false));
+        assert!(image().digest.is_whole());
+        for tag in
+            [tag(&image()).as_str(), "quarantine-", "quarantine-latest", "quarantine-0123456789AB", "1.0"]
+        {
+            assert_eq!(marked_by(tag, &image()), None, "{tag}");
+        }
+    }
 
     #[test]
     fn quarantine_tag_is_the_first_twelve_digits() {
