@@ -41,13 +41,9 @@ impl Link {
 impl Facts {
     /// What an index has to tell those that it contains: since when it is there, or gone.
     pub fn link(&self, kind: ChildKind) -> Link {
-        match self.gone_at.filter(|_| self.is_gone()) {
-            Some(at) => Link { at, kind, ended: true },
-            None => {
-                let at = self.present_at.or(self.pushed_at).unwrap_or(Timestamp::UNIX_EPOCH);
-                Link { at, kind, ended: false }
-            }
-        }
+        let ended = self.is_gone();
+        let at = if ended { self.gone_at } else { self.present_at.or(self.pushed_at) };
+        Link { at: at.unwrap_or(Timestamp::UNIX_EPOCH), kind, ended }
     }
 
     /// The indexes in the registry that contain it as an image or as an index.

@@ -53,6 +53,9 @@ mod tests {
     use crate::manifest::ChildKind;
     use crate::samples::{image, ledger};
 
+    /// Number, platform and version of an entry.
+    type Entry = (u64, (Option<&'static str>, Option<&'static str>));
+
     fn child(number: u64, platform: Option<&str>, os_version: Option<&str>) -> (Child, Ledger) {
         let child = Child {
             digest: format!("sha256:{number:064x}").try_into().unwrap(),
@@ -117,7 +120,7 @@ mod tests {
                 (Just(images.clone()), Just(images).prop_shuffle())
             })
         ) {
-            let children = |entries: Vec<(u64, (Option<&str>, Option<&str>))>| {
+            let children = |entries: Vec<Entry>| {
                 entries.into_iter().map(|(number, (platform, version))| child(number, platform, version)).collect()
             };
             let named = Platform::named(children(images.clone()));

@@ -406,9 +406,9 @@ fn index_that_no_scanner_looks_at_waits_for_nothing() {
     let failed = Evidence::ScanFailed { source: Source::Basic, at: second(7) };
     for own in [vec![], vec![failed], vec![Evidence::Findings(vec![finding("half", 1)])]] {
         let mut index = index();
-        own.into_iter().for_each(|piece| {
+        for piece in own {
             index.merge(piece);
-        });
+        }
         let said = announce(&mut index, &clean(), &strict(), 10).unwrap();
         assert_eq!((said.verdict, said.image.platforms.len()), (Verdict::Clear, 1));
     }
