@@ -29,8 +29,8 @@ use sim_aws::{Fault, Mutability};
 use sim_pipeline::{Deployment, Pipeline};
 use world::{Kind, World};
 
-/// As many as a debug build plays on two cores in about a minute.
-const HISTORIES: u64 = 70;
+/// As many as two cores play in some ten seconds. `make simulation` plays more.
+const HISTORIES: u64 = 100;
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|value| value.parse().unwrap())
