@@ -68,7 +68,7 @@ impl World {
             return false;
         }
         if let Some(thing) = self.things.get(&digest) {
-            let tampers = self.is_held(&digest) && !(TAMPERING && thing.stored == Stored::Active);
+            let tampers = self.is_held(&digest) && (!TAMPERING || thing.stored != Stored::Active);
             if thing.deleted || tampers {
                 return false;
             }
