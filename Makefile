@@ -1,7 +1,7 @@
 # The one list of developer commands. `.ci/run` is `make check` from a clean clone.
 
 .DEFAULT_GOAL := help
-.PHONY: help fmt lint test story deny deployed check serve watch invoke build alarms package
+.PHONY: help fmt lint test simulation mutants story deny deployed check serve watch invoke build alarms package
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,16 @@ alarms: ## Write the alarms and the dashboard into template.yaml
 test: ## Run all tests
 	cargo test --workspace
 
+# As many as two cores play in about eight minutes.
+HISTORIES ?= 5000
+SEED ?=
+simulation: ## Play many histories against the pipeline, or one again: make simulation SEED=17
+	SIMULATION_HISTORIES=$(HISTORIES) $(if $(SEED),SIMULATION_SEED=$(SEED)) \
+	  cargo test --workspace --test simulation -- --nocapture
+
+mutants: ## Plant faults in the product, and see which history of the simulation finds each
+	tests/pipeline/tests/simulation/mutants.py
+
 story: ## Play the built-in story; no event may end as a dead letter
 	@cargo run --quiet | awk '{ print } /^Events: .* 0 dead$$/ { well = 1 } END { exit !well }'
 
@@ -31,7 +41,7 @@ deny: ## Check licences, sources and bans of the dependencies, and known vulnera
 deployed: ## Build, deploy and use the real functions on this machine (needs Python 3.11 and openssl)
 	tests/deployed/run
 
-check: lint test story deny deployed ## Run all that must hold of a change
+check: lint test simulation story deny deployed ## Run all that must hold of a change
 
 serve: ## Serve the simulated AWS on port 4577, for `make watch`
 	cargo run -- serve functions/*/event.json --known-exploited sim/pipeline/story/known-exploited.json

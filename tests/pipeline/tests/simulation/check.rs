@@ -32,6 +32,7 @@ pub struct Check {
     published: usize,
     messages: BTreeSet<String>,
     told: BTreeSet<String>,
+    calls: BTreeMap<(String, String), u64>,
 }
 
 impl Check {
@@ -45,10 +46,13 @@ impl Check {
             published: 0,
             messages: BTreeSet::new(),
             told: BTreeSet::new(),
+            calls: BTreeMap::new(),
         }
     }
 
-    pub async fn at_rest(&mut self, pipeline: &Pipeline, world: &mut World, when: &str) {
+    /// To read the index and the history takes as long as all the rest, and what is wrong there mostly stays so until the
+    /// end; so this is done where it is to be done thoroughly.
+    pub async fn at_rest(&mut self, pipeline: &Pipeline, world: &mut World, thoroughly: bool, when: &str) {
         let outcome = Outcome::of(pipeline).await.unwrap();
         assert_eq!(outcome.events.dead, 0, "{when}: {:?}", pipeline.dead());
         let roots = world.roots();
@@ -71,8 +75,11 @@ impl Check {
         let marked = registry(&views, world, &verdicts, when);
         world.seen(&pipeline.aws, &views, &marked);
         self.told(pipeline, when);
-        self.remembered(&images, world, when).await;
+        if thoroughly {
+            self.remembered(&images, world, when).await;
+        }
         self.writes(pipeline, when);
+        self.granted(pipeline, when);
     }
 
     /// No alert is repeated but after a crash.
@@ -105,8 +112,11 @@ impl Check {
             let image = images.iter().find(|image| image.digest == id.digest.as_str());
             let image = image.unwrap_or_else(|| panic!("{when}: {id} in the index is no root"));
             assert_eq!(row.verdict, image.verdict, "{when}: {id} in the index");
-            assert_eq!(row.open, image.findings, "{when}: {id} in the index");
-            assert_eq!(row.waived, image.waived as u64, "{when}: {id} in the index");
+            // Nothing is announced of what is pending, so it has no counts.
+            if row.verdict.to_string() != "pending" {
+                assert_eq!(row.open, image.findings, "{when}: {id} in the index");
+                assert_eq!(row.waived, image.waived as u64, "{when}: {id} in the index");
+            }
             let announced = self.announced(&id).await;
             let mut verdict = "pending".to_owned();
             for announcement in &announced {
@@ -135,6 +145,19 @@ impl Check {
             _ => None,
         };
         entries.into_iter().filter_map(|entry| announcement(entry.what)).collect()
+    }
+
+    /// No function called what the template does not grant it.
+    fn granted(&mut self, pipeline: &Pipeline, when: &str) {
+        let calls = pipeline.aws.calls_by_caller();
+        for ((caller, action), count) in &calls {
+            let key = (caller.clone(), action.clone());
+            let function = pipeline.functions().find(|function| function.name == *caller);
+            let Some(function) = function.filter(|_| self.calls.get(&key) != Some(count)) else { continue };
+            let granted = function.grants.iter().any(|grant| grant.actions.contains(action));
+            assert!(granted, "{when}: {caller} calls {action}, which it is not granted");
+        }
+        self.calls = calls;
     }
 
     fn writes(&self, pipeline: &Pipeline, when: &str) {
@@ -190,15 +213,6 @@ fn registry(
         assert_ne!(view.status, ImageStatus::Activating, "{said}");
     }
     marked
-}
-
-/// No function called what the template does not grant it.
-pub fn granted(pipeline: &Pipeline, when: &str) {
-    for (caller, action) in pipeline.aws.calls_by_caller().into_keys() {
-        let Some(function) = pipeline.functions().find(|function| function.name == caller) else { continue };
-        let granted = function.grants.iter().any(|grant| grant.actions.contains(&action));
-        assert!(granted, "{when}: {caller} calls {action}, which it is not granted");
-    }
 }
 
 /// How often the functions changed something, by IAM action.

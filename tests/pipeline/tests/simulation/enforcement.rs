@@ -55,6 +55,7 @@ impl World {
                     self.taken.remove(&tag);
                 } else {
                     self.taken.insert(tag);
+                    self.has_taken = true;
                 }
             }
             let thing = self.things.get_mut(&view.digest).unwrap();

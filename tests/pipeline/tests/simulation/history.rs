@@ -39,6 +39,8 @@ pub struct Nature {
     pub tags: Tags,
     /// The mode in which it begins.
     pub mode: &'static str,
+    /// Whether quarantine does more than mark at some time.
+    pub strict: bool,
     /// Whether the policy has a waiver for [`WAIVED`].
     pub waiver: bool,
     /// Whether basic scanning looks at some of the images, and not Inspector.
@@ -58,8 +60,17 @@ pub enum Tags {
 pub const MOVING: &str = "1.0";
 /// The vulnerability that a waiver excuses.
 pub const WAIVED: &str = "CVE-2031-3";
+// What the product does not do right yet. Each is left out until it does.
+
 /// Whether others tamper with what quarantine holds. Nothing notices that yet.
 pub const TAMPERING: bool = false;
+/// Whether parts of indexes have tags in histories with *untag* or *archive*. Quarantine takes such a tag off, takes the
+/// image for a mere part then, gives the tag back, and so on; and ECR refuses to archive such an image, which ends as a
+/// dead letter.
+pub const STRICT_WITH_TAGGED_PARTS: bool = false;
+/// Whether the mode becomes *observe* after tags were taken off. Enforcement then makes a call that the template does not
+/// grant it in that mode.
+pub const OBSERVE_AFTER_UNTAG: bool = false;
 
 /// Something that happens. What it is about is a number, which the world takes modulo what there is; what cannot happen
 /// to that does not.
@@ -154,7 +165,8 @@ pub struct Act {
 /// All that happens, and under which conditions.
 pub fn history(seed: u64) -> (Nature, Vec<Act>) {
     let mut chance = Chance(seed);
-    let nature = Nature {
+    let mut nature = Nature {
+        strict: false,
         tags: [Tags::Move, Tags::Move, Tags::Stay, Tags::StayButOne][chance.below(4)],
         mode: MODES[chance.below(MODES.len()) & chance.below(MODES.len())],
         waiver: chance.below(3) == 0,
@@ -177,6 +189,8 @@ pub fn history(seed: u64) -> (Nature, Vec<Act>) {
         acts.push(Act { mode, steps, troubles, seed: chance.next() });
         left -= size;
     }
+    let strict = |mode: &str| ["untag", "archive"].contains(&mode);
+    nature.strict = strict(nature.mode) || acts.iter().filter_map(|act| act.mode).any(strict);
     (nature, acts)
 }
 

@@ -6,7 +6,7 @@ use pipeline_tests::buildx::Manifest;
 use serde_json::json;
 use sim_aws::SimulatedAws;
 
-use crate::history::TAMPERING;
+use crate::history::{STRICT_WITH_TAGGED_PARTS, TAMPERING};
 use crate::world::{Kind, Stored, Thing, World, arn, pick};
 
 /// The content at which basic scanning looks where it does at any.
@@ -37,7 +37,13 @@ impl World {
     /// It is not deleted, and whoever looks at its events knows whether it has a tag.
     fn may_be_contained(&self, digest: &str) -> bool {
         let thing = self.things.get(digest);
-        thing.is_none_or(|thing| !thing.deleted && !thing.lost_a_tag && thing.stored == Stored::Active)
+        let bare = self.parts_may_have_tags() || self.tags_of(digest).is_empty();
+        bare && thing
+            .is_none_or(|thing| !thing.deleted && !thing.lost_a_tag && thing.stored == Stored::Active)
+    }
+
+    fn parts_may_have_tags(&self) -> bool {
+        STRICT_WITH_TAGGED_PARTS || !self.nature.strict
     }
 
     /// Whether more than a mark holds it, so that another tag is tampering.
@@ -57,11 +63,12 @@ impl World {
         tag: &str,
     ) -> bool {
         let digest = manifest.digest();
-        if !self.may_move(tag, &digest) {
+        let tags_a_part = !tag.is_empty() && self.is_contained(&digest);
+        if !self.may_move(tag, &digest) || tags_a_part && !self.parts_may_have_tags() {
             return false;
         }
         if let Some(thing) = self.things.get(&digest) {
-            let tampers = self.is_held(&digest) && !(TAMPERING && thing.stored == Stored::Active);
+            let tampers = self.is_held(&digest) && (!TAMPERING || thing.stored != Stored::Active);
             if thing.deleted || tampers {
                 return false;
             }

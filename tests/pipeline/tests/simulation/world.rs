@@ -72,6 +72,8 @@ pub struct World {
     pub tags: BTreeMap<String, String>,
     /// Those of them that quarantine took off, at the last rest.
     pub taken: BTreeSet<String>,
+    /// Whether it ever took one off.
+    pub has_taken: bool,
     /// What happened and is not delivered yet.
     pub events: Vec<Value>,
     /// Basic scans that ended and that the registry is not told of yet.
@@ -89,6 +91,7 @@ impl World {
             things: BTreeMap::new(),
             tags: BTreeMap::new(),
             taken: BTreeSet::new(),
+            has_taken: false,
             events: Vec::new(),
             basic_scans: Vec::new(),
             due: BTreeSet::new(),
