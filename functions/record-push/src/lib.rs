@@ -33,6 +33,7 @@ const OWN_CALL: &str = "a call of our own";
 /// The function and its clients.
 #[derive(Debug)]
 pub struct RecordPush {
+    ledgers: Ledgers,
     outbox: Outbox,
     registry: Registry,
     queue: Queue,

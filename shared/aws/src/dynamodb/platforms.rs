@@ -8,7 +8,9 @@ use domain::ledger::Ledger;
 use domain::manifest::{Child, ChildKind, Contents};
 
 use super::batch::Batches;
-use super::item::{self, Item, LedgerError};
+use super::error::LedgerError;
+use super::item;
+use super::key::{Item, key};
 use super::ledgers::Ledgers;
 
 /// How many times what DynamoDB left undone is asked for again: three seconds.
@@ -81,11 +83,11 @@ impl Ledgers {
         let children: Vec<(Child, ImageId)> = children.map(|child| (child.clone(), image(&child))).collect();
         let mut items: HashMap<String, Item> = HashMap::new();
         let batches = Batches { client: &self.client, table: &self.table, repetitions: REPETITIONS };
-        let keys = children.iter().map(|(_, image)| item::key(image)).collect();
+        let keys = children.iter().map(|(_, image)| key(image)).collect();
         let keyed = |item: Item| Some((item.get("id")?.as_s().ok()?.clone(), item));
         batches.get("id", keys, true, |page| items.extend(page.into_iter().filter_map(keyed))).await?;
         let read = |(child, image): (Child, ImageId)| {
-            let ledger = match items.get(&item::key(&image)) {
+            let ledger = match items.get(&key(&image)) {
                 Some(item) => item::read(&image, item)?.ledger,
                 None => Ledger::new(image),
             };
