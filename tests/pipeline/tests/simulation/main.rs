@@ -21,8 +21,8 @@ use std::time::Instant;
 
 use aws::sqs::{DelayedMessage, Queue};
 use check::{Check, writes};
-use history::{Act, Chance, MOVING, OBSERVE_AFTER_UNTAG, Tags, history};
-use pipeline_tests::buildx::REPOSITORY;
+use history::{Act, COVERAGE_FAILS, Chance, MOVING, OBSERVE_AFTER_UNTAG, Tags, Trouble, history};
+use pipeline_tests::buildx::{REPOSITORY, minute};
 use pipeline_tests::{file, setting, shuffled, stream};
 use serde_json::{Value, json};
 use sim_aws::{Fault, Mutability};
@@ -138,7 +138,8 @@ async fn play(seed: u64) {
         if !due.is_empty() {
             look(&pipeline, due).await;
         }
-        for trouble in troubles {
+        let happens = |trouble: &Trouble| COVERAGE_FAILS || trouble.action != "inspector2:ListCoverage";
+        for trouble in troubles.into_iter().filter(happens) {
             check.troubled = true;
             check.unanswered |= trouble.action == "sns:Publish" && trouble.fault == Fault::ResponseLost;
             pipeline.aws.faults().inject(trouble.action, trouble.fault, trouble.nth);
@@ -151,7 +152,12 @@ async fn play(seed: u64) {
     // All of it once more is no news.
     let before = writes(&pipeline);
     pipeline.run(stream(shuffled(past, seed)), |_| ()).await.unwrap();
-    assert_eq!(writes(&pipeline), before, "seed {seed}: everything is delivered once more");
+    let hours = pipeline.time().duration_since(minute(0)).as_hours();
+    assert_eq!(
+        writes(&pipeline),
+        before,
+        "after {hours} hours, seed {seed}: everything is delivered once more"
+    );
     world.rest(pipeline.time());
     check.at_rest(&pipeline, &mut world, true, &format!("seed {seed}, after all of it once more")).await;
 }
