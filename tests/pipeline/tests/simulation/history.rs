@@ -71,8 +71,6 @@ pub const STRICT_WITH_TAGGED_PARTS: bool = false;
 /// Whether people push a tag to another image that quarantine took off one. If that image loses it too, by quarantine or
 /// otherwise, a release gives it back to the first.
 pub const TAKEN_TAGS_MOVE_ON: bool = false;
-/// Whether Inspector may not say for a while what it covers. An event that comes twice after that can cause a write.
-pub const COVERAGE_FAILS: bool = false;
 /// Whether the mode becomes *observe* after tags were taken off. Enforcement then makes a call that the template does not
 /// grant it in that mode.
 pub const OBSERVE_AFTER_UNTAG: bool = false;
