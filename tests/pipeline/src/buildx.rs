@@ -146,7 +146,7 @@ impl Manifest {
             "image-tag": tag,
         });
         [
-            by_a_person("BatchDeleteImage", request, response, at),
+            by_a_person("BatchDeleteImage", &request, &response, at),
             event("ECR Image Action", "aws.ecr", at, action),
         ]
     }
@@ -170,7 +170,7 @@ impl Manifest {
         if class != "ARCHIVE" {
             action["last-activated-at"] = json!(seconds(at));
         }
-        let call = by_a_person("UpdateImageStorageClass", request, response, at);
+        let call = by_a_person("UpdateImageStorageClass", &request, &response, at);
         [call, event("ECR Image Action", "aws.ecr", at, action)]
     }
 
@@ -218,7 +218,7 @@ pub fn minute(minutes: i64) -> Timestamp {
     begin + SignedDuration::from_mins(minutes)
 }
 
-fn by_a_person(name: &str, request: Value, response: Value, at: Timestamp) -> Value {
+fn by_a_person(name: &str, request: &Value, response: &Value, at: Timestamp) -> Value {
     let record = json!({
         "eventVersion": "1.11", "eventSource": "ecr.amazonaws.com", "eventName": name, "awsRegion": REGION,
         "eventTime": seconds(at), "sourceIPAddress": "198.51.100.7", "userAgent": "aws-cli/2.31.0",

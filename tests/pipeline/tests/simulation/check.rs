@@ -215,12 +215,14 @@ fn registry(
     marked
 }
 
-/// How often the functions changed something, by IAM action.
+/// How often the functions changed something, by function and IAM action.
 pub fn writes(pipeline: &Pipeline) -> BTreeMap<String, u64> {
     let reads = ["Get", "List", "Describe", "Query"];
     let changes = |action: &str| {
         let (_, operation) = action.split_once(':').unwrap();
         !reads.iter().any(|read| operation.starts_with(read)) && !operation.starts_with("BatchGet")
     };
-    pipeline.calls().into_iter().filter(|(action, _)| changes(action)).collect()
+    let calls = pipeline.aws.calls_by_caller().into_iter();
+    let calls = calls.filter(|((caller, action), _)| !caller.is_empty() && changes(action));
+    calls.map(|((caller, action), count)| (format!("{caller} {action}"), count)).collect()
 }

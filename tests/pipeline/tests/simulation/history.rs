@@ -68,6 +68,9 @@ pub const TAMPERING: bool = false;
 /// image for a mere part then, gives the tag back, and so on; and ECR refuses to archive such an image, which ends as a
 /// dead letter.
 pub const STRICT_WITH_TAGGED_PARTS: bool = false;
+/// Whether people push a tag to another image that quarantine took off one. If that image loses it too, by quarantine or
+/// otherwise, a release gives it back to the first.
+pub const TAKEN_TAGS_MOVE_ON: bool = false;
 /// Whether the mode becomes *observe* after tags were taken off. Enforcement then makes a call that the template does not
 /// grant it in that mode.
 pub const OBSERVE_AFTER_UNTAG: bool = false;
@@ -174,7 +177,7 @@ pub fn history(seed: u64) -> (Nature, Vec<Act>) {
     };
     let switches = chance.below(2) == 0;
     let count = 5 + chance.below(21);
-    let troubled = chance.below(3) > 0;
+    let goes_wrong = chance.below(3) > 0;
     let mut acts = Vec::new();
     let mut left = count;
     while left > 0 {
@@ -183,8 +186,8 @@ pub fn history(seed: u64) -> (Nature, Vec<Act>) {
         let steps =
             (0..size).map(|n| if acts.is_empty() && n < 2 { push(&mut chance) } else { step(&mut chance) });
         let steps = steps.collect();
-        let count = if troubled { [0, 0, 1, 2][chance.below(4)] } else { 0 };
-        let troubles = (0..count).map(|_| trouble(&mut chance)).collect();
+        let faults = if goes_wrong { [0, 0, 1, 2][chance.below(4)] } else { 0 };
+        let troubles = (0..faults).map(|_| trouble(&mut chance)).collect();
         let mode = (switches && chance.below(4) == 0).then(|| MODES[chance.below(MODES.len())]);
         acts.push(Act { mode, steps, troubles, seed: chance.next() });
         left -= size;

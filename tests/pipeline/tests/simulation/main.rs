@@ -22,7 +22,7 @@ use std::time::Instant;
 use aws::sqs::{DelayedMessage, Queue};
 use check::{Check, writes};
 use history::{Act, Chance, MOVING, OBSERVE_AFTER_UNTAG, Tags, history};
-use pipeline_tests::buildx::REPOSITORY;
+use pipeline_tests::buildx::{REPOSITORY, minute};
 use pipeline_tests::{file, setting, shuffled, stream};
 use serde_json::{Value, json};
 use sim_aws::{Fault, Mutability};
@@ -151,7 +151,12 @@ async fn play(seed: u64) {
     // All of it once more is no news.
     let before = writes(&pipeline);
     pipeline.run(stream(shuffled(past, seed)), |_| ()).await.unwrap();
-    assert_eq!(writes(&pipeline), before, "seed {seed}: everything is delivered once more");
+    let hours = pipeline.time().duration_since(minute(0)).as_hours();
+    assert_eq!(
+        writes(&pipeline),
+        before,
+        "after {hours} hours, seed {seed}: everything is delivered once more"
+    );
     world.rest(pipeline.time());
     check.at_rest(&pipeline, &mut world, true, &format!("seed {seed}, after all of it once more")).await;
 }

@@ -6,7 +6,7 @@ use pipeline_tests::buildx::Manifest;
 use serde_json::json;
 use sim_aws::SimulatedAws;
 
-use crate::history::{STRICT_WITH_TAGGED_PARTS, TAMPERING};
+use crate::history::{STRICT_WITH_TAGGED_PARTS, TAKEN_TAGS_MOVE_ON, TAMPERING};
 use crate::world::{Kind, Stored, Thing, World, arn, pick};
 
 /// The content at which basic scanning looks where it does at any.
@@ -111,8 +111,9 @@ impl World {
 
     /// ECR lets it move. And a part of an index would cease to be a root when its tag moves away, and no event says so of it.
     fn may_move(&self, tag: &str, to: &str) -> bool {
-        let free =
-            |holder: &String| (self.moves(tag) || self.taken.contains(tag)) && !self.is_contained(holder);
+        let free = |holder: &String| {
+            (self.moves(tag) || TAKEN_TAGS_MOVE_ON && self.taken.contains(tag)) && !self.is_contained(holder)
+        };
         self.tags.get(tag).is_none_or(|holder| holder == to || free(holder))
     }
 

@@ -144,7 +144,7 @@ impl World {
 
     /// Whether the policy quarantines an image for a vulnerability in it.
     pub(crate) fn counts(&self, thing: &Thing, name: &str) -> bool {
-        !thing.hidden.contains(name) && !(self.nature.waiver && name == WAIVED)
+        !(thing.hidden.contains(name) || self.nature.waiver && name == WAIVED)
     }
 
     /// The verdicts that a root may have: one, unless something cannot be known.
