@@ -20,12 +20,11 @@ alarms: ## Write the alarms and the dashboard into template.yaml
 test: ## Run all tests
 	cargo test --workspace
 
-# As many as two cores play in about eight minutes.
-HISTORIES ?= 5000
+HISTORIES ?= 1000
 SEED ?=
 simulation: ## Play many histories against the pipeline, or one again: make simulation SEED=17
 	SIMULATION_HISTORIES=$(HISTORIES) $(if $(SEED),SIMULATION_SEED=$(SEED)) \
-	  cargo test --workspace --test simulation -- --nocapture
+	  cargo test --workspace --profile simulation --test simulation -- --nocapture
 
 mutants: ## Plant faults in the product, and see which history of the simulation finds each
 	tests/pipeline/tests/simulation/mutants.py

@@ -75,7 +75,7 @@ impl EnforceQuarantine {
             let mut limit = self.memory.limit().await?;
             let Some(taken) = limit.value.take(self.choices.per_hour, now) else { return Ok(false) };
             limit.value = taken;
-            let resumed = self.resumed(&notes, &limit.value);
+            let resumed = self.resumed(notes, &limit.value);
             if let Some(deed) = resumed.clone() {
                 next.value.take(Note::Doing(deed), now);
             }

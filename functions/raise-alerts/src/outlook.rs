@@ -18,8 +18,8 @@ pub(crate) fn status(alert: &Alert, circumstances: &Circumstances) -> String {
         let is_marked = circumstances.untagged || !one.image.tags.is_empty();
         one.verdict == Verdict::Quarantine && mode_of(one, circumstances.mode) != Mode::Observe && is_marked
     };
-    let mut changed = alert.assessments.iter().filter(changes);
-    let may_be_held = changed.any(|one| !is_new(one.image.pushed_at, circumstances.now));
+    let mut marked = alert.assessments.iter().filter(changes);
+    let may_be_held = marked.any(|one| !is_new(one.image.pushed_at, circumstances.now));
     match alert.assessments.len() {
         _ if !may_be_held => status,
         1 => format!("{status}; unless the limit of an hour holds it: then a notice says so"),

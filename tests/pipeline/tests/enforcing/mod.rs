@@ -130,7 +130,7 @@ impl World {
             manifest: Some(manifest),
             ..SeedImage::default()
         });
-        let link = Link { at: self.now(), kind: ChildKind::Image };
+        let link = Link { at: self.now(), kind: ChildKind::Image, ended: false };
         for part in parts {
             self.learn(part, Evidence::ContainedIn { index: index.digest.clone(), link }).await;
         }

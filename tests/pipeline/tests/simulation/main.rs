@@ -30,7 +30,7 @@ use sim_pipeline::{Deployment, Pipeline};
 use world::{Kind, World};
 
 /// As many as two cores play in some ten seconds. `make simulation` plays more.
-const HISTORIES: u64 = 100;
+const HISTORIES: u64 = 40;
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|value| value.parse().unwrap())

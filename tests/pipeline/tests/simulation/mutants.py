@@ -141,11 +141,11 @@ def find(edits):
     """Plants a mutant and plays histories. Returns what came of it, and whether it was found."""
     before = plant(edits)
     try:
-        built = run(CARGO, "test", "--workspace", "--test", "simulation", "--no-run")
+        built = run(CARGO, "test", "--workspace", "--profile", "simulation", "--test", "simulation", "--no-run")
         if built.returncode != 0:
             return f"does not build:\n{built.stderr[-2000:]}", False
         begin = time.monotonic()
-        played = run(CARGO, "test", "--workspace", "--test", "simulation", "--", "--nocapture",
+        played = run(CARGO, "test", "--workspace", "--profile", "simulation", "--test", "simulation", "--", "--nocapture",
                      SIMULATION_HISTORIES=HISTORIES, RUST_BACKTRACE="0")
     finally:
         restore(before)
