@@ -47,13 +47,11 @@ impl EnforceQuarantine {
         if image.digest.is_whole() {
             return self.enforce(image, prompt).await;
         }
-        match self.registry.complete(image).await? {
-            Some(whole) => self.enforce(&whole, prompt).await,
-            None => {
-                tracing::info!(%image, "somebody used a quarantine tag of an image that is not there");
-                Ok(())
-            }
+        if let Some(whole) = self.registry.complete(image).await? {
+            return self.enforce(&whole, prompt).await;
         }
+        tracing::info!(%image, "somebody used a quarantine tag of an image that is not there");
+        Ok(())
     }
 
     fn basis(&self, wanted: &Wanted, mode: Mode, registered: &Registered) -> Basis {

@@ -214,7 +214,9 @@ impl Pipeline {
         deliveries: Vec<Delivery>,
         until: Timestamp,
     ) -> Result<(), PipelineError> {
-        deliveries.into_iter().for_each(|delivery| self.deliver(delivery));
+        for delivery in deliveries {
+            self.deliver(delivery);
+        }
         let until = until.as_millisecond();
         loop {
             while self.step().await? {}

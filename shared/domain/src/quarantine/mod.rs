@@ -24,24 +24,24 @@ pub const QUARANTINE_DUE: &str = "Quarantine Due";
 
 /// That message for an image.
 pub fn due(image: &ImageId) -> String {
-    message(json!(image))
+    message(&json!(image))
 }
 
 /// That message because of an event about an image.
 pub fn due_because(image: &ImageId, seen: &Sighting) -> String {
     let mut detail = json!(image);
     detail["seen"] = json!(seen);
-    message(detail)
+    message(&detail)
 }
 
 /// That message so that people are told of tampering in time.
 pub fn wake(image: &ImageId) -> String {
     let mut detail = json!(image);
     detail["wake"] = json!(true);
-    message(detail)
+    message(&detail)
 }
 
-fn message(detail: Value) -> String {
+fn message(detail: &Value) -> String {
     json!({ "source": EVENT_SOURCE, "detail-type": QUARANTINE_DUE, "detail": detail }).to_string()
 }
 
