@@ -103,7 +103,7 @@ fn json_has_the_documented_form() {
     assert_eq!(outcome["alerts"].as_array().unwrap().len(), 6);
     assert!(outcome["alerts"][0]["attributes"]["severity"].is_string());
     assert!(outcome["metrics"][0]["sum"].is_number() && outcome["metrics"][0]["dimensions"].is_object());
-    assert_eq!(outcome["events"], json!({ "handled": 70, "skipped": 2, "dead": 0 }));
+    assert_eq!(outcome["events"], json!({ "handled": 72, "skipped": 2, "dead": 0 }));
     assert!(outcome["calls"]["ecr:PutImage"].is_u64());
 }
 
