@@ -16,7 +16,7 @@ use domain::ledger::{Evidence, Facts, Ledger};
 use domain::manifest::{Contents, ManifestError};
 use domain::provenance::Pusher;
 use domain::quarantine::tampering::Sighting;
-use domain::quarantine::{due_because, is_quarantine_tag};
+use domain::quarantine::{Mode, due_because, is_quarantine_tag};
 use domain::verdict::Verdict;
 use jiff::Timestamp;
 use lambda::batch::{self, Report, Retry, Retryable, Subject};
@@ -24,7 +24,7 @@ use lambda::deadline::Deadline;
 use lambda::environment::{Environment, EnvironmentError};
 use lambda::outbox::Outbox;
 use lambda::scope::Scope;
-use sighting::{Enforcer, Images};
+use sighting::{Enforcer, Held, Images};
 use thiserror::Error;
 
 /// Why a call of enforce-quarantine is skipped.
@@ -41,6 +41,8 @@ pub struct RecordPush {
     quarantine: Queue,
     /// `None` where it is not known which role that function has.
     enforcer: Option<Enforcer>,
+    /// The quarantine mode of the deployment.
+    mode: Mode,
     scope: Scope,
 }
 
@@ -78,7 +80,7 @@ impl Retryable for PushError {
 
 impl RecordPush {
     /// Reads `TABLE_NAME`, `GONE_RETENTION_DAYS` (default 400), `QUEUE_URL`, `ROOTS_QUEUE_URL`, `QUARANTINE_QUEUE_URL`,
-    /// `ENFORCING_ROLE` (optional) and what [`Scope::new`] reads.
+    /// `ENFORCING_ROLE` (optional), `QUARANTINE_MODE` (default `observe`) and what [`Scope::new`] reads.
     pub fn new(config: &SdkConfig, environment: &Environment) -> Result<Self, EnvironmentError> {
         let ledgers =
             Ledgers::new(aws_sdk_dynamodb::Client::new(config), environment.required("TABLE_NAME")?)
@@ -92,6 +94,7 @@ impl RecordPush {
             queue: Queue::new(sqs.clone(), environment.required("QUEUE_URL")?),
             quarantine: Queue::new(sqs, environment.required("QUARANTINE_QUEUE_URL")?),
             enforcer: environment.optional("ENFORCING_ROLE").map(|role| Enforcer::new(&role)),
+            mode: environment.parsed("QUARANTINE_MODE")?,
             scope: Scope::new(environment)?,
         })
     }
@@ -184,19 +187,19 @@ impl RecordPush {
         evidence: &[Evidence],
         seen: &[Sighting],
     ) -> Result<(), PushError> {
-        let mut since = None;
+        let mut held = None;
         let stored = if evidence.is_empty() && !image.digest.is_whole() {
             // Whether it is under quarantine is known where its digest can be looked up.
-            since = Some(Timestamp::MIN);
+            held = Some(Held { since: Timestamp::MIN, mode: self.mode });
             Ok(())
         } else if evidence.is_empty() {
-            since = under_quarantine_since(&self.ledgers.load(image).await?.ledger);
+            held = Held::of(&self.ledgers.load(image).await?.ledger, self.mode);
             Ok(())
         } else {
-            self.store(image, evidence, &mut since).await
+            self.store(image, evidence, &mut held).await
         };
-        if let Some(since) = since {
-            let seen = seen.iter().filter(|seen| seen.at >= since);
+        if let Some(held) = held {
+            let seen = seen.iter().filter(|seen| held.is_touched_by(seen));
             let messages = seen.map(|seen| DelayedMessage::now(due_because(image, seen))).collect();
             self.quarantine.send_all(messages).await?;
         }
@@ -216,12 +219,12 @@ impl RecordPush {
         &self,
         image: &ImageId,
         evidence: &[Evidence],
-        since: &mut Option<Timestamp>,
+        held: &mut Option<Held>,
     ) -> Result<(), PushError> {
         let mut unread = None;
         self.outbox
             .update(image, async |ledger: &mut Ledger| {
-                *since = under_quarantine_since(ledger);
+                *held = Held::of(ledger, self.mode);
                 let changed =
                     evidence.iter().fold(false, |changed, piece| ledger.merge(piece.clone()) | changed);
                 if !needs_contents(&ledger.facts) {
@@ -243,17 +246,6 @@ impl RecordPush {
             })
             .await?;
         unread.map_or(Ok(()), Err)
-    }
-}
-
-/// Since when an image is under quarantine; `None` if it is not. What was done to it before is no tampering. After a scan
-/// that failed, or where an earlier version announced it, it is not known since when.
-fn under_quarantine_since(ledger: &Ledger) -> Option<Timestamp> {
-    let announced = &ledger.announced;
-    match announced.verdict {
-        Verdict::Quarantine => Some(announced.since.unwrap_or(Timestamp::MIN)),
-        Verdict::Pending | Verdict::Unscannable if announced.quarantined => Some(Timestamp::MIN),
-        Verdict::Clear | Verdict::Pending | Verdict::Unscannable => None,
     }
 }
 

@@ -2,9 +2,12 @@
 
 use domain::event::{ActionType, ImageAction, PutImage, Removal, StorageChange, StorageClass};
 use domain::image::ImageId;
+use domain::ledger::Ledger;
 use domain::provenance::{Actor, Pusher, Who};
 use domain::quarantine::tampering::{Act, Sighting};
-use domain::quarantine::{is_quarantine_tag, marked_by, tag};
+use domain::quarantine::{Mode, is_quarantine_tag, marked_by, tag};
+use domain::verdict::Verdict;
+use jiff::Timestamp;
 
 /// The role of enforce-quarantine, whose calls are no tampering.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +24,38 @@ impl Enforcer {
     /// A session's ARN has the name of its role without the path, and no other service can assume this one.
     pub(crate) fn is(&self, who: &Pusher) -> bool {
         matches!(who.who(), Who::Session(session) if session.role == self.role)
+    }
+}
+
+/// A quarantine in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// What was done to the image before it is no tampering.
+    pub(crate) since: Timestamp,
+    pub(crate) mode: Mode,
+}
+
+impl Held {
+    /// The quarantine of an image, in a deployment of this mode; `None` if it is not under one. After a scan that failed,
+    /// or where an earlier version announced it, it is not known since when.
+    pub(crate) fn of(ledger: &Ledger, deployed: Mode) -> Option<Self> {
+        let announced = &ledger.announced;
+        let since = match announced.verdict {
+            Verdict::Quarantine => announced.since.unwrap_or(Timestamp::MIN),
+            Verdict::Pending | Verdict::Unscannable if announced.quarantined => Timestamp::MIN,
+            Verdict::Clear | Verdict::Pending | Verdict::Unscannable => return None,
+        };
+        Some(Self { since, mode: deployed.with_rules(announced.quarantine_mode) })
+    }
+
+    /// Whether enforce-quarantine may have to put something right. Where all tags stay on, one more is no concern of it.
+    pub(crate) fn is_touched_by(self, seen: &Sighting) -> bool {
+        let least = match seen.act {
+            Act::MarkRemoved => Mode::Tag,
+            Act::Tagged(_) => Mode::Untag,
+            Act::Pushed | Act::Restored => Mode::Archive,
+        };
+        self.mode >= least && seen.at >= self.since
     }
 }
 
@@ -77,6 +112,23 @@ pub(crate) type Images = Vec<ImageId>;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_mode_does_not_put_right_is_passed_on_to_nobody() {
+        let at: Timestamp = "2031-03-01T08:00:00Z".parse().unwrap();
+        let touched = |mode, act| Held { since: at, mode }.is_touched_by(&Sighting { act, at, actor: None });
+        let acts = [Act::MarkRemoved, Act::Tagged("1.0".to_owned()), Act::Pushed, Act::Restored];
+        for (mode, expected) in [
+            (Mode::Observe, [false, false, false, false]),
+            (Mode::Tag, [true, false, false, false]),
+            (Mode::Untag, [true, true, false, false]),
+            (Mode::Archive, [true, true, true, true]),
+        ] {
+            assert_eq!(acts.clone().map(|act| touched(mode, act)), expected, "{mode}");
+        }
+        let earlier = Sighting { act: Act::MarkRemoved, at: Timestamp::MIN, actor: None };
+        assert!(!Held { since: at, mode: Mode::Archive }.is_touched_by(&earlier));
+    }
 
     fn session(arn: &str) -> Pusher {
         Pusher { arn: arn.to_owned(), provider: None, service: None }

@@ -334,6 +334,7 @@ fn functions_find_in_their_environment_what_they_need() {
             vec![
                 "ENFORCING_ROLE",
                 "GONE_RETENTION_DAYS",
+                "QUARANTINE_MODE",
                 "QUARANTINE_QUEUE_URL",
                 "QUEUE_URL",
                 "REGISTRY_ACCOUNT",
