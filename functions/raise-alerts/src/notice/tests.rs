@@ -60,7 +60,8 @@ fn every_notice_fits_a_subject_and_names_its_image() {
     let because = "they can move".to_owned();
     for about in [
         tampered(Vec::new()),
-        About::TagsLeftOn { image: image(), mode: Mode::Untag, tags, more_tags: 0, because },
+        About::TagsLeftOn { image: image(), mode: Mode::Untag, tags, more_tags: 0, cache: false, because },
+        About::MarkOnCopy { image: image(), copy: image() },
     ] {
         let sent = notification(&notice(about), false);
         assert!(sent.subject.len() <= SUBJECT && sent.text.contains(&image().uri()), "{sent:?}");
