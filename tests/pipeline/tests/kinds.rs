@@ -3,12 +3,14 @@
 
 mod enforcing;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use domain::image::ImageId;
 use domain::quarantine::Mode;
 use domain::verdict::Verdict;
 use enforcing::{ACCOUNT, World, due, image};
+use pipeline_tests::{ACTS, act, pipeline, play};
 use sim_aws::{Fault, Mutability, Nth, SeedReplicationRule};
 
 const CACHE: &str = "ecr-public/nginx";
@@ -156,4 +158,22 @@ async fn release_goes_on_where_the_replication_is_not_known() {
         assert_eq!(world.shown(&image('a')), "1.0 R", "{fault:?}");
         assert!(asked(&world, REGISTRY) > 0 && world.notices().is_empty(), "{fault:?}");
     }
+}
+
+#[tokio::test]
+async fn people_are_told_of_copies_once_for_a_repository_and_a_destination() {
+    let mut pipeline = pipeline().await;
+    let destinations = vec![("us-east-1".to_owned(), ACCOUNT.to_owned())];
+    let rules = vec![SeedReplicationRule { destinations, ..SeedReplicationRule::default() }];
+    pipeline.aws.ecr().seed_replication(ACCOUNT, rules);
+    let mut subjects = Vec::new();
+    for name in ACTS.iter().chain(&ACTS) {
+        play(&mut pipeline, act(name)).await;
+    }
+    for published in pipeline.aws.sns().published() {
+        subjects.extend(published.subject.filter(|subject| subject.starts_with("Copies keep")));
+    }
+    let repositories: BTreeSet<_> = subjects.iter().filter_map(|subject| subject.split('@').next()).collect();
+    assert!(!subjects.is_empty());
+    assert_eq!(repositories.len(), subjects.len(), "{subjects:?}");
 }

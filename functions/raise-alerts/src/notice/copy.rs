@@ -13,13 +13,13 @@ pub(super) fn text(image: &ImageId, copy: &ImageId) -> String {
          {}\
          Copy     {}\n\
          Why      ECR copies a tag when it is put on, and nothing when it is taken off\n\
-         Status   the quarantine tag {mark} is off here; the copy keeps it, unless ecr-warden runs there, too\n\
-         To do    if it does not, take the tag off the copy. ECR deletes an image with its last tag, so put another one on \
-         first. Go on if that works or says that the tag is there\n\
+         Status   the quarantine tag {mark} goes here; a copy that has it keeps it, unless ecr-warden runs there, too\n\
+         To do    if it does not run there, take the tag off the copy. ECR deletes an image with its last tag, so the first \
+         command puts another one on; run the second if the first works or says that the tag exists\n\
          \x20        {}\n\
          \x20        aws ecr batch-delete-image --registry-id {account} --region {region} --repository-name {repository} \
          --image-ids imageTag={mark}\n\
-         More     this is said once for the repository and that destination; every image that is released needs the same\n",
+         More     this is said once for the repository and this destination; every image that is released needs the same\n",
         about_image(image),
         copy.uri(),
         give_back_command(copy, &released_tag(image)),

@@ -6,7 +6,7 @@ use super::request::requested_page;
 use crate::account::time::epoch_seconds;
 use crate::ecr::Ecr;
 use crate::ecr::error::EcrError;
-use crate::ecr::rules::CacheRule;
+use crate::ecr::rules::{CacheRule, SeedReplicationRule};
 use crate::wire::pagination::write_page;
 use crate::wire::parameters::Parameters;
 
@@ -44,7 +44,7 @@ impl Ecr {
         let registry = &self.account.id;
         let rules: Vec<Value> = self.registries.with(|registries| {
             let rules = registries.replication.get(registry);
-            rules.map(|rules| rules.iter().map(|rule| rule.write()).collect()).unwrap_or_default()
+            rules.map(|rules| rules.iter().map(SeedReplicationRule::write).collect()).unwrap_or_default()
         });
         json!({"registryId": registry, "replicationConfiguration": {"rules": rules}})
     }
