@@ -70,7 +70,7 @@ async fn untag_leaves_the_tags_of_a_cache_on_and_says_why() {
 
 #[tokio::test(start_paused = true)]
 async fn cache_rules_that_cannot_be_read_hold_no_quarantine_back() {
-    for fault in [Fault::Denied, Fault::Throttle, Fault::ServerError, Fault::Slow(Duration::from_secs(60))] {
+    for fault in [Fault::Denied, Fault::Throttle, Fault::ServerError, Fault::Slow(Duration::from_mins(1))] {
         let world = world(Mode::Untag).await;
         world.aws.faults().inject(CACHE_RULES, fault, Nth::Times(100));
         quarantine(&world, &cached('a'), "1.0").await;
@@ -144,7 +144,7 @@ async fn release_says_which_copies_keep_the_tag() {
 
 #[tokio::test(start_paused = true)]
 async fn release_goes_on_where_the_replication_is_not_known() {
-    for fault in [Fault::Denied, Fault::Throttle, Fault::Slow(Duration::from_secs(60))] {
+    for fault in [Fault::Denied, Fault::Throttle, Fault::Slow(Duration::from_mins(1))] {
         let world = world(Mode::Tag).await;
         let destinations = vec![("us-east-1".to_owned(), ACCOUNT.to_owned())];
         world.aws.ecr().seed_replication(

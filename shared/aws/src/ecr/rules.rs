@@ -1,6 +1,8 @@
 //! The rules of the caller's registry in this region: which repositories are caches, and which are replicated.
 
-use aws_sdk_ecr::types::{ReplicationRule as Rule, RepositoryFilterType};
+use aws_sdk_ecr::types::{
+    ReplicationConfiguration, ReplicationDestination, ReplicationRule as Rule, RepositoryFilterType,
+};
 use domain::quarantine::{Destination, ReplicationRule};
 use domain::text::sanitize;
 
@@ -38,14 +40,14 @@ impl Registry {
             .send()
             .await
             .map_err(|error| AwsError::of("ecr:DescribeRegistry", error))?;
-        let rules = answer.replication_configuration().map(|configuration| configuration.rules());
+        let rules = answer.replication_configuration().map(ReplicationConfiguration::rules);
         Ok(rules.unwrap_or_default().iter().map(replication_rule).collect())
     }
 }
 
 /// A filter of a type that is not known here holds for no repository.
 fn replication_rule(rule: &Rule) -> ReplicationRule {
-    let destination = |destination: &aws_sdk_ecr::types::ReplicationDestination| Destination {
+    let destination = |destination: &ReplicationDestination| Destination {
         account: sanitize(destination.registry_id()),
         region: sanitize(destination.region()),
     };
