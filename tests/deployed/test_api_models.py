@@ -38,6 +38,8 @@ OPERATIONS = {
         "CreateRepository",
         "DescribeImageScanFindings",
         "DescribeImages",
+        "DescribePullThroughCacheRules",
+        "DescribeRegistry",
         "DescribeRepositories",
         "ListImages",
         "PutImage",

@@ -2,12 +2,14 @@
 
 mod acts;
 mod admission;
+mod copies;
 mod error;
 mod message;
 mod pace;
 mod parts;
 mod registry;
 mod remarks;
+mod rules;
 mod switch;
 mod tampering;
 
@@ -34,6 +36,7 @@ use lambda::environment::{Environment, EnvironmentError};
 
 use message::Work;
 use pace::Pace;
+use rules::Rules;
 use tampering::Prompt;
 
 pub use error::{MessageError, QuarantineError};
@@ -52,6 +55,7 @@ pub struct EnforceQuarantine {
     queue: Queue,
     clock: Clock,
     pace: Pace,
+    rules: Rules,
     choices: Choices,
     /// Whether what is in quarantine was told of this process's mode.
     mode_is_known: AtomicBool,
@@ -113,6 +117,7 @@ impl EnforceQuarantine {
             queue: Queue::new(aws_sdk_sqs::Client::new(config), environment.required("QUEUE_URL")?),
             clock,
             pace: Pace::new(environment.parsed("REGISTRY_WRITES_PER_SECOND")?),
+            rules: Rules::default(),
             choices: Choices {
                 mode: environment.parsed("QUARANTINE_MODE")?,
                 untag_mutable: environment.parsed("UNTAG_MUTABLE")?,
@@ -212,7 +217,7 @@ impl EnforceQuarantine {
             Some(found) => Some(self.registered(image, found, wanted.mode, &notes.value).await?),
             None => None,
         };
-        let wish = self.plan(image, wanted, wanted.mode, registered.as_ref(), &notes.value);
+        let wish = self.plan_by_kind(image, (wanted, wanted.mode), registered.as_mut(), &notes.value).await;
         let Some(mode) = self.admit(image, wanted, registered.as_ref(), &wish, &mut notes).await? else {
             self.done(image, &mut notes).await?;
             tracing::info!(%image, "held, because more images come under quarantine than the limit allows");
@@ -225,9 +230,10 @@ impl EnforceQuarantine {
         if let Some(registered) = registered.as_mut().filter(|_| may_archive) {
             registered.children = self.children(image, wanted.contents.as_ref()).await?;
         }
+        let plan = self.plan_by_kind(image, (wanted, mode), registered.as_mut(), &notes.value).await;
+        self.tell_of_copies(image, &plan).await?;
         let registered = registered.as_ref();
-        let Plan { reason, mut steps, remarks, waits } =
-            self.plan(image, wanted, mode, registered, &notes.value);
+        let Plan { reason, mut steps, remarks, waits } = plan;
         self.watch(image, (wanted, mode), registered, &mut steps, prompt, &mut notes).await?;
         self.say(image, &remarks, &mut notes).await?;
         if steps.is_empty() {
@@ -273,6 +279,20 @@ impl EnforceQuarantine {
         let mutability = if matters { self.registry.mutability(image).await? } else { Mutability::default() };
         let FoundImage { tags, status, .. } = found;
         Ok(Registered { tags, status, mutability, ..Registered::default() })
+    }
+
+    /// Whether the repository is a cache is asked only where tags would go.
+    async fn plan_by_kind(
+        &self,
+        image: &ImageId,
+        (wanted, mode): (&Wanted, Mode),
+        registered: Option<&mut Registered>,
+        notes: &Notes,
+    ) -> Plan {
+        let plan = self.plan(image, wanted, mode, registered.as_deref(), notes);
+        let Some(registered) = registered.filter(|_| plan.untags()) else { return plan };
+        registered.kind = self.rules.kind(&self.registry, image, self.clock.now()).await;
+        self.plan(image, wanted, mode, Some(registered), notes)
     }
 
     fn plan(

@@ -3,7 +3,7 @@
 use aws::dynamodb::Stored;
 use domain::image::ImageId;
 use domain::notice::{About, Notice, name_tags};
-use domain::quarantine::{Mode, Notes, Remark};
+use domain::quarantine::{Mode, Notes, Remark, RepositoryKind};
 
 use crate::{EnforceQuarantine, QuarantineError};
 
@@ -38,10 +38,10 @@ impl EnforceQuarantine {
 fn about(image: &ImageId, mode: Mode, remark: &Remark) -> Option<(&'static str, About)> {
     let image = image.clone();
     match remark {
-        Remark::LeftOn { tags, because } => {
+        Remark::LeftOn { tags, kind, because } => {
             let (tags, more_tags) = name_tags(tags);
-            let because = (*because).to_owned();
-            Some(("tags-left-on", About::TagsLeftOn { image, mode, tags, more_tags, because }))
+            let (cache, because) = (*kind == RepositoryKind::PullThroughCache, (*because).to_owned());
+            Some(("tags-left-on", About::TagsLeftOn { image, mode, tags, more_tags, cache, because }))
         }
         Remark::NotGivenBack(tags) => {
             let (tags, more_tags) = name_tags(tags);

@@ -1,5 +1,6 @@
 //! Notices: what enforcement met, each as an alert of its own.
 
+mod copy;
 mod tampering;
 
 use std::collections::BTreeMap;
@@ -104,6 +105,7 @@ fn kind(notice: &Notice) -> &'static str {
         About::QuarantinesHeld { .. } => "quarantines_held",
         About::TagsLeftOn { .. } => "tags_left_on",
         About::TagsNotGivenBack { .. } => "tags_not_given_back",
+        About::MarkOnCopy { .. } => "mark_on_copy",
         About::Tampered { .. } => "tampered",
     }
 }
@@ -114,13 +116,18 @@ fn said(notice: &Notice) -> (String, String) {
         About::QuarantinesHeld { held, per_hour, since, images } => {
             quarantines_held(*held, *per_hour, *since, images)
         }
-        About::TagsLeftOn { image, mode, tags, more_tags, because } => {
+        About::TagsLeftOn { image, mode, tags, more_tags, cache, because } => {
+            let to_do = if *cache {
+                "have images with a quarantine tag refused at admission, or let the quarantine archive the image"
+            } else {
+                "make the tags of the repository immutable, or let the quarantine archive the image"
+            };
             let text = format!(
                 "Tags stay on an image under quarantine, though the quarantine mode is {mode}.\n\n{}\
                  Tags     {}\n\
                  Why      {because}\n\
                  Status   the image carries the tag {}; it can still be pulled by these tags\n\
-                 To do    make the tags of the repository immutable, or let the quarantine archive the image\n",
+                 To do    {to_do}\n",
                 about_image(image),
                 named(tags, *more_tags),
                 domain::quarantine::tag(image),
@@ -140,6 +147,9 @@ fn said(notice: &Notice) -> (String, String) {
                 let _ = writeln!(text, "         {}", give_back_command(image, tag));
             }
             (format!("Released without all tags: {}", place(image)), text)
+        }
+        About::MarkOnCopy { image, copy } => {
+            (format!("Copies keep the quarantine tag: {}", place(image)), copy::text(image, copy))
         }
         About::Tampered { image, .. } => {
             (format!("Quarantine tampered with: {}", place(image)), tampering::text(notice))

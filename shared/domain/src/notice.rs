@@ -47,11 +47,21 @@ pub enum About {
         mode: Mode,
         tags: Vec<String>,
         more_tags: u64,
+        /// Whether the repository is a pull-through cache.
+        #[serde(default)]
+        cache: bool,
         /// Why, in words.
         because: String,
     },
     /// A release does not put tags on again.
     TagsNotGivenBack { image: ImageId, tags: Vec<String>, more_tags: u64 },
+    /// ECR replicates the repository of an image that is released, and a copy keeps the quarantine tag.
+    /// <https://docs.aws.amazon.com/AmazonECR/latest/userguide/replication.html>
+    MarkOnCopy {
+        image: ImageId,
+        /// The same image in another registry.
+        copy: ImageId,
+    },
     /// Somebody changed an image under quarantine, and it was put right.
     Tampered {
         image: ImageId,
@@ -113,6 +123,7 @@ impl Notice {
             About::QuarantinesHeld { .. } => None,
             About::TagsLeftOn { image, .. }
             | About::TagsNotGivenBack { image, .. }
+            | About::MarkOnCopy { image, .. }
             | About::Tampered { image, .. } => Some(image),
         }
     }
@@ -138,9 +149,11 @@ mod tests {
                 mode: Mode::Untag,
                 tags: vec!["latest".to_owned()],
                 more_tags: 0,
+                cache: false,
                 because: "they can move".to_owned(),
             },
             About::TagsNotGivenBack { image: image(), tags: vec!["latest".to_owned()], more_tags: 1 },
+            About::MarkOnCopy { image: image(), copy: ImageId { region: "us-east-1".to_owned(), ..image() } },
             About::Tampered {
                 image: image(),
                 mode: Mode::Tag,

@@ -39,8 +39,8 @@ pub use account::time::TimeSource;
 pub use cloudwatch::{CloudWatch, MetricDatum};
 pub use dynamodb::DynamoDb;
 pub use ecr::{
-    Ecr, ImageStatus, ImageView, Mutability, STAND_IN_ANNOTATION, ScanStatus, SeedImage, SeedScan,
-    SeedScanFinding,
+    Ecr, ImageStatus, ImageView, Mutability, STAND_IN_ANNOTATION, ScanStatus, SeedImage, SeedReplicationRule,
+    SeedScan, SeedScanFinding,
 };
 pub use eventbridge::EventBridge;
 pub use exchanges::{Exchange, RecordedRequest, RecordedResponse};

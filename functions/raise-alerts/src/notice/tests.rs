@@ -60,11 +60,43 @@ fn every_notice_fits_a_subject_and_names_its_image() {
     let because = "they can move".to_owned();
     for about in [
         tampered(Vec::new()),
-        About::TagsLeftOn { image: image(), mode: Mode::Untag, tags, more_tags: 0, because },
+        About::TagsLeftOn { image: image(), mode: Mode::Untag, tags, more_tags: 0, cache: false, because },
+        About::MarkOnCopy { image: image(), copy: image() },
     ] {
         let sent = notification(&notice(about), false);
         assert!(sent.subject.len() <= SUBJECT && sent.text.contains(&image().uri()), "{sent:?}");
         assert!(sent.text.contains("To do    "), "{}", sent.text);
+    }
+}
+
+#[test]
+fn copy_that_keeps_the_tag_has_two_commands_that_lose_no_image() {
+    let copy = ImageId { account: "444455556666".to_owned(), region: "us-east-1".to_owned(), ..image() };
+    let sent = notification(&notice(About::MarkOnCopy { image: image(), copy }), false);
+    assert_eq!(sent.subject, "Copies keep the quarantine tag: prod/cart@ab12ab12ab12");
+    insta::assert_snapshot!(sent.text, @r"
+    An image is released from quarantine, and ECR replicates its repository to us-east-1 in the account 444455556666.
+
+    Image    111122223333.dkr.ecr.eu-west-1.amazonaws.com/prod/cart@sha256:ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12
+    Copy     444455556666.dkr.ecr.us-east-1.amazonaws.com/prod/cart@sha256:ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12
+    Why      ECR copies a tag when it is put on, and nothing when it is taken off
+    Status   the quarantine tag quarantine-ab12ab12ab12 goes here; a copy that has it keeps it, unless ecr-warden runs there, too
+    To do    if it does not run there, take the tag off the copy. ECR deletes an image with its last tag, so the first command puts another one on; run the second if the first works or says that the tag exists
+             docker buildx imagetools create --tag 444455556666.dkr.ecr.us-east-1.amazonaws.com/prod/cart:released-from-quarantine-ab12ab12ab12 444455556666.dkr.ecr.us-east-1.amazonaws.com/prod/cart@sha256:ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12
+             aws ecr batch-delete-image --registry-id 444455556666 --region us-east-1 --repository-name prod/cart --image-ids imageTag=quarantine-ab12ab12ab12
+    More     this is said once for the repository and this destination; every image that is released needs the same
+    ");
+    assert_eq!(sent.attributes["notice"], Attribute::One("mark_on_copy".to_owned()));
+}
+
+#[test]
+fn tags_that_a_cache_would_fetch_again_are_not_to_be_made_immutable() {
+    for cache in [true, false] {
+        let (mode, tags) = (Mode::Untag, vec!["1.0".to_owned()]);
+        let because = "a reason".to_owned();
+        let about = About::TagsLeftOn { image: image(), mode, tags, more_tags: 0, cache, because };
+        let text = notification(&notice(about), false).text;
+        assert_eq!((text.contains("immutable"), text.contains("at admission")), (!cache, cache), "{text}");
     }
 }
 

@@ -75,7 +75,7 @@ impl Step {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Remark {
     /// *untag* leaves these tags where they are.
-    LeftOn { tags: Vec<String>, because: &'static str },
+    LeftOn { tags: Vec<String>, kind: RepositoryKind, because: &'static str },
     /// These tags were taken off, and do not come back on their own.
     NotGivenBack(Vec<String>),
     /// Somebody restored what was archived, and it is left so until it has been scanned.
@@ -96,6 +96,21 @@ pub struct Plan {
 impl Plan {
     fn leave(reason: &'static str) -> Self {
         Self { reason, steps: Vec::new(), remarks: Vec::new(), waits: false }
+    }
+
+    /// Whether it takes off tags by which the image is deployed.
+    pub fn untags(&self) -> bool {
+        self.takes_off(|tag| !is_quarantine_tag(tag))
+    }
+
+    /// Whether it takes off the tag that marks the image, which a release does.
+    pub fn unmarks(&self, image: &ImageId) -> bool {
+        let mark = tag(image);
+        self.takes_off(|tag| *tag == mark)
+    }
+
+    fn takes_off(&self, these: impl Fn(&String) -> bool) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::Remove(tags) if tags.iter().any(&these)))
     }
 }
 
@@ -281,7 +296,8 @@ fn untag(situation: &Situation, registered: &Registered, plan: &mut Plan) {
         } else {
             "the repository lets them move to another image, which would be deleted in this one's place"
         };
-        plan.remarks.push(Remark::LeftOn { tags: stay.into_iter().cloned().collect(), because });
+        let tags = stay.into_iter().cloned().collect();
+        plan.remarks.push(Remark::LeftOn { tags, kind: registered.kind, because });
     }
     if !go.is_empty() {
         let noted = go.iter().map(|tag| ((*tag).clone(), !registered.mutability.can_move(tag))).collect();

@@ -8,6 +8,10 @@ use crate::wire::error::ApiError;
 pub(crate) enum EcrError {
     #[error("The repository with name '{repository}' does not exist in the registry with id '{registry}'")]
     RepositoryNotFound { registry: String, repository: String },
+    #[error(
+        "The pull through cache rule with the prefix '{prefix}' does not exist in the registry with id '{registry}'"
+    )]
+    CacheRuleNotFound { registry: String, prefix: String },
     #[error("The repository with name '{repository}' already exists in the registry with id '{registry}'")]
     RepositoryAlreadyExists { registry: String, repository: String },
     #[error("Invalid parameter at '{parameter}' failed to satisfy constraint: '{constraint}'")]
@@ -57,6 +61,7 @@ impl EcrError {
     fn code(&self) -> &'static str {
         match self {
             Self::RepositoryNotFound { .. } => "RepositoryNotFoundException",
+            Self::CacheRuleNotFound { .. } => "PullThroughCacheRuleNotFoundException",
             Self::RepositoryAlreadyExists { .. } => "RepositoryAlreadyExistsException",
             Self::InvalidParameter { .. } => "InvalidParameterException",
             Self::ImageAlreadyExists { .. } => "ImageAlreadyExistsException",

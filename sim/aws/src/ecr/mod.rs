@@ -9,6 +9,7 @@ mod mutability;
 mod operations;
 mod registry;
 mod repository;
+mod rules;
 mod scan;
 mod seed;
 mod storage;
@@ -16,6 +17,7 @@ mod tagging;
 
 pub use manifest::STAND_IN_ANNOTATION;
 pub use mutability::Mutability;
+pub use rules::SeedReplicationRule;
 pub use scan::{ScanStatus, SeedScan, SeedScanFinding};
 pub use seed::{ImageView, SeedImage};
 pub use storage::ImageStatus;

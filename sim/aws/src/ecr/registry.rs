@@ -1,4 +1,4 @@
-//! The repositories of all accounts.
+//! The repositories and rules of all accounts.
 
 use std::collections::BTreeMap;
 
@@ -6,11 +6,16 @@ use super::error::EcrError;
 use super::manifest::digest_of;
 use super::mutability::Mutability;
 use super::repository::{Push, Repository};
+use super::rules::{CacheRule, SeedReplicationRule};
 
 #[derive(Debug, Default)]
 pub(crate) struct Registries {
     /// By registry (an account id) and name.
     pub(crate) repositories: BTreeMap<(String, String), Repository>,
+    /// By registry and prefix.
+    pub(crate) cache_rules: BTreeMap<(String, String), CacheRule>,
+    /// By registry.
+    pub(crate) replication: BTreeMap<String, Vec<SeedReplicationRule>>,
     /// From the digest of a stand-in's bytes to the digest that it stands for.
     stand_ins: BTreeMap<String, String>,
 }

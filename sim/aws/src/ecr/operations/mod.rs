@@ -6,6 +6,7 @@ mod listings;
 mod referrers;
 mod repositories;
 mod request;
+mod rules;
 mod scan_findings;
 mod storage_class;
 
@@ -31,6 +32,8 @@ impl Ecr {
             "ListImages" => self.list_images(request),
             "ListImageReferrers" => self.list_image_referrers(request),
             "DescribeImageScanFindings" => self.describe_image_scan_findings(request),
+            "DescribePullThroughCacheRules" => self.describe_pull_through_cache_rules(request),
+            "DescribeRegistry" => Ok(self.describe_registry()),
             _ => return Err(ApiError::unknown_operation(&format!("ecr:{operation}"))),
         };
         Ok(response?)
