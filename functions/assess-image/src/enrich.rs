@@ -3,7 +3,8 @@
 
 use aws::ecr::ImageDescription;
 use domain::finding::Source;
-use domain::ledger::Evidence;
+use domain::ledger::{Evidence, Ledger};
+use domain::verdict::Verdict;
 use jiff::{Timestamp, ToSpan};
 
 use crate::draft::Draft;
@@ -58,10 +59,21 @@ impl AssessImage {
             let archived = self.registry.exists(&draft.ledger.image).await?;
             return Ok(!archived && draft.learn(Evidence::Gone { at }));
         };
-        let tagged = draft.learn(Evidence::Tagged { at, tags });
+        let tagged = draft.learn(Evidence::Tagged { at, tags }) | self.recall_withheld(draft, at).await?;
         let described =
             pushed_at.is_some_and(|pushed_at| draft.learn(Evidence::Described { pushed_at, media_type }));
         Ok(tagged | described)
+    }
+
+    /// The registry does not say which tags quarantine took off. Read after the registry was asked, for they are noted
+    /// before they go.
+    async fn recall_withheld(&self, draft: &mut Draft<'_>, at: Timestamp) -> Result<bool, AssessError> {
+        let Ledger { image, announced, .. } = &*draft.ledger;
+        if announced.verdict == Verdict::Pending && !announced.quarantined {
+            return Ok(false);
+        }
+        let tags: Vec<String> = self.enforcement.notes(image).await?.value.removed.into_keys().collect();
+        Ok(!tags.is_empty() && draft.learn(Evidence::Withheld { at, tags }))
     }
 
     /// Asks whether Inspector scans an image at all, where an index waits for its scan.

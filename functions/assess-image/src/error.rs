@@ -1,7 +1,7 @@
 //! What can go wrong while an image is assessed.
 
 use aws::AwsError;
-use aws::dynamodb::LedgerError;
+use aws::dynamodb::{LedgerError, NotesError};
 use aws::inspector::FindingsError;
 use domain::event::Counts;
 use domain::finding::Source;
@@ -18,6 +18,8 @@ pub enum AssessError {
     Findings(#[from] FindingsError),
     #[error(transparent)]
     Aws(#[from] AwsError),
+    #[error(transparent)]
+    Notes(#[from] NotesError),
     /// A scan says that it is complete, but what is listed cannot be all that it found.
     #[error("{from} reports {counts}, which does not agree with the {listed} that are listed so far")]
     Incomplete { from: Source, counts: Counts, listed: usize },
@@ -52,6 +54,7 @@ impl Retryable for AssessError {
             }
             Self::Findings(error) => Retry::if_it_may_help(error.is_retryable()),
             Self::Aws(error) => error.retry(),
+            Self::Notes(error) => Retry::if_it_may_help(error.is_retryable()),
             Self::Unanswered(error) if error.retry() == Retry::Never => Retry::Never,
             Self::TooEarly { seconds, .. } => Retry::After(*seconds),
             Self::Unanswered(_) | Self::Incomplete { .. } | Self::ScanPending(_) => Retry::Later,

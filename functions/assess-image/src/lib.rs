@@ -12,7 +12,7 @@ mod root;
 mod scan;
 mod update;
 
-use aws::dynamodb::{Ledgers, Vulnerabilities};
+use aws::dynamodb::{Enforcement, Ledgers, Vulnerabilities};
 use aws::ecr::Registry;
 use aws::eventbridge::Announcements;
 use aws::inspector::Inspector;
@@ -40,6 +40,8 @@ use belonging::Repositories;
 pub struct AssessImage {
     pub(crate) ledgers: Ledgers,
     pub(crate) outbox: Outbox,
+    /// What quarantine did to images.
+    pub(crate) enforcement: Enforcement,
     pub(crate) vulnerabilities: Vulnerabilities,
     pub(crate) inspector: Inspector,
     pub(crate) registry: Registry,
@@ -84,6 +86,7 @@ impl AssessImage {
         Ok(Self {
             outbox: Outbox::new(ledgers.clone(), roots),
             ledgers,
+            enforcement: Enforcement::new(tables.clone(), table.clone()),
             vulnerabilities: Vulnerabilities::new(tables, table),
             inspector: Inspector::new(aws_sdk_inspector2::Client::new(config), partition),
             repositories,

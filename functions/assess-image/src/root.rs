@@ -27,7 +27,7 @@ pub(crate) struct Wait {
 /// counted from its first judgement and not from its push, because events of any age may come in any order.
 pub(crate) fn wait(ledger: &Ledger, now: Timestamp) -> Option<Wait> {
     let Ledger { facts, announced, .. } = ledger;
-    let unknown = !facts.is_index() && !facts.is_contained() && facts.tags().is_empty();
+    let unknown = !facts.is_index() && !facts.is_contained() && !facts.is_deployed();
     let is_new = announced.verdict == Verdict::Pending && ended(ledger).is_some() && !facts.is_gone();
     let since = announced.waiting_since.unwrap_or(now).min(now);
     let until = since.checked_add(INDEX_COMES_WITHIN).ok().filter(|until| *until > now)?;

@@ -21,7 +21,7 @@ use aws::eventbridge::Announcements;
 use aws::sqs::Queue;
 use aws_config::SdkConfig;
 use aws_lambda_events::event::sqs::SqsEvent;
-use domain::image::ImageId;
+use domain::image::{Digest, ImageId};
 use domain::ledger::Ledger;
 use domain::manifest::Contents;
 use domain::quarantine::{
@@ -82,6 +82,8 @@ struct Wanted {
     first_pushed: Option<Timestamp>,
     /// What it contains, if it is an index.
     contents: Option<Contents>,
+    /// The indexes that contain it.
+    indexes: Vec<Digest>,
     /// What became of what it is a part of, if it is deployed in no other way.
     part_of: Option<Whole>,
 }
@@ -189,6 +191,7 @@ impl EnforceQuarantine {
             episode: announced.quarantined_by.unwrap_or_else(|| image.to_string()),
             scanned_at: announced.scan,
             first_pushed: facts.pushed_at,
+            indexes: facts.parents().cloned().collect(),
             contents: facts.contents,
             part_of,
         })
@@ -210,7 +213,8 @@ impl EnforceQuarantine {
             _ => None,
         };
         if rescan.is_some() && wanted.contents.is_some() {
-            wanted.scanned_at = wanted.scanned_at.min(self.all_scanned_at(image).await?);
+            wanted.scanned_at =
+                wanted.scanned_at.min(self.all_scanned_at(image, wanted.contents.as_ref()).await?);
         }
         let wanted = &wanted;
         let mut registered = match found {
@@ -229,6 +233,9 @@ impl EnforceQuarantine {
             mode == Mode::Archive && wanted.verdict != Verdict::Clear && wanted.part_of.is_none();
         if let Some(registered) = registered.as_mut().filter(|_| may_archive) {
             registered.children = self.children(image, wanted.contents.as_ref()).await?;
+        }
+        if let Some(registered) = registered.as_mut().filter(|_| mode == Mode::Archive) {
+            registered.needed_by = self.needed_by(image, &wanted.indexes, registered).await?;
         }
         let plan = self.plan_by_kind(image, (wanted, mode), registered.as_mut(), &notes.value).await;
         self.tell_of_copies(image, &plan).await?;
@@ -275,7 +282,9 @@ impl EnforceQuarantine {
         notes: &Notes,
     ) -> Result<Registered, QuarantineError> {
         let is_rescanned = matches!(notes.storage, Some(Storage::Rescanning { .. }));
-        let matters = mode == Mode::Untag || is_rescanned || !notes.removed.is_empty();
+        let may_matter = mode == Mode::Untag || is_rescanned || !notes.removed.is_empty();
+        // A deployment that observes changes nothing, and may not ask.
+        let matters = may_matter && mode != Mode::Observe;
         let mutability = if matters { self.registry.mutability(image).await? } else { Mutability::default() };
         let FoundImage { tags, status, .. } = found;
         Ok(Registered { tags, status, mutability, ..Registered::default() })

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use domain::image::{Digest, ImageId};
 use domain::ledger::Ledger;
 use domain::manifest::{ChildKind, Contents};
-use domain::quarantine::{Child, Mode, Note, Notes, Root, Whole};
+use domain::quarantine::{Child, Mode, Note, Notes, Registered, Root, Status, Whole};
 use domain::verdict::Verdict;
 use futures::stream::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
@@ -31,13 +31,34 @@ impl EnforceQuarantine {
         let inside: BTreeSet<&Digest> = parts.iter().collect();
         let with_use = async |digest: &Digest| {
             let part = self.ledgers.load(&ImageId { digest: digest.clone(), ..index.clone() }).await?.ledger;
-            let own = !part.facts.tags().is_empty() && !self.root(&part).await?.is_withdrawn();
+            let own = part.facts.is_deployed() && !self.root(&part).await?.is_withdrawn();
             let roots = self.roots_over(&part, |one| *one != index.digest && !inside.contains(one)).await?;
             let used_by_others =
                 own || roots.as_ref().is_none_or(|roots| roots.iter().any(|root| !root.is_withdrawn()));
             Ok::<_, QuarantineError>(Child { digest: digest.clone(), used_by_others })
         };
         futures::stream::iter(parts.iter().map(with_use)).buffered(LOADS_AT_ONCE).try_collect().await
+    }
+
+    /// An index that contains an image and is not archived. ECR archives the image only after it, and those who pull
+    /// the index need the image. Only asked for an image that could be archived itself.
+    pub(crate) async fn needed_by(
+        &self,
+        image: &ImageId,
+        indexes: &[Digest],
+        registered: &Registered,
+    ) -> Result<Option<Digest>, QuarantineError> {
+        if registered.status != Status::Active {
+            return Ok(None);
+        }
+        for digest in indexes {
+            let index = ImageId { digest: digest.clone(), ..image.clone() };
+            let found = self.registry.find(&index).await?;
+            if found.is_some_and(|found| found.status != Status::Archived) {
+                return Ok(Some(index.digest));
+            }
+        }
+        Ok(None)
     }
 
     /// The images and indexes in an index, level by level.
@@ -68,11 +89,19 @@ impl EnforceQuarantine {
 
     /// When the newest scan ended of that image of an index whose newest scan is the oldest; only of those that were ever
     /// scanned.
-    pub(crate) async fn all_scanned_at(&self, index: &ImageId) -> Result<Option<Timestamp>, QuarantineError> {
-        let ledger = self.ledgers.load(index).await?.ledger;
-        let platforms = self.ledgers.platforms(&ledger).await?.platforms;
-        let scans = platforms.iter().filter_map(|platform| platform.ledger.facts.newest_scan());
-        Ok(scans.map(|(at, _)| at).min())
+    pub(crate) async fn all_scanned_at(
+        &self,
+        index: &ImageId,
+        contents: Option<&Contents>,
+    ) -> Result<Option<Timestamp>, QuarantineError> {
+        let parts = self.parts(index, contents).await?;
+        let scan = async |digest: Digest| {
+            let part = self.ledgers.load(&ImageId { digest, ..index.clone() }).await?.ledger;
+            Ok::<_, QuarantineError>(part.facts.newest_scan().map(|(at, _)| at))
+        };
+        let loads = futures::stream::iter(parts.into_iter().map(scan)).buffer_unordered(LOADS_AT_ONCE);
+        let scans: Vec<Option<Timestamp>> = loads.try_collect().await?;
+        Ok(scans.into_iter().flatten().min())
     }
 
     /// What became of what an image is a part of.

@@ -14,6 +14,9 @@ use crate::{EnforceQuarantine, QuarantineError};
 /// Logged when an image went with a tag that was removed. An alarm searches the logs for this text.
 const DELETED: &str = "the image was deleted with its last tag";
 
+/// What ECR answers where the storage class of an image cannot be changed, as while an index refers to it.
+const REFUSED: &str = "ImageStorageClassUpdateNotSupported";
+
 impl EnforceQuarantine {
     /// Carries out steps on an image that has these tags. Returns false if the image is gone.
     pub(crate) async fn carry_out(
@@ -67,8 +70,13 @@ impl EnforceQuarantine {
                 (Step::Put(_) | Step::GiveBack(_), None) => {}
                 (Step::Archive(digest), _) => {
                     let stored = ImageId { digest, ..image.clone() };
-                    self.archive(image, &stored).await?;
-                    tracing::info!(image = %stored, reason, "archived");
+                    if self.archive(image, &stored).await? {
+                        tracing::info!(image = %stored, reason, "archived");
+                    } else if stored == *image {
+                        // What is in it stays with it.
+                        self.note(image, notes, Note::Restored).await?;
+                        return Ok(true);
+                    }
                 }
                 (Step::Restore(digest), _) => {
                     let stored = ImageId { digest, ..image.clone() };
@@ -86,8 +94,8 @@ impl EnforceQuarantine {
 
     /// Archives an image or a part of it. A part has notes of its own, so that whoever needs it knows that it is we who
     /// archived it. ECR refuses it while an index refers to it that nobody told us of: then it can be pulled by its digest,
-    /// and the image is archived without it.
-    async fn archive(&self, image: &ImageId, stored: &ImageId) -> Result<(), QuarantineError> {
+    /// and the image is archived without it. Returns whether it is archived.
+    async fn archive(&self, image: &ImageId, stored: &ImageId) -> Result<bool, QuarantineError> {
         let is_part = stored != image;
         if is_part {
             self.note_part(stored, Note::Archiving(BTreeSet::new())).await?;
@@ -95,9 +103,15 @@ impl EnforceQuarantine {
         match self.registry.store_in(stored, StorageClass::Archive).await {
             Err(error) if is_part && error.retry() == Retry::Never => {
                 tracing::warn!(%image, part = %stored, reason = with_causes(&error), "a part cannot be archived");
-                self.note_part(stored, Note::Restored).await
+                self.note_part(stored, Note::Restored).await?;
+                Ok(false)
             }
-            stored => Ok(stored?),
+            // It is a part itself, of an index that we shall hear of, and is archived after it.
+            Err(error) if error.is(REFUSED) => {
+                tracing::warn!(%image, reason = with_causes(&error), "the image cannot be archived yet");
+                Ok(false)
+            }
+            stored => Ok(stored.map(|()| true)?),
         }
     }
 

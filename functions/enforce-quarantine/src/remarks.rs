@@ -18,6 +18,9 @@ impl EnforceQuarantine {
     ) -> Result<(), QuarantineError> {
         for remark in remarks {
             let mode = notes.value.mode().unwrap_or(Mode::Untag);
+            if let Remark::NeededBy(index) = remark {
+                tracing::warn!(%image, %index, "not archived, because an index that contains it is not: it follows it");
+            }
             let Some((kind, about)) = about(image, mode, remark) else { continue };
             if notes.value.said.contains(kind) {
                 continue;
@@ -47,6 +50,7 @@ fn about(image: &ImageId, mode: Mode, remark: &Remark) -> Option<(&'static str, 
             let (tags, more_tags) = name_tags(tags);
             Some(("tags-not-given-back", About::TagsNotGivenBack { image, tags, more_tags }))
         }
-        Remark::RestoredByOthers => None,
+        // Mostly its index is judged in the same moment, and archived in the next.
+        Remark::NeededBy(_) | Remark::RestoredByOthers => None,
     }
 }

@@ -5,12 +5,12 @@ mod sighting;
 mod unread;
 
 use aws::AwsError;
-use aws::dynamodb::{LedgerError, Ledgers};
+use aws::dynamodb::{Enforcement, LedgerError, Ledgers, NotesError};
 use aws::ecr::Registry;
 use aws::sqs::{DelayedMessage, Queue};
 use aws_config::SdkConfig;
 use aws_lambda_events::event::sqs::SqsEvent;
-use domain::event::{Deletion, Event, EventError, Foreign};
+use domain::event::{ActionType, Deletion, Event, EventError, Foreign, ImageAction};
 use domain::image::ImageId;
 use domain::ledger::{Evidence, Facts, Ledger};
 use domain::manifest::{Contents, ManifestError};
@@ -34,6 +34,8 @@ const OWN_CALL: &str = "a call of our own";
 #[derive(Debug)]
 pub struct RecordPush {
     ledgers: Ledgers,
+    /// What quarantine did to images.
+    enforcement: Enforcement,
     outbox: Outbox,
     registry: Registry,
     queue: Queue,
@@ -62,6 +64,8 @@ pub enum PushError {
     Ledger(#[from] LedgerError),
     #[error(transparent)]
     Aws(#[from] AwsError),
+    #[error(transparent)]
+    Notes(#[from] NotesError),
     /// The push is stored, but the image's verdict remains pending.
     #[error("index {image}: {source}")]
     Manifest { image: Box<ImageId>, source: ManifestError },
@@ -73,6 +77,7 @@ impl Retryable for PushError {
             Self::Ledger(error) => error.retry(),
             Self::Aws(error) if error.is_throttled() || unread::lasts(error) => Retry::Later,
             Self::Aws(error) => error.retry(),
+            Self::Notes(error) => Retry::if_it_may_help(error.is_retryable()),
             Self::Manifest { .. } => Retry::Never,
         }
     }
@@ -82,14 +87,15 @@ impl RecordPush {
     /// Reads `TABLE_NAME`, `GONE_RETENTION_DAYS` (default 400), `QUEUE_URL`, `ROOTS_QUEUE_URL`, `QUARANTINE_QUEUE_URL`,
     /// `ENFORCING_ROLE` (optional), `QUARANTINE_MODE` (default `observe`) and what [`Scope::new`] reads.
     pub fn new(config: &SdkConfig, environment: &Environment) -> Result<Self, EnvironmentError> {
-        let ledgers =
-            Ledgers::new(aws_sdk_dynamodb::Client::new(config), environment.required("TABLE_NAME")?)
-                .expiring_after(environment.parsed("GONE_RETENTION_DAYS")?);
+        let (client, table) = (aws_sdk_dynamodb::Client::new(config), environment.required("TABLE_NAME")?);
+        let ledgers = Ledgers::new(client.clone(), table.clone())
+            .expiring_after(environment.parsed("GONE_RETENTION_DAYS")?);
         let sqs = aws_sdk_sqs::Client::new(config);
         let roots = Queue::new(sqs.clone(), environment.required("ROOTS_QUEUE_URL")?);
         Ok(Self {
             outbox: Outbox::new(ledgers.clone(), roots),
             ledgers,
+            enforcement: Enforcement::new(client, table),
             registry: Registry::new(aws_sdk_ecr::Client::new(config)),
             queue: Queue::new(sqs.clone(), environment.required("QUEUE_URL")?),
             quarantine: Queue::new(sqs, environment.required("QUARANTINE_QUEUE_URL")?),
@@ -213,6 +219,26 @@ impl RecordPush {
         read.map(Some).map_err(|source| PushError::Manifest { image: Box::new(index.image.clone()), source })
     }
 
+    /// What is learnt of an image. ECR does not say who takes a tag off; one that quarantine has taken off, which it notes
+    /// before, still belongs to the image.
+    async fn without_our_removals(
+        &self,
+        ledger: &Ledger,
+        evidence: &[Evidence],
+    ) -> Result<Vec<Evidence>, NotesError> {
+        let announced = &ledger.announced;
+        let was_judged = announced.verdict != Verdict::Pending || announced.quarantined;
+        if !was_judged || evidence.iter().all(|piece| removed_tag(piece).is_none()) {
+            return Ok(evidence.to_vec());
+        }
+        let noted = self.enforcement.notes(&ledger.image).await?.value.removed;
+        let of_the_owner = |piece: &Evidence| match removed_tag(piece) {
+            Some((tag, at)) if noted.contains_key(tag) => Evidence::Withheld { at, tags: vec![tag.clone()] },
+            _ => piece.clone(),
+        };
+        Ok(evidence.iter().map(of_the_owner).collect())
+    }
+
     /// Stores what is learnt of an image, and reads the manifest of an index that is new. What it contains is told so
     /// after it is stored ([`Outbox::empty`]): an index that is deleted meanwhile must know whom it has told.
     async fn store(
@@ -225,8 +251,10 @@ impl RecordPush {
         self.outbox
             .update(image, async |ledger: &mut Ledger| {
                 *held = Held::of(ledger, self.mode);
-                let changed =
-                    evidence.iter().fold(false, |changed, piece| ledger.merge(piece.clone()) | changed);
+                let mut changed = false;
+                for piece in self.without_our_removals(ledger, evidence).await? {
+                    changed |= ledger.merge(piece);
+                }
                 if !needs_contents(&ledger.facts) {
                     return Ok::<_, PushError>(changed);
                 }
@@ -246,6 +274,16 @@ impl RecordPush {
             })
             .await?;
         unread.map_or(Ok(()), Err)
+    }
+}
+
+/// The tag that an event says was taken off.
+fn removed_tag(evidence: &Evidence) -> Option<(&String, Timestamp)> {
+    match evidence {
+        Evidence::Action(ImageAction { action: ActionType::Delete, tag: Some(tag), at, .. }) => {
+            Some((tag, *at))
+        }
+        _ => None,
     }
 }
 

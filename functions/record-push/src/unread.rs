@@ -32,7 +32,7 @@ pub(crate) fn reason(error: &PushError) -> Option<String> {
         PushError::Manifest { source, .. } => {
             Some(format!("what the index contains is not known: {}", with_causes(source)))
         }
-        PushError::Aws(_) | PushError::Ledger(_) => None,
+        PushError::Aws(_) | PushError::Ledger(_) | PushError::Notes(_) => None,
     }
 }
 

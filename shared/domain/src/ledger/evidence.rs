@@ -55,6 +55,11 @@ pub enum Evidence {
         at: Timestamp,
         tags: Vec<String>,
     },
+    /// Quarantine had taken these tags off by then, and they still belong to the image.
+    Withheld {
+        at: Timestamp,
+        tags: Vec<String>,
+    },
     /// The registry was asked for the image, and does not have it, not even in the archive.
     Gone {
         at: Timestamp,

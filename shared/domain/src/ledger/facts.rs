@@ -88,6 +88,15 @@ pub struct TagMark {
     pub at: Timestamp,
     /// Whether it was there then. Of a removal and a push in the same second the push is believed.
     pub present: bool,
+    /// Whether quarantine had taken it off then, and it still belongs to the image.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub withheld: bool,
+}
+
+impl TagMark {
+    pub(super) fn present(at: Timestamp) -> Self {
+        Self { at, present: true, withheld: false }
+    }
 }
 
 /// The newest scans of one source.
@@ -150,8 +159,16 @@ impl Facts {
 
     /// The tags that are on the image, sorted.
     pub fn tags(&self) -> Vec<String> {
-        let gone = |mark: &TagMark| self.tags_since.is_some_and(|since| mark.at < since);
-        self.tags.iter().filter(|(_, mark)| mark.present && !gone(mark)).map(|(tag, _)| tag.clone()).collect()
+        self.valid_marks().filter(|(_, mark)| mark.present).map(|(tag, _)| tag.clone()).collect()
+    }
+
+    /// Whether people deploy it by a tag, or did until quarantine took that off.
+    pub fn is_deployed(&self) -> bool {
+        self.valid_marks().any(|(_, mark)| mark.present || mark.withheld)
+    }
+
+    fn valid_marks(&self) -> impl Iterator<Item = (&String, &TagMark)> {
+        self.tags.iter().filter(|(_, mark)| self.tags_since.is_none_or(|since| mark.at >= since))
     }
 
     /// Whether any scan of the image has ended with a result.

@@ -42,8 +42,7 @@ impl Facts {
                 changed |=
                     put.media_type.is_some_and(|media_type| earliest(&mut self.media_type, media_type));
                 changed |= earliest(&mut self.pusher, (put.at, put.pusher));
-                changed
-                    | put.tag.is_some_and(|tag| self.mark_tag(&tag, TagMark { at: put.at, present: true }))
+                changed | put.tag.is_some_and(|tag| self.mark_tag(&tag, TagMark::present(put.at)))
             }
             Evidence::Described { pushed_at, media_type } => {
                 let changed = earliest(&mut self.pushed_at, pushed_at);
@@ -52,6 +51,10 @@ impl Facts {
             Evidence::Tagged { at, tags } => {
                 let changed = newest(&mut self.tags_since, at) | newest(&mut self.present_at, at);
                 self.note_tags(&tags, at) | changed
+            }
+            Evidence::Withheld { at, tags } => {
+                let mark = TagMark { at, present: false, withheld: true };
+                tags.iter().fold(false, |changed, tag| self.mark_tag(tag, mark) | changed)
             }
             Evidence::Gone { at } => newest(&mut self.gone_at, at),
             // What a digest stands for never changes. Should two readings differ, the greater is kept, whichever came first.
@@ -125,7 +128,7 @@ impl Facts {
         let present = action.action == ActionType::Push;
         changed
             | match action.tag {
-                Some(tag) => self.mark_tag(&tag, TagMark { at: action.at, present }),
+                Some(tag) => self.mark_tag(&tag, TagMark { at: action.at, present, withheld: false }),
                 None if present => false,
                 None => newest(&mut self.tags_since, action.at) | newest(&mut self.gone_at, action.at),
             }
@@ -134,7 +137,7 @@ impl Facts {
     fn note_tags(&mut self, tags: &[String], at: Timestamp) -> bool {
         let mut changed = false;
         for tag in tags {
-            changed |= self.mark_tag(tag, TagMark { at, present: true });
+            changed |= self.mark_tag(tag, TagMark::present(at));
         }
         changed
     }

@@ -523,6 +523,25 @@ fn tag_is_on_the_image_until_a_newer_event_takes_it_off() {
 }
 
 #[test]
+fn image_whose_tag_quarantine_took_off_is_deployed_until_it_is_deleted_or_the_tag_is_not_its_own() {
+    let withheld = |at| Evidence::Withheld { at: second(at), tags: vec!["1.0".to_owned()] };
+    let named = |at| Evidence::Tagged { at: second(at), tags: Vec::new() };
+    let facts = |rest: Vec<Evidence>| {
+        let pushed = [act(ActionType::Push, Some("1.0"), 1)];
+        let mut ledger = ledger(pushed.into_iter().chain(rest));
+        // The event of the removal, which did not say whose it is.
+        ledger.merge(act(ActionType::Delete, Some("1.0"), 2));
+        (ledger.facts.tags().is_empty(), ledger.facts.is_deployed())
+    };
+    assert_eq!(facts(vec![]), (true, false));
+    assert_eq!(facts(vec![withheld(2)]), (true, true));
+    assert_eq!(facts(vec![named(3), withheld(3)]), (true, true), "the registry does not name it");
+    assert_eq!(facts(vec![withheld(2), named(3)]), (true, false), "it went to another image");
+    assert_eq!(facts(vec![withheld(2), act(ActionType::Delete, None, 3)]), (true, false));
+    assert_eq!(facts(vec![withheld(2), act(ActionType::Push, Some("1.0"), 3)]), (false, true));
+}
+
+#[test]
 fn deleted_image_has_only_tags_that_were_put_on_it_since() {
     let ledger = ledger([
         act(ActionType::Push, Some("1.0"), 1),

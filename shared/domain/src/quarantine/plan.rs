@@ -78,6 +78,8 @@ pub enum Remark {
     LeftOn { tags: Vec<String>, kind: RepositoryKind, because: &'static str },
     /// These tags were taken off, and do not come back on their own.
     NotGivenBack(Vec<String>),
+    /// It is not archived, because this index contains it and is not archived. It follows when the index is.
+    NeededBy(Digest),
     /// Somebody restored what was archived, and it is left so until it has been scanned.
     RestoredByOthers,
 }
@@ -255,7 +257,16 @@ fn hold_active(situation: &Situation, registered: &Registered) -> Plan {
         {
             untag(situation, registered, &mut plan);
         }
-        (_, Mode::Archive) => archive(situation, registered, &mut plan),
+        (storage, Mode::Archive) => match &registered.needed_by {
+            None => archive(situation, registered, &mut plan),
+            Some(index) => {
+                plan.reason = "an index that contains the image is not archived, and needs it";
+                plan.remarks.push(Remark::NeededBy(index.clone()));
+                if storage.is_some() {
+                    plan.steps.push(Step::Note(Note::Restored));
+                }
+            }
+        },
         (Some(_), _) => plan.steps.push(Step::Note(Note::Restored)),
         (None, _) => {}
     }

@@ -13,6 +13,8 @@ pub struct Registered {
     pub kind: RepositoryKind,
     /// What an index contains.
     pub children: Vec<Child>,
+    /// An index that contains it and is not archived, if it is to be archived.
+    pub needed_by: Option<Digest>,
 }
 
 /// The field `imageStatus` of the ECR API.

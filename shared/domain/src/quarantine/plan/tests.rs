@@ -232,6 +232,22 @@ fn archive_takes_the_index_before_its_children_and_leaves_those_of_others() {
 }
 
 #[test]
+fn image_in_an_index_that_is_not_archived_is_marked_and_left_where_it_is() {
+    let needed = |tags| Registered { needed_by: Some(digest('f')), ..tagged(tags) };
+    let remarks = [Remark::NeededBy(digest('f'))];
+    let plan =
+        planned(Verdict::Quarantine, Mode::Archive, &needed(&["1.0"]), &noted([claimed(Mode::Archive)]));
+    assert_eq!((plan.steps, plan.remarks, plan.waits), (vec![put(TAG)], remarks.to_vec(), false));
+    let plan =
+        planned(Verdict::Quarantine, Mode::Archive, &needed(&["1.0", TAG]), &noted([claimed(Mode::Archive)]));
+    assert_eq!((plan.steps, plan.remarks), (vec![], remarks.to_vec()));
+    // What was begun when no index was known is not to be undone one day.
+    let begun = noted([claimed(Mode::Archive), Note::Archiving(BTreeSet::new())]);
+    let plan = planned(Verdict::Quarantine, Mode::Archive, &needed(&["1.0", TAG]), &begun);
+    assert_eq!(plan.steps, [Step::Note(Note::Restored)]);
+}
+
+#[test]
 fn part_keeps_its_mark_until_all_that_contains_it_is_clear() {
     let marked = noted([claimed(Mode::Tag)]);
     let part = |whole, registered: &Registered, notes: &Notes| {
@@ -457,12 +473,15 @@ proptest! {
              proptest::sample::select(ACTING.to_vec()), 0_usize..9, any::<bool>()),
             1..8,
         ),
+        is_needed in any::<bool>(),
         untag_mutable in any::<bool>(),
         untagged in any::<bool>(),
     ) {
         let deployable: Vec<String> = texts(&tags).into_iter().filter(|tag| !is_quarantine_tag(tag)).collect();
         let mut world = World {
-            registered: Registered { tags: texts(&tags), mutability, ..Registered::default() },
+            registered: Registered {
+                tags: texts(&tags), mutability, needed_by: is_needed.then(|| digest('f')), ..Registered::default()
+            },
             notes: Notes::default(),
         };
         for (verdict, mode, cut, others_restore) in turns {
