@@ -208,7 +208,8 @@ impl EnforceQuarantine {
             _ => None,
         };
         if rescan.is_some() && wanted.contents.is_some() {
-            wanted.scanned_at = wanted.scanned_at.min(self.all_scanned_at(image, wanted.contents.as_ref()).await?);
+            wanted.scanned_at =
+                wanted.scanned_at.min(self.all_scanned_at(image, wanted.contents.as_ref()).await?);
         }
         let wanted = &wanted;
         let mut registered = match found {

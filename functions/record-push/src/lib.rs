@@ -85,8 +85,7 @@ impl RecordPush {
     /// Reads `TABLE_NAME`, `GONE_RETENTION_DAYS` (default 400), `QUEUE_URL`, `ROOTS_QUEUE_URL`, `QUARANTINE_QUEUE_URL`,
     /// `ENFORCING_ROLE` (optional) and what [`Scope::new`] reads.
     pub fn new(config: &SdkConfig, environment: &Environment) -> Result<Self, EnvironmentError> {
-        let (client, table) =
-            (aws_sdk_dynamodb::Client::new(config), environment.required("TABLE_NAME")?);
+        let (client, table) = (aws_sdk_dynamodb::Client::new(config), environment.required("TABLE_NAME")?);
         let ledgers = Ledgers::new(client.clone(), table.clone())
             .expiring_after(environment.parsed("GONE_RETENTION_DAYS")?);
         let sqs = aws_sdk_sqs::Client::new(config);
@@ -278,7 +277,9 @@ impl RecordPush {
 /// The tag that an event says was taken off.
 fn removed_tag(evidence: &Evidence) -> Option<(&String, Timestamp)> {
     match evidence {
-        Evidence::Action(ImageAction { action: ActionType::Delete, tag: Some(tag), at, .. }) => Some((tag, *at)),
+        Evidence::Action(ImageAction { action: ActionType::Delete, tag: Some(tag), at, .. }) => {
+            Some((tag, *at))
+        }
         _ => None,
     }
 }

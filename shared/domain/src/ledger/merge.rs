@@ -42,8 +42,7 @@ impl Facts {
                 changed |=
                     put.media_type.is_some_and(|media_type| earliest(&mut self.media_type, media_type));
                 changed |= earliest(&mut self.pusher, (put.at, put.pusher));
-                changed
-                    | put.tag.is_some_and(|tag| self.mark_tag(&tag, TagMark::present(put.at)))
+                changed | put.tag.is_some_and(|tag| self.mark_tag(&tag, TagMark::present(put.at)))
             }
             Evidence::Described { pushed_at, media_type } => {
                 let changed = earliest(&mut self.pushed_at, pushed_at);

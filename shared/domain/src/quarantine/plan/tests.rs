@@ -235,9 +235,11 @@ fn archive_takes_the_index_before_its_children_and_leaves_those_of_others() {
 fn image_in_an_index_that_is_not_archived_is_marked_and_left_where_it_is() {
     let needed = |tags| Registered { needed_by: Some(digest('f')), ..tagged(tags) };
     let remarks = [Remark::NeededBy(digest('f'))];
-    let plan = planned(Verdict::Quarantine, Mode::Archive, &needed(&["1.0"]), &noted([claimed(Mode::Archive)]));
+    let plan =
+        planned(Verdict::Quarantine, Mode::Archive, &needed(&["1.0"]), &noted([claimed(Mode::Archive)]));
     assert_eq!((plan.steps, plan.remarks, plan.waits), (vec![put(TAG)], remarks.to_vec(), false));
-    let plan = planned(Verdict::Quarantine, Mode::Archive, &needed(&["1.0", TAG]), &noted([claimed(Mode::Archive)]));
+    let plan =
+        planned(Verdict::Quarantine, Mode::Archive, &needed(&["1.0", TAG]), &noted([claimed(Mode::Archive)]));
     assert_eq!((plan.steps, plan.remarks), (vec![], remarks.to_vec()));
     // What was begun when no index was known is not to be undone one day.
     let begun = noted([claimed(Mode::Archive), Note::Archiving(BTreeSet::new())]);
