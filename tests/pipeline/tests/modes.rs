@@ -357,3 +357,24 @@ async fn what_agrees_is_not_written_and_a_fight_costs_one_write_a_blow() {
     assert_eq!(world.find(&image).unwrap().tags, ["1.0".to_owned(), tag(&image)]);
     assert!(!world.shown(&image).contains(&released_tag(&image)));
 }
+
+#[tokio::test]
+async fn deployment_that_observes_asks_nothing_of_the_registry_but_the_image() {
+    let image = image('1');
+    let mut world = World::new(Mutability::Immutable).await;
+    world.mode(Mode::Untag);
+    world.push(&image, &["1.0"]);
+    world.judge(&image, Verdict::Quarantine, 0).await;
+    world.settle(&image).await;
+    assert_eq!(world.shown(&image), "M");
+    let asked =
+        |world: &World| world.aws.calls().get("ecr:DescribeRepositories").copied().unwrap_or_default();
+    let before = asked(&world);
+    assert!(before > 0);
+    world.mode(Mode::Observe);
+    for verdict in [Verdict::Quarantine, Verdict::Clear] {
+        world.judge(&image, verdict, 0).await;
+        world.settle(&image).await;
+        assert_eq!((world.shown(&image), asked(&world)), ("M".to_owned(), before));
+    }
+}

@@ -7,8 +7,9 @@ mod enforcing;
 use domain::image::ImageId;
 use domain::quarantine::{Mode, tag};
 use domain::verdict::Verdict;
-use enforcing::{World, due, image};
-use sim_aws::{Fault, Mutability, Nth};
+use enforcing::{ACCOUNT, REPOSITORY, World, due, image};
+use pipeline_tests::buildx::Manifest;
+use sim_aws::{Fault, Mutability, Nth, SeedImage};
 
 /// Two indexes, a and b. Each has a part of its own, 1 and 2, and both have 3.
 async fn world(mode: Mode) -> World {
@@ -143,4 +144,46 @@ async fn part_whose_own_tags_were_taken_off_does_not_get_them_because_it_has_non
     assert_eq!(world.shown(&part), "M");
     judge(&world, &image('a'), Verdict::Clear).await;
     assert_eq!(world.shown(&part), "one R");
+}
+
+#[tokio::test]
+async fn tagged_part_waits_for_its_index_and_is_archived_and_released_with_it() {
+    let world = world(Mode::Archive).await;
+    let (index, part) = (image('a'), image('1'));
+    world.deploy(&part, "one").await;
+    judge(&world, &part, Verdict::Quarantine).await;
+    assert_eq!(world.shown(&part), "one M", "ECR refuses to archive it, and a can be pulled");
+    judge(&world, &index, Verdict::Quarantine).await;
+    assert_eq!(
+        (world.shown(&index), world.shown(&part)),
+        ("archived: a M".to_owned(), "archived: one M".to_owned())
+    );
+    judge(&world, &part, Verdict::Clear).await;
+    judge(&world, &index, Verdict::Clear).await;
+    assert_eq!((world.shown(&index), world.shown(&part)), ("a R".to_owned(), "one R".to_owned()));
+}
+
+#[tokio::test]
+async fn image_in_an_index_of_which_nobody_told_us_is_marked_and_no_failure() {
+    let mut world = World::new(Mutability::Immutable).await;
+    world.mode(Mode::Archive);
+    let (platform, index) = {
+        let image = Manifest::image("linux/amd64", "any");
+        let index = Manifest::index(std::slice::from_ref(&image));
+        (image, index)
+    };
+    for (manifest, tags) in [(&platform, vec!["one".to_owned()]), (&index, vec!["1.0".to_owned()])] {
+        world.aws.ecr().seed_image(SeedImage {
+            registry: ACCOUNT.to_owned(),
+            repository: REPOSITORY.to_owned(),
+            digest: manifest.digest(),
+            tags,
+            manifest: Some(manifest.body.clone()),
+            ..SeedImage::default()
+        });
+    }
+    let part = ImageId { digest: platform.digest().try_into().unwrap(), ..image('1') };
+    judge(&world, &part, Verdict::Quarantine).await;
+    assert_eq!(world.shown(&part), "one M");
+    assert_eq!(world.memory.notes(&part).await.unwrap().value.storage, None);
 }

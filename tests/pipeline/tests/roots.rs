@@ -4,11 +4,12 @@
 
 use std::collections::BTreeSet;
 
+use domain::image::ImageId;
 use domain::verdict::Verdict;
-use pipeline_tests::buildx::{Manifest, minute};
-use pipeline_tests::{assert_remembered, file, pipeline_with, play, setting, shuffled, stream};
+use pipeline_tests::buildx::{Manifest, REPOSITORY, minute};
+use pipeline_tests::{announced, assert_remembered, file, pipeline_with, play, setting, shuffled, stream};
 use serde_json::Value;
-use sim_aws::{Fault, Nth};
+use sim_aws::{Fault, Mutability, Nth};
 use sim_pipeline::{ImageOutcome, Outcome, Pipeline};
 
 async fn pipeline() -> Pipeline {
@@ -332,4 +333,46 @@ async fn a_crash_between_any_two_calls_ends_the_same() {
         assert_eq!(subjects.len(), 1, "call {call}: {subjects:?}");
     }
     assert!(crashes > 40, "only {crashes} calls");
+}
+
+#[tokio::test]
+async fn part_whose_tag_quarantine_takes_off_stays_a_root_until_it_is_released() {
+    let build = Build::new();
+    let mut setting = setting();
+    setting.policy = file("tests/pipeline/critical-policy.yaml");
+    setting.parameters.insert("QuarantineMode".to_owned(), "untag".to_owned());
+    let mut pipeline = pipeline_with(setting).await;
+    pipeline.aws.ecr().create_repository("210987654321", REPOSITORY, Mutability::Immutable);
+    let tag = build.amd64.push("1.4.0-amd64", minute(1)).to_vec();
+    play(&mut pipeline, stream([build.pushed("1.4.0", 0), tag, build.scanned(2)].concat())).await;
+    // The second of these is news, for which the registry is asked which tags the image has.
+    for vulnerabilities in [vec!["CVE-2031-1"], vec!["CVE-2031-1", "CVE-2031-2"]] {
+        let at = minute(30 * (vulnerabilities.len() as i64));
+        let outcome = play(&mut pipeline, stream(build.amd64.scan(&vulnerabilities, at))).await;
+        for manifest in [&build.index, &build.amd64] {
+            let image = root(&outcome, manifest).unwrap();
+            assert_eq!(
+                (image.verdict, tags(&pipeline, manifest)),
+                (Verdict::Quarantine, vec![mark(manifest)])
+            );
+        }
+    }
+    let fixed = ["CVE-2031-1", "CVE-2031-2"].map(|name| build.amd64.finding(name, "CLOSED", minute(89)));
+    let fixed = fixed.into_iter().chain(build.amd64.scan(&[], minute(90)));
+    let outcome = play(&mut pipeline, stream(fixed)).await;
+    for (manifest, tag) in [(&build.index, "1.4.0"), (&build.amd64, "1.4.0-amd64")] {
+        let tags = tags(&pipeline, manifest);
+        assert!(tags.contains(&tag.to_owned()) && !tags.contains(&mark(manifest)), "{tags:?}");
+        let id = ImageId {
+            account: "210987654321".to_owned(),
+            region: "eu-west-1".to_owned(),
+            repository: REPOSITORY.to_owned(),
+            digest: manifest.digest().try_into().unwrap(),
+        };
+        let mut verdicts: Vec<Verdict> =
+            announced(&pipeline, &id).await.iter().map(|one| one.verdict).collect();
+        verdicts.dedup();
+        assert_eq!(verdicts, [Verdict::Quarantine, Verdict::Clear], "{tag}");
+    }
+    assert_eq!(outcome.events.dead, 0);
 }

@@ -112,9 +112,11 @@ fn any_evidence() -> impl Strategy<Value = Evidence> {
     });
     let gone = moment().prop_map(|at| Evidence::Gone { at });
     let tagged = (moment(), any_tags()).prop_map(|(at, tags)| Evidence::Tagged { at, tags });
+    let withheld = (moment(), any_tags()).prop_map(|(at, tags)| Evidence::Withheld { at, tags });
     prop_oneof![
         4 => reported,
         1 => tagged,
+        1 => withheld,
         1 => gone,
         3 => listed,
         1 => vec(any_finding(), 0..4).prop_map(Evidence::Findings),

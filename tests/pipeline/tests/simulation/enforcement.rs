@@ -43,6 +43,8 @@ impl World {
                     mode => Some(mode == "archive"),
                 },
             },
+            // A part keeps what was done to it until all that contains it is clear, and is archived with it.
+            None => Expected { mark: (!thing.marked).then_some(false), ..Expected::default() },
             _ => Expected { mark: Some(false), taken: Some(BTreeSet::new()), archived: Some(false) },
         }
     }

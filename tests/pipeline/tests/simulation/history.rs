@@ -64,15 +64,12 @@ pub const WAIVED: &str = "CVE-2031-3";
 
 /// Whether others tamper with what quarantine holds. Nothing notices that yet.
 pub const TAMPERING: bool = false;
-/// Whether parts of indexes have tags in histories with *untag* or *archive*. Quarantine takes such a tag off, takes the
-/// image for a mere part then, gives the tag back, and so on; and ECR refuses to archive such an image, which ends as a
-/// dead letter.
+/// Whether parts of indexes have tags in histories with *untag* or *archive*.
 pub const STRICT_WITH_TAGGED_PARTS: bool = true;
 /// Whether people push a tag to another image that quarantine took off one. If that image loses it too, by quarantine or
 /// otherwise, a release gives it back to the first.
 pub const TAKEN_TAGS_MOVE_ON: bool = false;
-/// Whether the mode becomes *observe* after tags were taken off. Enforcement then makes a call that the template does not
-/// grant it in that mode.
+/// Whether the mode becomes *observe* after tags were taken off.
 pub const OBSERVE_AFTER_UNTAG: bool = true;
 
 /// Something that happens. What it is about is a number, which the world takes modulo what there is; what cannot happen

@@ -117,10 +117,10 @@ impl World {
     }
 
     pub(crate) fn is_contained(&self, digest: &String) -> bool {
-        self.things.values().any(|thing| thing.children.contains(digest))
+        self.live().any(|(_, thing)| thing.children.contains(digest))
     }
 
-    /// What a tag that people deploy points at, and what no index contains or contained.
+    /// What a tag that people deploy points at, and what no index in the registry contains.
     pub fn roots(&self) -> BTreeSet<String> {
         let is_root = |digest: &String| !self.tags_of(digest).is_empty() || !self.is_contained(digest);
         let roots = self.live().filter(|(digest, thing)| thing.kind != Kind::Attestation && is_root(digest));
