@@ -175,9 +175,9 @@ async fn slow_call_takes_effect_after_its_delay() {
 #[tokio::test]
 async fn unknown_operation_is_refused_by_name() {
     let (_aws, client) = registry().await;
-    let error = client.describe_registry().send().await.unwrap_err().into_service_error();
+    let error = client.delete_registry_policy().send().await.unwrap_err().into_service_error();
     assert_eq!(error.meta().code(), Some("UnknownOperationException"));
-    assert!(error.meta().message().unwrap().contains("ecr:DescribeRegistry"));
+    assert!(error.meta().message().unwrap().contains("ecr:DeleteRegistryPolicy"));
 }
 
 #[tokio::test]

@@ -120,6 +120,11 @@ impl World {
         self.live().any(|(_, thing)| thing.children.contains(digest))
     }
 
+    /// Whether an index contains it, or one that is deleted did.
+    pub fn was_contained(&self, digest: &String) -> bool {
+        self.things.values().any(|thing| thing.children.contains(digest))
+    }
+
     /// What a tag that people deploy points at, and what no index in the registry contains.
     pub fn roots(&self) -> BTreeSet<String> {
         let is_root = |digest: &String| !self.tags_of(digest).is_empty() || !self.is_contained(digest);
