@@ -5,20 +5,23 @@ use aws::dynamodb::Stored;
 use domain::history::Entry;
 use domain::image::ImageId;
 use domain::quarantine::{Deed, DeedKind, Note, Notes, Step};
+use domain::text::with_causes;
 use domain::verdict::Verdict;
 
 use crate::{EnforceQuarantine, QuarantineError};
 
 impl EnforceQuarantine {
-    /// Writes the act that an earlier attempt was about to do. Whether that attempt came to write it, nobody knows.
-    pub(crate) async fn recall(&self, image: &ImageId, notes: &Stored<Notes>) -> Result<(), AwsError> {
+    /// Writes the act that an earlier attempt was about to do. Whether that attempt came to write it, nobody knows. Returns
+    /// whether nothing is left to write.
+    pub(crate) async fn recall(&self, image: &ImageId, notes: &Stored<Notes>) -> bool {
         match &notes.value.doing {
-            Some(deed) => self.write(image, deed).await,
-            None => Ok(()),
+            Some(deed) => self.try_to_write(image, deed).await,
+            None => true,
         }
     }
 
     /// Notes what the steps will do, and writes it into the history. What an earlier attempt had begun is not begun again.
+    /// Returns whether nothing is left to write.
     pub(crate) async fn begin(
         &self,
         image: &ImageId,
@@ -26,24 +29,35 @@ impl EnforceQuarantine {
         steps: &[Step],
         why: &str,
         notes: &mut Stored<Notes>,
-    ) -> Result<(), QuarantineError> {
+    ) -> Result<bool, QuarantineError> {
         let parts: Vec<String> = steps.iter().flat_map(|step| step.parts(image)).collect();
         let kind = if verdict == Verdict::Clear { DeedKind::Released } else { DeedKind::Quarantined };
         if parts.is_empty() || notes.value.doing.as_ref().is_some_and(|deed| deed.covers(kind, &parts)) {
-            return Ok(());
+            return Ok(true);
         }
         let deed = Deed::new(kind, self.clock.now(), notes.version + 1, parts, why.to_owned());
         self.note(image, notes, Note::Doing(deed.clone())).await?;
-        Ok(self.write(image, &deed).await?)
+        Ok(self.try_to_write(image, &deed).await)
     }
 
-    /// Forgets what was about to be done, because it is done or not to be done any more.
+    /// Forgets what was about to be done, if it is written: it is done, or not to be done any more.
     pub(crate) async fn done(
         &self,
         image: &ImageId,
+        written: bool,
         notes: &mut Stored<Notes>,
     ) -> Result<(), QuarantineError> {
-        self.note(image, notes, Note::Done).await
+        if written { self.note(image, notes, Note::Done).await } else { Ok(()) }
+    }
+
+    /// A history that cannot be written holds no quarantine back: the act is in the log, and stays noted until the next look
+    /// at the image writes it.
+    async fn try_to_write(&self, image: &ImageId, deed: &Deed) -> bool {
+        let written = self.write(image, deed).await;
+        if let Err(error) = &written {
+            tracing::error!(%image, ?deed, reason = with_causes(error), "not written into the history yet");
+        }
+        written.is_ok()
     }
 
     pub(crate) async fn write(&self, image: &ImageId, deed: &Deed) -> Result<(), AwsError> {

@@ -206,7 +206,7 @@ impl EnforceQuarantine {
     ) -> Result<Acted, QuarantineError> {
         let found = self.registry.find(image).await?;
         let mut notes = self.memory.notes(image).await?;
-        self.recall(image, &notes).await?;
+        let mut written = self.recall(image, &notes).await;
         let mut wanted = Wanted { mode: self.mode(wanted, &notes.value), ..wanted.clone() };
         let rescan = match &notes.value.storage {
             Some(Storage::Rescanning { by, why, .. }) => Some(format!("{by} asked for a rescan: {why}")),
@@ -223,7 +223,7 @@ impl EnforceQuarantine {
         };
         let wish = self.plan_by_kind(image, (wanted, wanted.mode), registered.as_mut(), &notes.value).await;
         let Some(mode) = self.admit(image, wanted, registered.as_ref(), &wish, &mut notes).await? else {
-            self.done(image, &mut notes).await?;
+            self.done(image, written, &mut notes).await?;
             tracing::info!(%image, "held, because more images come under quarantine than the limit allows");
             return Ok(Acted::Nothing);
         };
@@ -244,18 +244,18 @@ impl EnforceQuarantine {
         self.watch(image, (wanted, mode), registered, &mut steps, prompt, &mut notes).await?;
         self.say(image, &remarks, &mut notes).await?;
         if steps.is_empty() {
-            self.done(image, &mut notes).await?;
+            self.done(image, written, &mut notes).await?;
             self.conclude(image, (wanted, mode), registered, false, prompt, &mut notes).await?;
             tracing::info!(%image, verdict = %wanted.verdict, reason, %mode, "left as it is");
             return Ok(if waits { Acted::Waits } else { Acted::Nothing });
         }
         let why = rescan.map_or_else(|| reason.to_owned(), |rescan| format!("{reason}; {rescan}"));
-        self.begin(image, wanted.verdict, &steps, &why, &mut notes).await?;
+        written &= self.begin(image, wanted.verdict, &steps, &why, &mut notes).await?;
         let tags = registered.map(|registered| registered.tags.clone()).unwrap_or_default();
         let marked = steps.contains(&Step::Put(tag(image))) && wanted.verdict != Verdict::Clear;
         prompt.touched = true;
         let was_there = self.carry_out(image, steps, tags, reason, &mut notes).await?;
-        self.done(image, &mut notes).await?;
+        self.done(image, written, &mut notes).await?;
         if !was_there {
             tracing::info!(%image, "the image went before its tags could be changed");
             return Ok(Acted::Nothing);

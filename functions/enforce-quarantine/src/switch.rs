@@ -39,13 +39,15 @@ impl EnforceQuarantine {
         }
     }
 
-    /// The mode is stored last, so that a crash before has everything sent again.
+    /// The mode is stored last, so that a crash before has everything sent again. Where none is stored, the deployment is
+    /// new.
     async fn compare_mode(&self) -> Result<(), QuarantineError> {
         let mode = self.choices.mode;
-        if self.memory.limit().await?.value.mode == Some(mode) {
+        let before = self.memory.limit().await?.value.mode;
+        if before == Some(mode) {
             return Ok(());
         }
-        if mode != Mode::Observe {
+        if before.is_some() && mode != Mode::Observe {
             self.send_quarantined().await?;
         }
         for _ in 0..ATTEMPTS {

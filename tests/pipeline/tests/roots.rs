@@ -346,9 +346,8 @@ async fn part_whose_tag_quarantine_takes_off_stays_a_root_until_it_is_released()
     let tag = build.amd64.push("1.4.0-amd64", minute(1)).to_vec();
     play(&mut pipeline, stream([build.pushed("1.4.0", 0), tag, build.scanned(2)].concat())).await;
     // The second of these is news, for which the registry is asked which tags the image has.
-    for vulnerabilities in [vec!["CVE-2031-1"], vec!["CVE-2031-1", "CVE-2031-2"]] {
-        let at = minute(30 * (vulnerabilities.len() as i64));
-        let outcome = play(&mut pipeline, stream(build.amd64.scan(&vulnerabilities, at))).await;
+    for (at, vulnerabilities) in [(30, vec!["CVE-2031-1"]), (60, vec!["CVE-2031-1", "CVE-2031-2"])] {
+        let outcome = play(&mut pipeline, stream(build.amd64.scan(&vulnerabilities, minute(at)))).await;
         for manifest in [&build.index, &build.amd64] {
             let image = root(&outcome, manifest).unwrap();
             assert_eq!(

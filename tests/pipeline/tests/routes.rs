@@ -300,8 +300,11 @@ fn functions_find_in_their_environment_what_they_need() {
         (
             "assess-image",
             vec![
+                "CRITICALITY_TAG_KEY",
+                "ENVIRONMENT_TAG_KEY",
                 "EVENT_BUS_NAME",
                 "GONE_RETENTION_DAYS",
+                "OWNER_TAG_KEY",
                 "PARTITION",
                 "POLICY_FILE",
                 "QUEUE_URL",

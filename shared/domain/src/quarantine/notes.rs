@@ -196,7 +196,7 @@ impl Notes {
                     self.storage = Some(Storage::Rescanning { at: now, by, why });
                 }
             }
-            Note::Released => *self = Self::default(),
+            Note::Released => *self = Self { doing: self.doing.take(), ..Self::default() },
             Note::Doing(deed) => self.doing = Some(deed),
             Note::Done => self.doing = None,
         }
