@@ -8,7 +8,7 @@ use pipeline_tests::buildx::{Manifest, minute};
 use pipeline_tests::{ACTS, QUARANTINED, act, event, pipeline, pipeline_with, play, setting, stream};
 use serde_json::json;
 use sim_aws::{Fault, Nth, ScanStatus, SeedScan};
-use sim_pipeline::Pipeline;
+use sim_pipeline::{Deployment, Pipeline};
 
 /// What Lambda itself does with a function's role: it reads the queue and writes the logs.
 const LAMBDA: [&str; 5] = [
@@ -67,14 +67,20 @@ async fn called() -> BTreeSet<(String, String)> {
         }
         called.extend(pipeline.aws.calls_by_caller().into_keys());
     }
-    // The stricter modes, one image that is held, and its release.
-    for mode in ["untag", "archive"] {
+    // The stricter modes, one image that is held, a switch of the mode, and a release.
+    let in_mode = |mode: &str| {
         let mut setting = setting();
         setting.parameters.insert("QuarantineMode".to_owned(), mode.to_owned());
         setting.parameters.insert("QuarantinesPerHour".to_owned(), "1".to_owned());
         setting.parameters.insert("UntagMutable".to_owned(), "true".to_owned());
-        let mut pipeline = pipeline_with(setting).await;
+        setting
+    };
+    for (mode, then) in [("untag", "archive"), ("archive", "untag")] {
+        let mut pipeline = pipeline_with(in_mode(mode)).await;
         for name in ACTS {
+            if name == "5-archived" {
+                pipeline.redeploy(Deployment::read(in_mode(then)).unwrap()).unwrap();
+            }
             play(&mut pipeline, act(name)).await;
         }
         called.extend(pipeline.aws.calls_by_caller().into_keys());
