@@ -64,7 +64,10 @@ COMMON_ERRORS = {
     ("dynamodb", "ValidationException"): "DynamoDB developer guide, error messages and codes",
     ("events", "ValidationException"): "EventBridge API reference, common errors",
     ("ecr", "UnknownOperationException"): "the operation is not implemented",
+    ("ecr", "AccessDeniedException"): "IAM refuses before the service is asked",
 }
+#: The statuses that the API reference names and the model does not.
+STATUSES = {("resourcegroupstaggingapi", "InternalServiceException"): 500}
 #: The errors that say that a request is not valid. Only with one of these may a request break the model.
 INVALID_REQUEST = {
     "InvalidParameter",
@@ -381,8 +384,12 @@ def error_problems(exchange: Exchange) -> tuple[str | None, list[str]]:
             found.append(f"error: {code} with {sorted(members)}, expected message")
         return code, found
     [shape] = modelled
-    if status != expected_status(shape):
-        found.append(f"error: {code} with status {status}, expected {expected_status(shape)}")
+    expected = STATUSES.get((exchange.service.service_name, code), expected_status(shape))
+    if status != expected:
+        found.append(f"error: {code} with status {status}, expected {expected}")
+    if exchange.protocol.startswith("json") and "Message" in shape.members and "message" in members:
+        # Clients of the JSON protocols read it in either case.
+        members["Message"] = members.pop("message")
     if exchange.protocol != "query":
         if "message" not in shape.members and "Message" not in shape.members:
             # AWS's JSON protocols carry a message even where the model has none.
