@@ -16,7 +16,7 @@ use reader::Reader;
 
 /// Runs ecr-warden's whole pipeline on this machine, on a simulated AWS inside the process.
 ///
-/// Without arguments it tells a built-in story in seven acts. With files it plays them, as `play` does.
+/// Without arguments it tells a built-in story. With files it plays them, as `play` does.
 #[derive(Parser)]
 #[command(name = "ecr-warden", version, about, args_conflicts_with_subcommands = true)]
 struct Cli {
@@ -32,7 +32,7 @@ enum Verb {
     Play(play::Arguments),
     /// Serve the simulated AWS on a loopback port, for functions that run as processes of their own.
     Serve(serve::Arguments),
-    /// Let quarantines go on that the limit of an hour holds back, in a deployment.
+    /// Let quarantines go on that the hourly limit holds back, in a deployment.
     Resume(resume::Arguments),
     /// Have an image scanned again that the quarantine holds archived, in a deployment.
     Rescan(rescan::Arguments),

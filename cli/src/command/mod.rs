@@ -1,5 +1,6 @@
 //! The verbs, one file each.
 
+mod deployment;
 pub(crate) mod play;
 pub(crate) mod rescan;
 pub(crate) mod resume;

@@ -1,15 +1,15 @@
-//! `ecr-warden resume N`: lets quarantines go on that the limit of an hour holds back.
+//! `ecr-warden resume N`: lets quarantines go on that the hourly limit holds back.
 
 use std::error::Error;
 use std::io::Write;
 
-use aws::dynamodb::Enforcement;
-use aws::sqs::{DelayedMessage, Queue};
-use aws_config::BehaviorVersion;
+use aws::sqs::DelayedMessage;
 use domain::image::ImageId;
 use domain::quarantine;
 use domain::quarantine::limit::Resumed;
 use jiff::Timestamp;
+
+use super::deployment;
 
 /// It records who resumed and why, and sends the images that are held to enforce-quarantine again. Where all of them go
 /// on, the pause is over. It needs `dynamodb:GetItem` and `dynamodb:PutItem` on the table, and `sqs:GetQueueUrl` and
@@ -19,25 +19,13 @@ pub(crate) struct Arguments {
     /// How many images may go on.
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     images: u32,
-    /// Why; it is recorded.
-    #[arg(long, value_name = "TEXT")]
-    why: String,
-    /// The table of ledgers: the output `LedgerName` of the stack.
-    #[arg(long, value_name = "NAME")]
-    table: String,
-    /// The name of the stack.
-    #[arg(long, value_name = "NAME", default_value = "ecr-warden")]
-    stack: String,
-    /// Who resumes; it is recorded. Default is the name of the user.
-    #[arg(long, value_name = "NAME")]
-    by: Option<String>,
+    #[command(flatten)]
+    deployment: deployment::Arguments,
 }
 
 pub(crate) async fn run(arguments: &Arguments, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
-    let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
-    let memory = Enforcement::new(aws_sdk_dynamodb::Client::new(&config), arguments.table.clone());
-    let name = format!("{}-enforce-quarantine", arguments.stack);
-    let queue = Queue::named(aws_sdk_sqs::Client::new(&config), &name).await?;
+    let deployment = &arguments.deployment;
+    let deployment::Deployment { memory, queue } = deployment.connect().await?;
     let held = memory.held().await?;
     if held.is_empty() {
         writeln!(out, "no image is held")?;
@@ -46,12 +34,8 @@ pub(crate) async fn run(arguments: &Arguments, out: &mut impl Write) -> Result<(
     let mut limit = memory.limit().await?;
     let resumed = Resumed {
         at: Timestamp::now(),
-        by: arguments
-            .by
-            .clone()
-            .or_else(|| std::env::var("USER").ok())
-            .unwrap_or_else(|| "unknown".to_owned()),
-        why: arguments.why.clone(),
+        by: deployment.by(),
+        why: deployment.why.clone(),
         images: arguments.images,
     };
     // The images come after what lets them pass. If sending fails, resuming once more grants no more.

@@ -1,10 +1,9 @@
 //! What is done to an image, written into its history before it is done.
 
-use aws::AwsError;
 use aws::dynamodb::Stored;
 use domain::history::Entry;
 use domain::image::ImageId;
-use domain::quarantine::{Deed, DeedKind, Note, Notes, Step};
+use domain::quarantine::{Deed, DeedKind, Note, Notes, Step, Storage};
 use domain::text::with_causes;
 use domain::verdict::Verdict;
 
@@ -15,7 +14,7 @@ impl EnforceQuarantine {
     /// whether nothing is left to write.
     pub(crate) async fn recall(&self, image: &ImageId, notes: &Stored<Notes>) -> bool {
         match &notes.value.doing {
-            Some(deed) => self.try_to_write(image, deed).await,
+            Some(deed) => self.write(image, deed).await,
             None => true,
         }
     }
@@ -27,7 +26,7 @@ impl EnforceQuarantine {
         image: &ImageId,
         verdict: Verdict,
         steps: &[Step],
-        why: &str,
+        reason: &str,
         notes: &mut Stored<Notes>,
     ) -> Result<bool, QuarantineError> {
         let parts: Vec<String> = steps.iter().flat_map(|step| step.parts(image)).collect();
@@ -35,9 +34,13 @@ impl EnforceQuarantine {
         if parts.is_empty() || notes.value.doing.as_ref().is_some_and(|deed| deed.covers(kind, &parts)) {
             return Ok(true);
         }
-        let deed = Deed::new(kind, self.clock.now(), notes.version + 1, parts, why.to_owned());
+        let why = match &notes.value.storage {
+            Some(Storage::Rescanning { by, why, .. }) => format!("{reason}; {by} asked for a rescan: {why}"),
+            _ => reason.to_owned(),
+        };
+        let deed = Deed::new(kind, self.clock.now(), notes.version + 1, parts, why);
         self.note(image, notes, Note::Doing(deed.clone())).await?;
-        Ok(self.try_to_write(image, &deed).await)
+        Ok(self.write(image, &deed).await)
     }
 
     /// Forgets what was about to be done, if it is written: it is done, or not to be done any more.
@@ -50,17 +53,13 @@ impl EnforceQuarantine {
         if written { self.note(image, notes, Note::Done).await } else { Ok(()) }
     }
 
-    /// A history that cannot be written holds no quarantine back: the act is in the log, and stays noted until the next look
-    /// at the image writes it.
-    async fn try_to_write(&self, image: &ImageId, deed: &Deed) -> bool {
-        let written = self.write(image, deed).await;
+    /// Writes an act into the history, and returns whether it did. A history that cannot be written holds no quarantine
+    /// back: the act is in the log, and stays noted until the next look at the image writes it, or the next act comes.
+    pub(crate) async fn write(&self, image: &ImageId, deed: &Deed) -> bool {
+        let written = self.history.append(&[Entry::of_deed(image, deed)]).await;
         if let Err(error) = &written {
-            tracing::error!(%image, ?deed, reason = with_causes(error), "not written into the history yet");
+            tracing::error!(%image, ?deed, reason = with_causes(error), "not written into the history");
         }
         written.is_ok()
-    }
-
-    pub(crate) async fn write(&self, image: &ImageId, deed: &Deed) -> Result<(), AwsError> {
-        self.history.append(&[Entry::of_deed(image, deed)]).await
     }
 }

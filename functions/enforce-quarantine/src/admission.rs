@@ -19,7 +19,8 @@ const GATHER: u16 = 120;
 const NAMED: usize = 20;
 
 impl EnforceQuarantine {
-    /// How far to go with an image; `None` if it is held, and nothing may be done. What comes under quarantine, or under
+    /// How far to go with an image; `None` if it is held, and nothing may be done. Clears `written` if the history could
+    /// not be written. What comes under quarantine, or under
     /// a stricter one, is noted first, together with the place that it takes.
     pub(crate) async fn admit(
         &self,
@@ -27,6 +28,7 @@ impl EnforceQuarantine {
         wanted: &Wanted,
         registered: Option<&Registered>,
         wish: &Plan,
+        written: &mut bool,
         notes: &mut Stored<Notes>,
     ) -> Result<Option<Mode>, QuarantineError> {
         let is_marked = registered.is_some_and(|registered| registered.tags.contains(&tag(image)));
@@ -47,8 +49,8 @@ impl EnforceQuarantine {
                 }
             }
             Claim::Slot if self.choices.per_hour > 0 => {
-                if !self.take_place(image, claimed, notes).await? {
-                    self.hold(image, notes).await?;
+                if !self.take_place(image, claimed, written, notes).await? {
+                    self.hold(image, written, notes).await?;
                     return Ok(notes.value.mode());
                 }
             }
@@ -66,6 +68,7 @@ impl EnforceQuarantine {
         &self,
         image: &ImageId,
         claimed: Note,
+        written: &mut bool,
         notes: &mut Stored<Notes>,
     ) -> Result<bool, QuarantineError> {
         let now = self.clock.now();
@@ -83,7 +86,7 @@ impl EnforceQuarantine {
                 Ok(()) => {
                     *notes = next;
                     if let Some(deed) = resumed {
-                        self.write(image, &deed).await?;
+                        *written &= self.write(image, &deed).await;
                     }
                     return Ok(true);
                 }
@@ -105,7 +108,12 @@ impl EnforceQuarantine {
 
     /// Remembers that an image is held, and makes sure that people are told. Each step can be repeated, and the message
     /// leaves its queue after the last one.
-    async fn hold(&self, image: &ImageId, notes: &mut Stored<Notes>) -> Result<(), QuarantineError> {
+    async fn hold(
+        &self,
+        image: &ImageId,
+        written: &mut bool,
+        notes: &mut Stored<Notes>,
+    ) -> Result<(), QuarantineError> {
         self.memory.hold(image).await?;
         if notes.value.held.is_none() {
             let now = self.clock.now();
@@ -117,7 +125,7 @@ impl EnforceQuarantine {
                 Deed::new(DeedKind::Held, now, notes.version + 1, vec!["changed nothing".to_owned()], why);
             notes.value.take(Note::Held, now);
             self.note(image, notes, Note::Doing(deed.clone())).await?;
-            self.write(image, &deed).await?;
+            *written &= self.write(image, &deed).await;
         }
         for _ in 0..ATTEMPTS {
             let mut limit = self.memory.limit().await?;

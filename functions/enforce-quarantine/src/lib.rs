@@ -25,7 +25,7 @@ use domain::image::{Digest, ImageId};
 use domain::ledger::Ledger;
 use domain::manifest::Contents;
 use domain::quarantine::{
-    Mode, Mutability, Note, Notes, Plan, Registered, Situation, Step, Storage, Whole, plan, tag,
+    Mode, Mutability, Note, Notes, Plan, Registered, Situation, Step, Whole, plan, tag,
 };
 use domain::verdict::Verdict;
 use jiff::Timestamp;
@@ -98,8 +98,9 @@ enum Acted {
 }
 
 impl EnforceQuarantine {
-    /// Reads `TABLE_NAME`, `HISTORY_TABLE_NAME`, `QUEUE_URL`, `EVENT_BUS_NAME`, and with defaults `QUARANTINE_MODE` (`observe`), `UNTAG_MUTABLE` and
-    /// `QUARANTINE_UNTAGGED` (`false`), `QUARANTINES_PER_HOUR` (0, any number) and `REGISTRY_WRITES_PER_SECOND` (3).
+    /// Reads `TABLE_NAME`, `HISTORY_TABLE_NAME`, `QUEUE_URL`, `EVENT_BUS_NAME`, and with defaults `QUARANTINE_MODE`
+    /// (`observe`), `UNTAG_MUTABLE` and `QUARANTINE_UNTAGGED` (`false`), `QUARANTINES_PER_HOUR` (0, any number) and
+    /// `REGISTRY_WRITES_PER_SECOND` (3).
     pub fn new(
         config: &SdkConfig,
         environment: &Environment,
@@ -207,35 +208,21 @@ impl EnforceQuarantine {
         let found = self.registry.find(image).await?;
         let mut notes = self.memory.notes(image).await?;
         let mut written = self.recall(image, &notes).await;
-        let mut wanted = Wanted { mode: self.mode(wanted, &notes.value), ..wanted.clone() };
-        let rescan = match &notes.value.storage {
-            Some(Storage::Rescanning { by, why, .. }) => Some(format!("{by} asked for a rescan: {why}")),
-            _ => None,
-        };
-        if rescan.is_some() && wanted.contents.is_some() {
-            wanted.scanned_at =
-                wanted.scanned_at.min(self.all_scanned_at(image, wanted.contents.as_ref()).await?);
-        }
-        let wanted = &wanted;
+        let wanted = &self.as_noted(image, wanted.clone(), &notes.value).await?;
         let mut registered = match found {
             Some(found) => Some(self.registered(image, found, wanted.mode, &notes.value).await?),
             None => None,
         };
         let wish = self.plan_by_kind(image, (wanted, wanted.mode), registered.as_mut(), &notes.value).await;
-        let Some(mode) = self.admit(image, wanted, registered.as_ref(), &wish, &mut notes).await? else {
+        let Some(mode) =
+            self.admit(image, wanted, registered.as_ref(), &wish, &mut written, &mut notes).await?
+        else {
             self.done(image, written, &mut notes).await?;
             tracing::info!(%image, "held, because more images come under quarantine than the limit allows");
             return Ok(Acted::Nothing);
         };
-        // After the claim is noted: of two indexes that share an image and come under quarantine at the same time, the one
-        // that looks last sees that the other needs it no more.
-        let may_archive =
-            mode == Mode::Archive && wanted.verdict != Verdict::Clear && wanted.part_of.is_none();
-        if let Some(registered) = registered.as_mut().filter(|_| may_archive) {
-            registered.children = self.children(image, wanted.contents.as_ref()).await?;
-        }
-        if let Some(registered) = registered.as_mut().filter(|_| mode == Mode::Archive) {
-            registered.needed_by = self.needed_by(image, &wanted.indexes, registered).await?;
+        if let Some(registered) = &mut registered {
+            self.relate(image, wanted, mode, registered).await?;
         }
         let plan = self.plan_by_kind(image, (wanted, mode), registered.as_mut(), &notes.value).await;
         self.tell_of_copies(image, &plan).await?;
@@ -249,8 +236,7 @@ impl EnforceQuarantine {
             tracing::info!(%image, verdict = %wanted.verdict, reason, %mode, "left as it is");
             return Ok(if waits { Acted::Waits } else { Acted::Nothing });
         }
-        let why = rescan.map_or_else(|| reason.to_owned(), |rescan| format!("{reason}; {rescan}"));
-        written &= self.begin(image, wanted.verdict, &steps, &why, &mut notes).await?;
+        written &= self.begin(image, wanted.verdict, &steps, reason, &mut notes).await?;
         let tags = registered.map(|registered| registered.tags.clone()).unwrap_or_default();
         let marked = steps.contains(&Step::Put(tag(image))) && wanted.verdict != Verdict::Clear;
         prompt.touched = true;
@@ -264,13 +250,24 @@ impl EnforceQuarantine {
         Ok(if waits { Acted::Waits } else { Acted::Changed })
     }
 
-    /// How far to go. A part was judged by nobody as such, so no rule says how far: as far as it has gone before.
-    fn mode(&self, wanted: &Wanted, notes: &Notes) -> Mode {
-        match (self.choices.mode, wanted.part_of, notes.mode()) {
+    /// What is wanted of an image with these notes. A part was judged by nobody as such, so no rule says how far to go: as
+    /// far as it has gone before. And an index that is scanned again is scanned when all of its platforms are.
+    async fn as_noted(
+        &self,
+        image: &ImageId,
+        mut wanted: Wanted,
+        notes: &Notes,
+    ) -> Result<Wanted, QuarantineError> {
+        wanted.mode = match (self.choices.mode, wanted.part_of, notes.mode()) {
             (Mode::Observe, ..) => Mode::Observe,
             (_, Some(_), Some(in_force)) => in_force,
             _ => wanted.mode,
+        };
+        if notes.is_rescanned() && wanted.contents.is_some() {
+            let all = self.all_scanned_at(image, wanted.contents.as_ref()).await?;
+            wanted.scanned_at = wanted.scanned_at.min(all);
         }
+        Ok(wanted)
     }
 
     /// Which tags can move is asked only where something depends on it.
@@ -281,8 +278,7 @@ impl EnforceQuarantine {
         mode: Mode,
         notes: &Notes,
     ) -> Result<Registered, QuarantineError> {
-        let is_rescanned = matches!(notes.storage, Some(Storage::Rescanning { .. }));
-        let may_matter = mode == Mode::Untag || is_rescanned || !notes.removed.is_empty();
+        let may_matter = mode == Mode::Untag || notes.is_rescanned() || !notes.removed.is_empty();
         // A deployment that observes changes nothing, and may not ask.
         let matters = may_matter && mode != Mode::Observe;
         let mutability = if matters { self.registry.mutability(image).await? } else { Mutability::default() };

@@ -12,7 +12,7 @@ use futures::stream::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 
 use crate::tampering::Prompt;
-use crate::{EnforceQuarantine, QuarantineError};
+use crate::{EnforceQuarantine, QuarantineError, Wanted};
 
 /// How many items are loaded concurrently.
 const LOADS_AT_ONCE: usize = 8;
@@ -20,9 +20,25 @@ const LOADS_AT_ONCE: usize = 8;
 const MOST: usize = 200;
 
 impl EnforceQuarantine {
+    /// Adds what archiving an image depends on. Read after the claim is noted: of two indexes that share an image and come
+    /// under quarantine at the same time, the one that looks last sees that the other needs it no more.
+    pub(crate) async fn relate(
+        &self,
+        image: &ImageId,
+        wanted: &Wanted,
+        mode: Mode,
+        registered: &mut Registered,
+    ) -> Result<(), QuarantineError> {
+        if mode == Mode::Archive && wanted.verdict != Verdict::Clear && wanted.part_of.is_none() {
+            registered.children = self.children(image, wanted.contents.as_ref()).await?;
+            registered.needed_by = self.needed_by(image, &wanted.indexes, registered).await?;
+        }
+        Ok(())
+    }
+
     /// What an index contains, with whether somebody else needs it; outer indexes before what is in them. Empty for an image
     /// manifest. An index whose contents are not known has none to archive.
-    pub(crate) async fn children(
+    async fn children(
         &self,
         index: &ImageId,
         contents: Option<&Contents>,
@@ -42,7 +58,7 @@ impl EnforceQuarantine {
 
     /// An index that contains an image and is not archived. ECR archives the image only after it, and those who pull
     /// the index need the image. Only asked for an image that could be archived itself.
-    pub(crate) async fn needed_by(
+    async fn needed_by(
         &self,
         image: &ImageId,
         indexes: &[Digest],

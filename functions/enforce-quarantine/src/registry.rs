@@ -181,9 +181,7 @@ impl EnforceQuarantine {
                 let why =
                     "ECR deleted it with its last tag, because its other tags had gone by then".to_owned();
                 let deed = Deed::new(DeedKind::PutBack, self.clock.now(), number, done, why);
-                if let Err(error) = self.write(image, &deed).await {
-                    tracing::warn!(%image, reason = with_causes(&error), "not written into the history");
-                }
+                self.write(image, &deed).await;
                 QuarantineError::PutBack(boxed)
             }
             Err(source) => {

@@ -76,7 +76,7 @@ impl EnforceQuarantine {
         if let Some(found) = found {
             // A newer verdict may have led another invocation to change the image.
             let newest = self.wanted(image).await?;
-            if (Wanted { mode: self.mode(&newest, &notes.value), ..newest }) != *wanted {
+            if self.as_noted(image, newest, &notes.value).await? != *wanted {
                 return Err(NotesError::Conflict(image.to_string()).into());
             }
             tracing::warn!(%image, ?found, "somebody changed an image under quarantine");

@@ -110,10 +110,8 @@ impl RecordPush {
         let read = |body: &str| self.read(body);
         batch::by_subject(event, deadline, &self.queue, read, async |images: Images, received| {
             let (messages, news) = batch::split(received);
-            let (evidence, seen): (Vec<_>, Vec<_>) =
-                news.into_iter().map(|News { evidence, seen }| (evidence, seen)).unzip();
-            let (evidence, seen): (Vec<_>, Vec<_>) =
-                (evidence.into_iter().flatten().collect(), seen.into_iter().flatten().collect());
+            let evidence: Vec<Evidence> = news.iter().filter_map(|news| news.evidence.clone()).collect();
+            let seen: Vec<Sighting> = news.into_iter().filter_map(|news| news.seen).collect();
             let mut outcome = Ok(());
             for image in &images {
                 let recorded = self.record(image, &evidence, &seen).await;

@@ -53,7 +53,7 @@ impl Held {
         let least = match seen.act {
             Act::MarkRemoved => Mode::Tag,
             Act::Tagged(_) => Mode::Untag,
-            Act::Pushed | Act::Restored => Mode::Archive,
+            Act::Pushed | Act::Restored | Act::Deleted => Mode::Archive,
         };
         self.mode >= least && seen.at >= self.since
     }
@@ -66,7 +66,8 @@ pub(crate) fn of_action(action: &ImageAction) -> Option<Sighting> {
         (ActionType::Push, Some(pushed)) => Act::Tagged(pushed.to_owned()),
         (ActionType::Push, None) => Act::Pushed,
         (ActionType::Delete, Some(removed)) if removed == tag(&action.image) => Act::MarkRemoved,
-        (ActionType::Delete, _) => return None,
+        (ActionType::Delete, Some(_)) => return None,
+        (ActionType::Delete, None) => Act::Deleted,
     };
     Some(Sighting { act, at: action.at, actor: None })
 }
@@ -77,8 +78,7 @@ pub(crate) fn of_put(put: &PutImage) -> Option<Sighting> {
         Some(pushed) => Act::Tagged(pushed.to_owned()),
         None => Act::Pushed,
     };
-    let actor = Actor { who: put.pusher.clone(), from: put.from.clone(), at: put.at };
-    Some(Sighting { act, at: put.at, actor: Some(actor) })
+    Some(Sighting { act, at: put.at, actor: Some(actor(put)) })
 }
 
 /// The image that lost our tag, because somebody put it on another one. ECR's events do not name it.
@@ -87,8 +87,11 @@ pub(crate) fn takes_mark_from(put: &PutImage) -> Option<ImageId> {
 }
 
 pub(crate) fn of_move(put: &PutImage) -> Sighting {
-    let actor = Actor { who: put.pusher.clone(), from: put.from.clone(), at: put.at };
-    of_removal(&actor)
+    of_removal(&actor(put))
+}
+
+fn actor(put: &PutImage) -> Actor {
+    Actor { who: put.pusher.clone(), from: put.from.clone(), at: put.at }
 }
 
 /// Whether our tag was taken off an image. One that was deleted by its digest is gone, and nothing is put right.
@@ -117,12 +120,13 @@ mod tests {
     fn what_a_mode_does_not_put_right_is_passed_on_to_nobody() {
         let at: Timestamp = "2031-03-01T08:00:00Z".parse().unwrap();
         let touched = |mode, act| Held { since: at, mode }.is_touched_by(&Sighting { act, at, actor: None });
-        let acts = [Act::MarkRemoved, Act::Tagged("1.0".to_owned()), Act::Pushed, Act::Restored];
+        let acts =
+            [Act::MarkRemoved, Act::Tagged("1.0".to_owned()), Act::Pushed, Act::Restored, Act::Deleted];
         for (mode, expected) in [
-            (Mode::Observe, [false, false, false, false]),
-            (Mode::Tag, [true, false, false, false]),
-            (Mode::Untag, [true, true, false, false]),
-            (Mode::Archive, [true, true, true, true]),
+            (Mode::Observe, [false; 5]),
+            (Mode::Tag, [true, false, false, false, false]),
+            (Mode::Untag, [true, true, false, false, false]),
+            (Mode::Archive, [true; 5]),
         ] {
             assert_eq!(acts.clone().map(|act| touched(mode, act)), expected, "{mode}");
         }

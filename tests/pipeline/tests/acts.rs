@@ -100,3 +100,24 @@ async fn what_is_held_and_who_let_it_go_on_is_in_the_history() {
     assert_eq!(said(&world, 'b').await, expected);
     assert_eq!(world.acts(&image('b')).await[1].1.why, "the feed is right");
 }
+
+#[tokio::test]
+async fn history_that_cannot_be_written_holds_nothing_back_and_is_written_later() {
+    let image = image('a');
+    let mut world = World::new(Mutability::Immutable).await;
+    world.mode(Mode::Untag);
+    world.set("QUARANTINES_PER_HOUR", &1);
+    world.push(&image, &["1.0"]);
+    world.judge(&image, Verdict::Quarantine, TWO_DAYS).await;
+    world.aws.faults().inject("dynamodb:BatchWriteItem", Fault::ServerError, Nth::Always);
+    assert_eq!(world.handle(&[due(&image)]).await.failed, []);
+    assert_eq!(world.shown(&image), "M");
+    assert_eq!(said(&world, 'a').await, Vec::<String>::new());
+    world.aws.faults().clear();
+    world.settle(&image).await;
+    world.settle(&image).await;
+    assert_eq!(
+        said(&world, 'a').await,
+        [format!("quarantined: put the tag {MARK} on; took the tag 1.0 off")]
+    );
+}

@@ -453,6 +453,32 @@ async fn the_parts_of_an_index_that_is_deleted_are_judged_by_themselves() {
 }
 
 #[tokio::test]
+async fn a_part_that_was_archived_unscanned_is_restored_when_its_index_is_deleted() {
+    let images = pair("first");
+    let (index, mut events) = pushed(&images, 1, "1.4.0", 0);
+    events.extend(images[0].scan(&["CVE-2031-1"], minute(2)));
+    let mut setting = setting();
+    setting.policy = file("tests/pipeline/critical-policy.yaml");
+    setting.parameters.insert("QuarantineMode".to_owned(), "archive".to_owned());
+    let mut pipeline = pipeline_with(setting).await;
+    play(&mut pipeline, stream(events)).await;
+    let statuses = |pipeline: &Pipeline| {
+        let views = pipeline.aws.ecr().images();
+        let status =
+            |image: &Manifest| views.iter().find(|view| view.digest == image.digest()).unwrap().status;
+        [status(&images[0]), status(&images[1])]
+    };
+    assert_eq!(statuses(&pipeline), [ImageStatus::Archived; 2]);
+    play(&mut pipeline, stream([deleted(&index, "", 10)])).await;
+    assert_eq!(
+        statuses(&pipeline),
+        [ImageStatus::Archived, ImageStatus::Active],
+        "nobody knows of the second"
+    );
+    assert_eq!(pipeline.dead(), []);
+}
+
+#[tokio::test]
 async fn a_part_of_two_indexes_is_judged_by_itself_when_both_are_gone() {
     let images = pair("first");
     let (one, mut events) = pushed(&images, 1, "1.0", 0);

@@ -135,6 +135,11 @@ impl Notes {
         self.quarantine.as_ref().map(|episode| episode.mode)
     }
 
+    /// Whether a person wants it scanned again, and that has not ended.
+    pub fn is_rescanned(&self) -> bool {
+        matches!(self.storage, Some(Storage::Rescanning { .. }))
+    }
+
     /// Whether there is nothing to undo one day.
     pub fn are_blank(&self) -> bool {
         Self { doing: None, ..self.clone() } == Self::default()

@@ -138,7 +138,11 @@ pub fn plan(situation: &Situation) -> Plan {
         Verdict::Quarantine => hold(situation, registered),
         // A scan that fails ends no quarantine.
         Verdict::Pending | Verdict::Unscannable if under_quarantine => hold(situation, registered),
-        Verdict::Pending | Verdict::Unscannable => Plan::leave("the image is not known to be clear"),
+        // It was archived as a part of an index that is gone, and nothing is known against it.
+        Verdict::Pending | Verdict::Unscannable => {
+            give_up_archiving(situation, registered, "no index under quarantine contains it any more")
+                .unwrap_or_else(|| Plan::leave("the image is not known to be clear"))
+        }
     }
 }
 
@@ -154,17 +158,21 @@ fn part(situation: &Situation, registered: &Registered, whole: Whole) -> Plan {
     if !notes.removed.is_empty() {
         return hold(situation, registered);
     }
-    match (registered.status, &notes.storage) {
-        (Status::Archived, Some(_)) if whole == Whole::Pulled => {
-            restore(situation, "an index that contains it can be pulled")
-        }
-        (Status::Activating, Some(_)) => Plan { waits: true, ..Plan::leave("the image is being restored") },
-        (Status::Active, Some(_)) if whole == Whole::Pulled => Plan {
-            steps: vec![Step::Note(Note::Restored)],
-            ..Plan::leave("an index that contains it can be pulled")
-        },
-        _ => Plan::leave("the image is a part of what is not clear"),
-    }
+    let is_needed = whole == Whole::Pulled || registered.status == Status::Activating;
+    is_needed
+        .then(|| give_up_archiving(situation, registered, "an index that contains it can be pulled"))
+        .flatten()
+        .unwrap_or_else(|| Plan::leave("the image is a part of what is not clear"))
+}
+
+/// Makes an image available again that was archived with an index; `None` if there is nothing to do.
+fn give_up_archiving(situation: &Situation, registered: &Registered, reason: &'static str) -> Option<Plan> {
+    situation.notes.storage.as_ref()?;
+    Some(match registered.status {
+        Status::Archived => restore(situation, reason),
+        Status::Activating => Plan { waits: true, ..Plan::leave("the image is being restored") },
+        Status::Active => Plan { steps: vec![Step::Note(Note::Restored)], ..Plan::leave(reason) },
+    })
 }
 
 fn hold(situation: &Situation, registered: &Registered) -> Plan {

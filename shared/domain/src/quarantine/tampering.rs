@@ -46,6 +46,8 @@ pub enum Act {
     Pushed,
     /// It was restored, or that was asked for.
     Restored,
+    /// It was deleted. That is no tampering, but what was archived with it is not needed there any more.
+    Deleted,
 }
 
 /// What a quarantine rests on while the registry agrees with it. Whatever is found after one of these has changed
@@ -157,6 +159,7 @@ impl Found {
             Act::MarkRemoved => self.mark_removed,
             Act::Tagged(tag) => self.restored || self.tags.contains(tag),
             Act::Pushed | Act::Restored => self.restored,
+            Act::Deleted => false,
         }
     }
 
