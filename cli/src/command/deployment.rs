@@ -6,7 +6,9 @@ use aws::dynamodb::Enforcement;
 use aws::sqs::Queue;
 use aws_config::BehaviorVersion;
 
+// The verbs have a group of this name.
 #[derive(clap::Args)]
+#[group(skip)]
 pub(crate) struct Arguments {
     /// Why; it is recorded.
     #[arg(long, value_name = "TEXT")]

@@ -4,22 +4,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use aws::tagging::{REPOSITORIES_PER_CALL, Tagging};
 use domain::image::ImageId;
 use domain::ledger::Evidence;
 use domain::provenance::{RepositoryTags, TagsAsOf};
-use domain::text::with_causes;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
+use lambda::optional::{PAUSE, in_time};
 
 use crate::AssessImage;
 use crate::draft::Draft;
 
-/// How long a call that is optional may take, with its retries.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
-/// For how long nothing is asked after a failure: a missing permission must not cost a call for each image.
-const PAUSE: SignedDuration = SignedDuration::from_mins(5);
 /// How many answers are kept; beyond that the oldest are forgotten.
 const KEPT: usize = 10_000;
 
@@ -98,19 +93,9 @@ impl Repositories {
         }
         let batch = std::mem::take(&mut *self.batch.lock().unwrap_or_else(PoisonError::into_inner));
         let asked = known.to_ask(&arn, &batch, now);
-        // Boxed, because it is large and hardly ever called.
-        let answer = Box::pin(self.tagging.repositories(asked.clone()));
-        match tokio::time::timeout(PATIENCE, answer).await {
-            Ok(Ok(said)) => known.note(asked, said, now),
-            Ok(Err(error)) => {
-                let reason = with_causes(&error);
-                tracing::warn!(%image, reason, "the tags of repositories cannot be read");
-                known.failed_at = Some(now);
-            }
-            Err(_) => {
-                tracing::warn!(%image, "the tags of repositories were not waited for");
-                known.failed_at = Some(now);
-            }
+        match in_time("the tags of repositories", self.tagging.repositories(asked.clone())).await {
+            Some(said) => known.note(asked, said, now),
+            None => known.failed_at = Some(now),
         }
         known.fresh(&arn, now)
     }
@@ -135,6 +120,8 @@ impl AssessImage {
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
+
     use super::*;
 
     fn minute(minutes: i64) -> Timestamp {

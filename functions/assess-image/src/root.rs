@@ -22,9 +22,9 @@ pub(crate) struct Wait {
     pub(crate) until: Timestamp,
 }
 
-/// Whether an image that nobody has heard of must wait: it has no tag, and no index is known that contains it. Its last index may
-/// have been deleted because another one takes its place. Time is
-/// counted from its first judgement and not from its push, because events of any age may come in any order.
+/// Whether an image must wait of which nothing was said yet: it has no tag, and no index is known that contains it, or its
+/// last one was deleted, perhaps because another takes its place. Time is counted from its first judgement and not from its
+/// push, because events of any age may come in any order.
 pub(crate) fn wait(ledger: &Ledger, now: Timestamp) -> Option<Wait> {
     let Ledger { facts, announced, .. } = ledger;
     let unknown = !facts.is_index() && !facts.is_contained() && !facts.is_deployed();

@@ -11,8 +11,8 @@ use domain::event::Event;
 use domain::image::ImageId;
 use domain::ledger::Evidence;
 use domain::text::with_causes;
+use lambda::optional::in_time;
 
-use crate::belonging::PATIENCE;
 use crate::draft::{Draft, Unfinished};
 use crate::root::{self, Wait};
 use crate::{AssessError, AssessImage};
@@ -107,13 +107,8 @@ impl AssessImage {
         if !assessment.is_quarantined() || draft.ledger.facts.is_multi_platform() {
             return;
         }
-        match tokio::time::timeout(PATIENCE, Box::pin(self.inspector.workloads(image))).await {
-            Ok(Ok(workloads)) => assessment.image.name_workloads(workloads),
-            Ok(Err(error)) => {
-                let reason = with_causes(&error);
-                tracing::warn!(%image, reason, "announced without what runs it");
-            }
-            Err(_) => tracing::warn!(%image, "announced without what runs it, which was not waited for"),
+        if let Some(workloads) = in_time("what runs the image", self.inspector.workloads(image)).await {
+            assessment.image.name_workloads(workloads);
         }
     }
 

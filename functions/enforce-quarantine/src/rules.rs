@@ -2,22 +2,16 @@
 //! depends on it. It is optional to know: what cannot be had at once is not waited for.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use aws::AwsError;
 use aws::ecr::Registry;
 use domain::image::ImageId;
 use domain::quarantine::{self, Destination, ReplicationRule, RepositoryKind};
-use domain::text::with_causes;
 use jiff::{SignedDuration, Timestamp};
+use lambda::optional::{PAUSE, in_time};
 use tokio::sync::Mutex;
 
 /// For how long an answer holds.
 const HOLDS: SignedDuration = SignedDuration::from_hours(1);
-/// For how long nothing is asked after a failure: a missing permission must not cost a call for each image.
-const PAUSE: SignedDuration = SignedDuration::from_mins(5);
-/// How long a question may take, with its retries.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The rules, as far as they are known. A lock is held during a call, so that several images of a batch share one.
 #[derive(Debug, Default)]
@@ -57,8 +51,7 @@ impl Rules {
     pub(crate) async fn kind(&self, registry: &Registry, image: &ImageId, now: Timestamp) -> RepositoryKind {
         let mut known = self.caches.lock().await;
         if known.is_due(now) {
-            // Boxed, because it is large and hardly ever called.
-            let answer = in_time(Box::pin(registry.cache_prefixes()), "pull-through cache rules").await;
+            let answer = in_time("the pull-through cache rules", registry.cache_prefixes()).await;
             known.note(answer, now);
         }
         let prefixes = known.answer.as_deref().unwrap_or_default();
@@ -74,25 +67,10 @@ impl Rules {
     ) -> BTreeSet<Destination> {
         let mut known = self.replication.lock().await;
         if known.is_due(now) {
-            let answer = in_time(Box::pin(registry.replication_rules()), "replication rules").await;
+            let answer = in_time("the replication rules", registry.replication_rules()).await;
             known.note(answer, now);
         }
         quarantine::destinations(known.answer.as_deref().unwrap_or_default(), image)
-    }
-}
-
-async fn in_time<T>(question: impl Future<Output = Result<T, AwsError>>, rules: &'static str) -> Option<T> {
-    match tokio::time::timeout(PATIENCE, question).await {
-        Ok(Ok(answer)) => Some(answer),
-        Ok(Err(error)) => {
-            let reason = with_causes(&error);
-            tracing::warn!(rules, reason, "the rules of the registry cannot be read, and count as not there");
-            None
-        }
-        Err(_) => {
-            tracing::warn!(rules, "the rules of the registry were not waited for, and count as not there");
-            None
-        }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::alert::{Alert, Kind};
 use crate::circumstances::Circumstances;
 use crate::dates::minute;
 
-/// What happens to the image in the registry. Whether the limit of an hour holds it, nobody knows yet.
+/// What happens to the image in the registry. Whether the hourly limit holds it back is not known yet.
 pub(crate) fn status(alert: &Alert, circumstances: &Circumstances) -> String {
     let status = happens(alert, circumstances);
     let changes = |one: &&Assessment| {
@@ -22,8 +22,8 @@ pub(crate) fn status(alert: &Alert, circumstances: &Circumstances) -> String {
     let may_be_held = marked.any(|one| !is_new(one.image.pushed_at, circumstances.now));
     match alert.assessments.len() {
         _ if !may_be_held => status,
-        1 => format!("{status}; unless the limit of an hour holds it: then a notice says so"),
-        _ => format!("{status}; unless the limit of an hour holds some: then a notice says so"),
+        1 => format!("{status}; unless the hourly limit holds it back; a notice then says so"),
+        _ => format!("{status}; unless the hourly limit holds some of them back; a notice then says so"),
     }
 }
 
@@ -52,7 +52,7 @@ fn happens(alert: &Alert, circumstances: &Circumstances) -> String {
         }
         (Verdict::Quarantine, Mode::Archive) => {
             format!(
-                "gets the tag {tag} and is archived; its platforms can be pulled by their own digests only"
+                "gets the tag {tag} and is archived, with the platforms that nothing else uses, so that nobody can pull it"
             )
         }
         (Verdict::Quarantine, Mode::Tag | Mode::Untag) if has_no_tag => {

@@ -45,7 +45,7 @@ pub enum Happening {
     Quarantined(Act),
     /// The registry was made to agree with a verdict that does not.
     Released(Act),
-    /// It would have come under quarantine, or under a stricter one, and the limit of an hour held it back.
+    /// It would have come under quarantine, or under a stricter one, and the hourly limit held it back.
     Held(Act),
     /// A person let it go on.
     Resumed(Act),

@@ -7,6 +7,7 @@ mod deferral;
 pub mod environment;
 pub mod inbox;
 mod lineage;
+pub mod optional;
 pub mod outbox;
 pub mod scope;
 

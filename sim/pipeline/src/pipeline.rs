@@ -1,7 +1,6 @@
 //! The pipeline: an AWS inside the process, the stack of template.yaml, and the functions.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -9,17 +8,18 @@ use std::time::Duration;
 use aws_config::{AppName, SdkConfig};
 use aws_lambda_events::event::sqs::SqsEvent;
 use domain::image::ImageId;
-use domain::policy::{Policy, PolicyError};
+use domain::policy::Policy;
 use domain::text::sanitize;
 use jiff::Timestamp;
 use lambda::batch::Report;
 use lambda::clock::Clock;
 use lambda::deadline::Deadline;
-use lambda::environment::{Environment, EnvironmentError};
+use lambda::environment::Environment;
 use sim_aws::SimulatedAws;
-use sim_delivery::{Attribute, Batch, Failed, Pseudo, Stack, TemplateError};
-use thiserror::Error;
+use sim_delivery::{Attribute, Batch, Failed, Stack};
 
+use crate::deployment::{Deployment, Setting};
+use crate::error::PipelineError;
 use crate::function::Function;
 use crate::implied;
 use crate::input::{Delivery, Unreadable};
@@ -28,64 +28,6 @@ use crate::input::{Delivery, Unreadable};
 const EVENTS_AT_ONCE: usize = 2_000;
 /// The functions that events from outside reach; the others get what these announce.
 const OUTER: [&str; 2] = ["assess-image", "record-push"];
-
-/// What a run is made of.
-#[derive(Debug, Clone)]
-pub struct Setting {
-    /// The text of template.yaml.
-    pub template: String,
-    /// Values for its parameters, by name.
-    pub parameters: BTreeMap<String, String>,
-    pub policy: PathBuf,
-    pub account: String,
-    pub region: String,
-    /// What time it is at the start.
-    pub now: Timestamp,
-}
-
-/// What a setting says, read. Whoever plays many short runs reads it once, for that takes longer than such a run.
-#[derive(Debug, Clone)]
-pub struct Deployment {
-    setting: Setting,
-    stack: Stack,
-    policy: Policy,
-}
-
-impl Deployment {
-    /// Reads the template and the policy.
-    pub fn read(setting: Setting) -> Result<Self, PipelineError> {
-        let policy = read_policy(&setting)?;
-        let pseudo = Pseudo {
-            account: setting.account.clone(),
-            region: setting.region.clone(),
-            stack_name: "ecr-warden".to_owned(),
-        };
-        let stack = Stack::load(&setting.template, &setting.parameters, &pseudo)?;
-        Ok(Self { setting, stack, policy })
-    }
-}
-
-/// Why a run cannot begin, or cannot go on.
-#[derive(Debug, Error)]
-pub enum PipelineError {
-    #[error("{file}: {source}")]
-    PolicyFile { file: String, source: std::io::Error },
-    #[error(transparent)]
-    Policy(#[from] PolicyError),
-    #[error("template.yaml: {0}")]
-    Template(#[from] TemplateError),
-    /// The template names a function that this runner does not know.
-    #[error(
-        "template.yaml: unknown function `{0}`: expected one that is listed in sim/pipeline/src/function.rs"
-    )]
-    UnknownFunction(String),
-    /// A function refuses its environment.
-    #[error("{function}: {source}")]
-    Environment { function: String, source: EnvironmentError },
-    /// A batch that the queue made is not one that the function can read.
-    #[error("a batch for {function} is no SQS event: {source}")]
-    Batch { function: String, source: serde_json::Error },
-}
 
 /// What became of the events that came in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -469,12 +411,4 @@ fn name_of(body: &str) -> String {
     let event: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
     let text = |key: &str| event.get(key).and_then(serde_json::Value::as_str).unwrap_or("unknown");
     sanitize(&format!("{} {}", text("detail-type"), text("id")))
-}
-
-fn read_policy(setting: &Setting) -> Result<Policy, PipelineError> {
-    let file = setting.policy.to_string_lossy().into_owned();
-    let text = std::fs::read_to_string(&setting.policy)
-        .map_err(|source| PipelineError::PolicyFile { file: file.clone(), source })?;
-    let today = setting.now.to_zoned(jiff::tz::TimeZone::UTC).date();
-    Ok(Policy::read(&text, &file, today)?)
 }

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use crate::deployment::Setting;
+use crate::error::PipelineError;
 use crate::input::{Delivery, read_text};
 use crate::known_exploited::know_exploited;
-use crate::pipeline::{Pipeline, PipelineError, Setting};
+use crate::pipeline::Pipeline;
 
 /// CISA's catalogue of known exploited vulnerabilities, as the story has it.
 pub const KNOWN_EXPLOITED: &str = include_str!("../story/known-exploited.json");

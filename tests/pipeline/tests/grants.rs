@@ -32,8 +32,8 @@ const WITHOUT_RESOURCE: [&str; 8] = [
 ];
 
 /// Everything that is called, by function, over runs that reach what a calm one does not: an index of which one platform
-/// is scanned, invocations without time for their messages, a scan of an image whose push nobody announced, findings before the word of who pushed, and answers of every service that get lost, so
-/// that what was done is done again.
+/// is scanned, invocations without time for their messages, a scan of an image whose push nobody announced, findings before
+/// the word of who pushed, and answers of every service that get lost, so that what was done is done again.
 async fn called() -> BTreeSet<(String, String)> {
     let mut pipeline = pipeline().await;
     let mut scan = event("2-scan", "Inspector2 Scan");

@@ -343,7 +343,7 @@ async fn image_that_is_deleted_before_the_alert_is_not_said_to_be_put_right() {
     world.pass(Vec::new(), 60).await;
     let alerts = world.alerts().await;
     assert_eq!(alerts.len(), 1);
-    assert!(alerts[0].text.contains("Status   the image was deleted meanwhile"), "{}", alerts[0].text);
+    assert!(alerts[0].text.contains("Status   the image has been deleted since"), "{}", alerts[0].text);
 }
 
 #[tokio::test]

@@ -350,7 +350,7 @@ fn image_that_was_there_before_may_be_held_and_a_new_one_may_not() {
     };
     let old = said("2031-02-01T08:00:00Z", "quarantine");
     assert!(
-        old.contains("can still be pulled; unless the limit of an hour holds it: then a notice says so\n"),
+        old.contains("can still be pulled; unless the hourly limit holds it back; a notice then says so\n"),
         "{old}"
     );
     let new = said("2031-03-01T08:00:00Z", "quarantine");

@@ -12,14 +12,14 @@ pub(super) fn text(image: &ImageId, copy: &ImageId) -> String {
         "An image is released from quarantine, and ECR replicates its repository to {region} in the account {account}.\n\n\
          {}\
          Copy     {}\n\
-         Why      ECR copies a tag when it is put on, and nothing when it is taken off\n\
-         Status   the quarantine tag {mark} goes here; a copy that has it keeps it, unless ecr-warden runs there, too\n\
+         Why      ECR replicates a tag that is put on, but not its removal\n\
+         Status   the quarantine tag {mark} is taken off here; a copy that has it keeps it unless ecr-warden also runs there\n\
          To do    if it does not run there, take the tag off the copy. ECR deletes an image with its last tag, so the first \
          command puts another one on; run the second if the first works or says that the tag exists\n\
          \x20        {}\n\
          \x20        aws ecr batch-delete-image --registry-id {account} --region {region} --repository-name {repository} \
          --image-ids imageTag={mark}\n\
-         More     this is said once for the repository and this destination; every image that is released needs the same\n",
+         More     this alert is sent once for the repository and this destination; every released image needs the same\n",
         about_image(image),
         copy.uri(),
         give_back_command(copy, &released_tag(image)),

@@ -45,9 +45,9 @@ pub(super) fn text(notice: &Notice) -> String {
     match aftermath {
         Aftermath::PutRight => {}
         Aftermath::Released => {
-            now = vec!["the image is released meanwhile: no quarantine rule matches any more".to_owned()];
+            now = vec!["the image has been released since: no quarantine rule matches any more".to_owned()];
         }
-        Aftermath::Gone => now = vec!["the image was deleted meanwhile".to_owned()],
+        Aftermath::Gone => now = vec!["the image has been deleted since".to_owned()],
     }
     let mut text = if actors.is_empty() {
         "Somebody changed an image that is under quarantine.\n\n".to_owned()
@@ -60,7 +60,7 @@ pub(super) fn text(notice: &Notice) -> String {
     };
     line("What", &done.join("; "));
     if actors.is_empty() {
-        line("Who", "not known: CloudTrail had not said it when this was sent");
+        line("Who", "not known: CloudTrail had not reported it when this was sent");
     }
     for actor in actors {
         let who = sanitize(&actor.who.who().to_string());
@@ -79,7 +79,7 @@ pub(super) fn text(notice: &Notice) -> String {
         "To do",
         "an exemption is a waiver: add one with a reason, an owner and an expiry date to policy.yaml",
     );
-    line("More", "within 24 hours, more of it is put right and counted, and told in one alert");
+    line("More", "further tampering within 24 hours is put right and counted, and reported in one alert");
     text
 }
 

@@ -79,12 +79,12 @@ fn copy_that_keeps_the_tag_has_two_commands_that_lose_no_image() {
 
     Image    111122223333.dkr.ecr.eu-west-1.amazonaws.com/prod/cart@sha256:ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12
     Copy     444455556666.dkr.ecr.us-east-1.amazonaws.com/prod/cart@sha256:ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12
-    Why      ECR copies a tag when it is put on, and nothing when it is taken off
-    Status   the quarantine tag quarantine-ab12ab12ab12 goes here; a copy that has it keeps it, unless ecr-warden runs there, too
+    Why      ECR replicates a tag that is put on, but not its removal
+    Status   the quarantine tag quarantine-ab12ab12ab12 is taken off here; a copy that has it keeps it unless ecr-warden also runs there
     To do    if it does not run there, take the tag off the copy. ECR deletes an image with its last tag, so the first command puts another one on; run the second if the first works or says that the tag exists
              docker buildx imagetools create --tag 444455556666.dkr.ecr.us-east-1.amazonaws.com/prod/cart:released-from-quarantine-ab12ab12ab12 444455556666.dkr.ecr.us-east-1.amazonaws.com/prod/cart@sha256:ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12
              aws ecr batch-delete-image --registry-id 444455556666 --region us-east-1 --repository-name prod/cart --image-ids imageTag=quarantine-ab12ab12ab12
-    More     this is said once for the repository and this destination; every image that is released needs the same
+    More     this alert is sent once for the repository and this destination; every released image needs the same
     ");
     assert_eq!(sent.attributes["notice"], Attribute::One("mark_on_copy".to_owned()));
 }
@@ -137,7 +137,7 @@ fn tampering_is_told_with_who_did_it_and_what_was_put_right() {
     Who      the role developer, session mary, from 198.51.100.7 (aws-cli/2.31.0), 2031-03-01 08:00 UTC
     Status   the tag quarantine-ab12ab12ab12 is on again
     To do    an exemption is a waiver: add one with a reason, an owner and an expiry date to policy.yaml
-    More     within 24 hours, more of it is put right and counted, and told in one alert
+    More     further tampering within 24 hours is put right and counted, and reported in one alert
     ");
     assert_eq!(sent.attributes["notice"], Attribute::One("tampered".to_owned()));
 }
@@ -154,12 +154,12 @@ fn tampering_by_nobody_knows_whom_and_again_is_told_as_such() {
 
     Image    111122223333.dkr.ecr.eu-west-1.amazonaws.com/prod/cart@sha256:ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12ab12
     What     the tag quarantine-ab12ab12ab12 was taken off, or moved to another image; tags that the quarantine keeps off were put on: 1.0; the archived image was restored or pushed again
-    Who      not known: CloudTrail had not said it when this was sent
+    Who      not known: CloudTrail had not reported it when this was sent
     Since    2031-03-01 08:00 UTC
     Times    7 since the last alert
     Status   the tag quarantine-ab12ab12ab12 is on again; these tags are off again; it can be pulled, and is archived again if the next scan finds the same
     To do    an exemption is a waiver: add one with a reason, an owner and an expiry date to policy.yaml
-    More     within 24 hours, more of it is put right and counted, and told in one alert
+    More     further tampering within 24 hours is put right and counted, and reported in one alert
     ");
 }
 

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::judge::{Judgement, Row, judge};
+use super::judge::{Judgement, judge};
 use super::platform::{Part, Subject};
+use super::row::Row;
 use super::succession::Succession;
 use super::{
     AssessedFinding, AssessedImage, AssessedPlatform, Assessment, Change, Changes, Excused, Reason, SCHEMA,

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::platform::{Part, Subject, merged};
+use super::row::Row;
 use super::succession::Present;
-use crate::finding::KnownExploited;
-use crate::ledger::{Entry, Ledger, Standing};
-use crate::policy::{Circumstances, Place, Policy, Ruling};
+use crate::ledger::{Ledger, Standing};
+use crate::policy::{Circumstances, Place, Policy};
 use crate::quarantine::Mode;
 use crate::verdict::Verdict;
 
@@ -24,25 +24,6 @@ pub struct Judgement<'a> {
     pub rows: Vec<Row<'a>>,
     /// The verdicts on an index's platforms; after them that on the index itself, if it was scanned.
     pub platforms: Vec<Verdict>,
-}
-
-/// A finding and what the policy says of it.
-#[derive(Debug, Clone)]
-pub struct Row<'a> {
-    /// By what the ledger remembers that it was announced: the finding's id, or in an index the vulnerability and its
-    /// packages, because each platform and each rebuild has ids of its own.
-    pub key: Cow<'a, str>,
-    /// The finding; of several alike in an index the worst.
-    pub entry: &'a Entry,
-    /// The platforms that have it, where others do not.
-    pub platforms: Vec<&'a str>,
-    /// Since when its vulnerability is known in the image, under whichever id. An image that is deleted and pushed
-    /// again has new ids for what it always had.
-    pub known_since: Timestamp,
-    pub standing: Standing,
-    pub known_exploited: Option<KnownExploited>,
-    /// `None` where the finding is resolved.
-    pub ruling: Option<Ruling<'a>>,
 }
 
 /// Judges an image. Nothing is said of it before its first scan has ended, whatever was found until then:
@@ -78,8 +59,8 @@ fn strictest(rows: &[Row], now: Timestamp) -> Option<Mode> {
     rows.iter().filter_map(|row| row.ruling.as_ref()?.quarantine_mode(now)).max()
 }
 
-/// An index is as bad as the worst of its platforms, and of what was found in itself. It is pending while one of them is not scanned and none is
-/// quarantined; where it is not known what it contains, too, for what is not known is never clear.
+/// An index is as bad as the worst of its platforms, and of what was found in itself. It is pending while one of them is not
+/// scanned and none is quarantined, and while it is not known what it contains: what is not known is never clear.
 fn index<'a>(subject: Subject<'a>, policy: &'a Policy, now: Timestamp) -> Judgement<'a> {
     let index = Some(&subject.ledger.image.digest);
     let criticality = subject.ledger.facts.criticality();

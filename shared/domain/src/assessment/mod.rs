@@ -6,6 +6,7 @@
 mod assess;
 mod judge;
 mod platform;
+mod row;
 mod succession;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,8 +26,9 @@ use crate::verdict::Verdict;
 pub use crate::announcement::{AnnouncementError, EVENT_SOURCE};
 pub(crate) use assess::fill;
 pub use assess::{Assessed, assess};
-pub use judge::{Judgement, Row, judge, may_quarantine};
+pub use judge::{Judgement, judge, may_quarantine};
 pub use platform::{Platform, Subject};
+pub use row::Row;
 
 /// The version of the JSON form.
 pub const SCHEMA: u32 = 1;

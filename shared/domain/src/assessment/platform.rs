@@ -5,7 +5,7 @@ mod name;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::judge::Row;
+use super::row::Row;
 use crate::ledger::{Ledger, Standing};
 use crate::policy::Ruling;
 

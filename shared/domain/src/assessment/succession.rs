@@ -3,8 +3,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::judge::Row;
 use super::platform;
+use super::row::Row;
 use crate::finding::{Finding, Status};
 use crate::ledger::{Announced, AnnouncedFinding};
 

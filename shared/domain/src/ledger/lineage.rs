@@ -27,8 +27,9 @@ impl Facts {
         self.is_index() || self.is_scanned() || !is_artifact && !self.is_attached()
     }
 
-    /// Whether it is what a deployable tag points at, or did until quarantine took the tag off, or an image that no known index in the registry contains. Findings are facts of
-    /// image manifests; verdicts, alerts and quarantine are of roots.
+    /// Whether it is what a deployable tag points at, or did until quarantine took the tag off, or an image that no known
+    /// index in the registry contains. Findings are facts of image manifests; verdicts, alerts and quarantine are of
+    /// roots.
     pub fn is_root(&self) -> bool {
         self.is_image() && (self.is_deployed() || self.parents().next().is_none())
     }

@@ -16,7 +16,7 @@ pub enum DeedKind {
     Quarantined,
     /// The registry is made to agree with a verdict that does not.
     Released,
-    /// The limit of an hour holds the image back.
+    /// The hourly limit holds the image back.
     Held,
     /// A person let it go on.
     Resumed,

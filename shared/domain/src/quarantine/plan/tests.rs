@@ -111,6 +111,17 @@ fn what_is_not_known_to_be_clear_stays_as_it_is() {
 }
 
 #[test]
+fn what_was_archived_with_an_index_that_is_gone_is_given_back_if_nothing_is_known_against_it() {
+    let notes = noted([Note::Archiving(BTreeSet::new()), Note::Archived]);
+    let stored = |status| Registered { status, ..Registered::default() };
+    let plan = |status| planned(Verdict::Pending, Mode::Archive, &stored(status), &notes);
+    let archived = plan(Status::Archived);
+    assert_eq!(archived.steps, [Step::Note(Note::Restoring), Step::Restore(image().digest)]);
+    assert!(archived.waits && plan(Status::Activating).waits);
+    assert_eq!(plan(Status::Active).steps, [Step::Note(Note::Restored)]);
+}
+
+#[test]
 fn another_quarantine_tag_is_not_ours() {
     let other = "quarantine-ffffffffffff";
     assert_eq!(steps(Verdict::Quarantine, &[other]), [put(TAG)]);
