@@ -402,7 +402,7 @@ async fn release_before_the_alert_tells_it_all_the_same() {
     world.pipeline.play(stream(events), |_| ()).await.unwrap();
     let alerts = world.alerts().await;
     assert_eq!(alerts.len(), 2);
-    assert!(alerts[1].text.contains("Status   the image is released meanwhile"), "{}", alerts[1].text);
+    assert!(alerts[1].text.contains("Status   the image has been released since"), "{}", alerts[1].text);
     assert!(!world.shown().contains('M'));
 }
 
