@@ -7,7 +7,6 @@ use domain::notice::{About, Notice};
 use domain::quarantine::limit::Limit;
 use domain::quarantine::{Claim, Deed, DeedKind, Mode, Note, Notes, Plan, Registered, claim, tag};
 use domain::text::sanitize;
-use domain::verdict::Verdict;
 
 use crate::{EnforceQuarantine, QuarantineError, Wanted, message};
 
@@ -33,13 +32,15 @@ impl EnforceQuarantine {
     ) -> Result<Option<Mode>, QuarantineError> {
         let is_marked = registered.is_some_and(|registered| registered.tags.contains(&tag(image)));
         let nothing_to_do = wish.steps.is_empty() && !is_marked;
-        if wanted.verdict != Verdict::Quarantine || wanted.mode == Mode::Observe || nothing_to_do {
-            if wanted.verdict == Verdict::Clear && notes.value.held.is_some() {
+        let held = notes.value.held.is_some();
+        if !wanted.holds(wanted.mode, &notes.value) || nothing_to_do {
+            if held && wanted.mode != Mode::Observe {
                 self.memory.let_go(image).await?;
+                let in_force = notes.value.mode().unwrap_or_default();
+                self.note(image, notes, Note::Eased(in_force)).await?;
             }
             return Ok(Some(wanted.mode));
         }
-        let held = notes.value.held.is_some();
         let claimed = Note::Claimed { episode: wanted.episode.clone(), mode: wanted.mode };
         let now = self.clock.now();
         match claim(&notes.value, wanted.mode, is_marked, wanted.first_pushed, now) {

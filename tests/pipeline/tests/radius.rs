@@ -161,3 +161,54 @@ async fn crash_takes_no_second_place_and_loses_no_image_that_is_held() {
         assert_eq!(taken, 2, "after call {call}");
     }
 }
+
+#[tokio::test]
+async fn scan_that_fails_takes_nothing_past_the_limit() {
+    for verdict in [Verdict::Unscannable, Verdict::Pending] {
+        let images = old();
+        let mut world = world(0, &images).await;
+        handle(&world, &images).await;
+        world.mode(Mode::Archive);
+        world.set("QUARANTINES_PER_HOUR", &1);
+        handle(&world, &images).await;
+        for image in &images {
+            world.judge(image, verdict, TWO_DAYS).await;
+        }
+        handle(&world, &images).await;
+        let archived = images.iter().filter(|image| world.shown(image).starts_with("archived")).count();
+        assert_eq!((archived, marked(&world, &images)), (1, 5), "{verdict}");
+    }
+}
+
+#[tokio::test]
+async fn image_that_is_deleted_is_not_held_any_more() {
+    let images = old();
+    let world = world(1, &images).await;
+    handle(&world, &images).await;
+    assert_eq!(world.memory.held().await.unwrap().len(), 4);
+    for image in &images {
+        world.aws.ecr().seed_delete(&image.account, &image.repository, image.digest.as_str());
+    }
+    handle(&world, &images).await;
+    assert_eq!(world.memory.held().await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_a_person_let_go_on_and_did_not_need_it_serves_no_other_mistake() {
+    let images = old();
+    let (first, later) = images.split_at(3);
+    let world = world(1, &images).await;
+    handle(&world, first).await;
+    assert_eq!(marked(&world, first), 1);
+    let mut limit = world.memory.limit().await.unwrap();
+    let (by, why) = ("ana".to_owned(), "the feed is right again".to_owned());
+    limit.value = limit.value.resume(Resumed { at: world.now(), by, why, images: 1_000 }, 2);
+    world.memory.store_limit(&mut limit).await.unwrap();
+    for image in first {
+        world.judge(image, Verdict::Clear, TWO_DAYS).await;
+    }
+    handle(&world, first).await;
+    world.pass(2 * TWO_DAYS);
+    handle(&world, later).await;
+    assert_eq!(marked(&world, later), 1, "nobody has looked at these");
+}
