@@ -198,6 +198,8 @@ impl EnforceQuarantine {
                 self.write(image, &deed).await;
                 QuarantineError::PutBack(boxed)
             }
+            // The whole repository went.
+            Err(source) if source.is_conflict() => source,
             Err(source) => {
                 let Manifest { text, media_type } = manifest;
                 let reason = with_causes(&source);

@@ -427,6 +427,32 @@ impl World {
 }
 
 #[tokio::test]
+async fn mark_that_is_taken_off_in_the_archive_is_put_on_when_the_image_is_restored() {
+    use aws_sdk_ecr::types::TargetStorageClass::{Archive, Standard};
+    for mode in ["tag", "untag"] {
+        for again in [false, true] {
+            let mut world = World::new(mode, Mutability::Mutable, Root::Image).await;
+            assert_eq!(world.shown(), "1.0 M");
+            world.store(&world.root.digest(), Archive).await;
+            world.remove_mark().await;
+            world.pass(Vec::new(), 30).await;
+            assert_eq!(world.shown(), "archived: 1.0");
+            if again {
+                world.put("1.0").await
+            } else {
+                world.store(&world.root.digest(), Standard).await
+            }
+            // The registry says so when it is asked for something after the end of the restore.
+            world.pass(Vec::new(), 25).await;
+            world.view();
+            world.pass(Vec::new(), 15).await;
+            assert_eq!(world.shown(), "1.0 M", "{mode} {again}");
+            assert_eq!(world.alerts().await.len(), 1, "{mode} {again}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn part_that_a_person_restores_is_archived_again_after_its_next_scan() {
     use aws_sdk_ecr::types::TargetStorageClass::Standard;
     let mut world = World::new("archive", Mutability::Mutable, Root::Index).await;

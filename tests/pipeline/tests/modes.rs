@@ -8,6 +8,7 @@ mod enforcing;
 use domain::quarantine::{Mode, Note, released_tag, tag};
 use domain::verdict::Verdict;
 use enforcing::{ACCOUNT, REPOSITORY, World, due, image};
+use lambda::batch::Retry;
 use sim_aws::{Fault, ImageStatus, Mutability, Nth};
 
 const MODES: [Mode; 4] = [Mode::Observe, Mode::Tag, Mode::Untag, Mode::Archive];
@@ -460,4 +461,41 @@ async fn image_that_cannot_be_marked_is_archived_all_the_same() {
         let view = world.find(&image).unwrap();
         assert_eq!((view.status, view.tags.len()), (ImageStatus::Active, if full { 1_000 } else { 1 }));
     }
+}
+
+#[tokio::test]
+async fn repository_that_is_deleted_before_any_call_is_no_failure_for_good() {
+    let image = image('a');
+    let mut deletions = 0;
+    for mode in [Mode::Untag, Mode::Archive] {
+        for action in
+            ["DescribeImages", "BatchGetImage", "PutImage", "BatchDeleteImage", "UpdateImageStorageClass"]
+        {
+            for call in 1..=3 {
+                for verdict in [Verdict::Quarantine, Verdict::Clear] {
+                    let mut world = World::new(Mutability::Immutable).await;
+                    world.mode(mode);
+                    world.push(&image, &["1.0"]);
+                    world.judge(&image, Verdict::Quarantine, 0).await;
+                    if verdict == Verdict::Clear {
+                        world.settle(&image).await;
+                        world.judge(&image, verdict, 0).await;
+                    }
+                    let ecr = world.aws.ecr().clone();
+                    let delete = move || ecr.seed_delete_repository(ACCOUNT, REPOSITORY);
+                    world.aws.faults().before(&format!("ecr:{action}"), call, delete);
+                    let report = world.handle(&[due(&image)]).await;
+                    assert!(
+                        report.failed.iter().all(|failure| failure.retry != Retry::Never),
+                        "{action} {call}: {report:?}"
+                    );
+                    deletions += u32::from(world.find(&image).is_none());
+                    world.aws.faults().clear();
+                    world.aws.ecr().seed_delete_repository(ACCOUNT, REPOSITORY);
+                    world.settle(&image).await;
+                }
+            }
+        }
+    }
+    assert!(deletions > 15, "{deletions}");
 }
