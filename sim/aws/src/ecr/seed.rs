@@ -110,6 +110,12 @@ impl Ecr {
         });
     }
 
+    /// Deletes a repository with all that is in it.
+    pub fn seed_delete_repository(&self, registry: &str, repository: &str) {
+        let key = (registry.to_owned(), repository.to_owned());
+        self.registries.with(|registries| registries.repositories.remove(&key));
+    }
+
     /// An image that is being restored stays so until it is pushed or restored again. Does nothing if the image does not
     /// exist.
     pub fn set_image_status(&self, registry: &str, repository: &str, digest: &str, status: ImageStatus) {
