@@ -4,11 +4,15 @@
 
 use std::time::Duration;
 
+use aws::ecr::Blobs;
+use domain::image::ImageId;
+use domain::provenance::Blob;
+use domain::text::with_causes;
 use domain::verdict::Verdict;
 use pipeline_tests::buildx::{Manifest, REPOSITORY, minute};
 use pipeline_tests::{file, pipeline_with, play, setting, stream};
 use serde_json::{Value, json};
-use sim_aws::{Fault, Nth};
+use sim_aws::{Fault, Nth, SeedImage};
 use sim_pipeline::{Outcome, Pipeline};
 
 const ACCOUNT: &str = "210987654321";
@@ -193,6 +197,38 @@ async fn bytes_that_are_not_the_config_are_not_believed() {
         assert!(!text(&outcome).contains("Source"), "{wrong}: {}", text(&outcome));
         assert_eq!((outcome.events.dead, asked(&pipeline)), (0, [1, 1, 1]), "{wrong}");
     }
+}
+
+/// In the cloud no HTTP client is set, and the SDK's own is used.
+#[tokio::test]
+async fn config_is_downloaded_over_http_with_the_clients_that_are_made_by_default() {
+    let pipeline = world().await;
+    let (image, digest, config) = Manifest::labelled("linux/amd64", &labels("https://x"), &Value::Null);
+    pipeline.aws.ecr().seed_layer(ACCOUNT, REPOSITORY, &digest, config.clone());
+    let id = ImageId {
+        account: ACCOUNT.to_owned(),
+        region: "eu-west-1".to_owned(),
+        repository: REPOSITORY.to_owned(),
+        digest: image.digest().try_into().unwrap(),
+    };
+    pipeline.aws.ecr().seed_image(SeedImage {
+        registry: ACCOUNT.to_owned(),
+        repository: REPOSITORY.to_owned(),
+        digest: image.digest(),
+        manifest: Some(image.body),
+        ..SeedImage::default()
+    });
+    let (address, server) = pipeline.aws.serve("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let mut outside = pipeline.aws.sdk_config().await.to_builder().endpoint_url(format!("http://{address}"));
+    outside.set_http_client(None::<aws_sdk_ecr::config::SharedHttpClient>);
+    let blobs = Blobs::new(aws_sdk_ecr::Client::new(&outside.build()));
+    let blob = Blob { digest: digest.try_into().unwrap(), size: config.len() as u64 };
+    assert_eq!(blobs.get(&id, &blob).await.unwrap(), Some(config.into_bytes()));
+    assert_eq!(pipeline.aws.calls()[DOWNLOAD], 1);
+    pipeline.aws.faults().inject(DOWNLOAD, Fault::Denied, Nth::Times(1));
+    let error = with_causes(&blobs.get(&id, &blob).await.unwrap_err());
+    assert!(error.ends_with("the URL of the blob was answered with the status 403"), "{error}");
+    server.abort();
 }
 
 /// Each call, in each way in which it can fail: the same verdict, the same alert but for the labels, no message that comes
