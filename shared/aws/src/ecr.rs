@@ -1,6 +1,7 @@
 //! Amazon ECR's API.
 //! <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/Welcome.html>
 
+mod blob;
 mod rules;
 mod scan;
 
@@ -17,6 +18,7 @@ use domain::image::{Digest, ImageId};
 use domain::quarantine::{Mutability, Status as StorageStatus};
 use domain::text::sanitize;
 
+pub use blob::Blobs;
 pub use scan::ScanResult;
 
 #[derive(Debug, Clone)]

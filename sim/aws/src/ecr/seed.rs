@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
 use serde_json::Value;
 
 use super::Ecr;
@@ -93,6 +94,17 @@ impl Ecr {
             for tag in &seed.tags {
                 repository.tag(tag, &seed.digest);
             }
+        });
+    }
+
+    /// Stores a layer or a config under a digest, which is not checked. A repository that is not there is created as
+    /// mutable.
+    pub fn seed_layer(&self, registry: &str, repository: &str, digest: &str, contents: impl Into<Bytes>) {
+        let now = self.account.now();
+        let contents = contents.into();
+        self.registries.with(|registries| {
+            let repository = registries.repository_or_new(registry, repository, now);
+            repository.layers.insert(digest.to_owned(), contents);
         });
     }
 
