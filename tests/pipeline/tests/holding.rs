@@ -4,7 +4,7 @@
 use aws_config::AppName;
 use aws_sdk_ecr::types::ImageIdentifier;
 use domain::verdict::Verdict;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use pipeline_tests::buildx::{Manifest, REPOSITORY, minute};
 use pipeline_tests::{file, pipeline_with, play, setting, shuffled, stream};
 use serde_json::Value;
