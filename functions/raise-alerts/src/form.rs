@@ -10,8 +10,9 @@ use domain::verdict::Verdict;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::alert::{Alert, Kind};
+use crate::alert::Alert;
 use crate::circumstances::Circumstances;
+use crate::kind::Kind;
 use crate::text;
 
 /// How many reasons and how many images the JSON form lists at most.

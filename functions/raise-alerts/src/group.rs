@@ -6,7 +6,7 @@ use domain::assessment::{AssessedImage, AssessedPlatform, Assessment, Reason};
 use domain::image::Digest;
 use domain::verdict::Verdict;
 
-use crate::alert::{Kind, changed, told};
+use crate::kind::{Kind, changed, told};
 
 /// What two assessments share if they belong together.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

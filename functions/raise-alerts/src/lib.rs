@@ -5,6 +5,7 @@ mod circumstances;
 mod dates;
 mod form;
 mod group;
+mod kind;
 mod notice;
 mod outlook;
 #[cfg(test)]
@@ -30,7 +31,8 @@ use lambda::inbox::{self, Claimed, Inbox};
 
 use circumstances::Circumstances;
 
-pub use alert::{Alert, Kind, alerts};
+pub use alert::{Alert, alerts};
+pub use kind::Kind;
 
 /// Longer than the function's timeout, shorter than its queue's visibility timeout.
 const LEASE: Duration = Duration::from_mins(2);

@@ -7,9 +7,10 @@ use domain::quarantine::{self, Mode, is_new};
 use domain::verdict::Verdict;
 use jiff::Timestamp;
 
-use crate::alert::{Alert, Kind};
+use crate::alert::Alert;
 use crate::circumstances::Circumstances;
 use crate::dates::minute;
+use crate::kind::Kind;
 
 /// What happens to the image in the registry. Whether the hourly limit holds it back is not known yet.
 pub(crate) fn status(alert: &Alert, circumstances: &Circumstances) -> String {

@@ -12,9 +12,10 @@ use domain::quarantine::Mode;
 use domain::verdict::Verdict;
 use jiff::Timestamp;
 
-use crate::alert::{Alert, Kind};
+use crate::alert::Alert;
 use crate::circumstances::Circumstances;
 use crate::dates::{day, minute};
+use crate::kind::Kind;
 use crate::outlook;
 
 /// How many reasons, and how many images, the text lists at most; the rest is counted.

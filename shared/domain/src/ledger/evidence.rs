@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::coverage::CoverageAnswer;
-use super::facts::Exploitation;
-use super::links::Link;
+use super::facts::{Exploitation, Link};
 use crate::event::{FindingReport, ImageAction, PutImage};
 use crate::finding::{Finding, Source};
 use crate::image::Digest;

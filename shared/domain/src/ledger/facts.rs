@@ -7,10 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::coverage::{Coverage, InUse};
-use super::links::Link;
 use crate::finding::{Finding, KnownExploited, Source, Status};
 use crate::image::Digest;
-use crate::manifest::Contents;
+use crate::manifest::{ChildKind, Contents};
 use crate::provenance::{Labels, Pusher, TagsAsOf};
 
 /// How many tags an image's ledger remembers: the newest. An image can have 1,000, and any number that were
@@ -99,6 +98,33 @@ pub struct TagMark {
 impl TagMark {
     pub(super) fn present(at: Timestamp) -> Self {
         Self { at, present: true, withheld: false }
+    }
+}
+
+/// How an index contains a manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// When the index was last known to be in the registry, or to be deleted from it.
+    pub at: Timestamp,
+    /// As what the index lists it.
+    pub kind: ChildKind,
+    /// Whether the index was deleted then. Of a deletion and a push in the same second the push is believed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ended: bool,
+}
+
+impl Link {
+    /// What two things that were learnt of the link come to: the newer one counts.
+    #[must_use]
+    pub fn join(self, other: Self) -> Self {
+        let newest = |link: Self| (link.at, !link.ended);
+        let (at, holds) = newest(self).max(newest(other));
+        Self { at, ended: !holds, kind: self.kind.min(other.kind) }
+    }
+
+    /// Whether the index contains it as something that is deployed.
+    pub(super) fn is_of_an_image(&self) -> bool {
+        matches!(self.kind, ChildKind::Image | ChildKind::Index)
     }
 }
 

@@ -1,42 +1,14 @@
 //! Which indexes contain a manifest: a join of what was learnt of each, the beginning and the end of the link alike.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
-use super::facts::Facts;
+use super::facts::{Facts, Link};
 use crate::image::Digest;
 use crate::manifest::ChildKind;
 
 /// How many indexes a ledger remembers. Every rebuild of an unchanged image makes a new one. Of too many, those that are
 /// gone are forgotten first, and then the oldest.
 pub(crate) const LINKS: usize = 200;
-
-/// How an index contains a manifest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Link {
-    /// When the index was last known to be in the registry, or to be deleted from it.
-    pub at: Timestamp,
-    /// As what the index lists it.
-    pub kind: ChildKind,
-    /// Whether the index was deleted then. Of a deletion and a push in the same second the push is believed.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub ended: bool,
-}
-
-impl Link {
-    /// What two things that were learnt of the link come to: the newer one counts.
-    #[must_use]
-    pub fn join(self, other: Self) -> Self {
-        let newest = |link: Self| (link.at, !link.ended);
-        let (at, holds) = newest(self).max(newest(other));
-        Self { at, ended: !holds, kind: self.kind.min(other.kind) }
-    }
-
-    /// Whether the index contains it as something that is deployed.
-    fn is_of_an_image(&self) -> bool {
-        matches!(self.kind, ChildKind::Image | ChildKind::Index)
-    }
-}
 
 impl Facts {
     /// What an index has to tell those that it contains: since when it is there, or gone.

@@ -23,8 +23,7 @@ pub use announced::{Announced, AnnouncedFinding};
 pub use coverage::{COVERAGE_MARGIN, Coverage, CoverageAnswer, InUse, USAGE_LAG, Usage};
 pub use encoding::{EncodingError, decode, encode};
 pub use evidence::Evidence;
-pub use facts::{Entry, Exploitation, Facts, NO_HOLDS, Scans, TagMark};
-pub use links::Link;
+pub use facts::{Entry, Exploitation, Facts, Link, NO_HOLDS, Scans, TagMark};
 pub use retention::{Retention, RetentionError};
 pub use standing::{CLOSED_ARE_LISTED, LISTING_LAG, Standing, is_outdated};
 
