@@ -30,6 +30,10 @@ impl World {
         match verdict {
             // What is not known to be clear stays as it was, perhaps since a moment ago.
             Some("pending" | "unscannable") if self.openings(digest) > 0 => Expected::default(),
+            // It may be held, until a person resumes.
+            Some("quarantine") if self.limited && self.is_old(thing, self.now) => {
+                Expected { mark: thing.marked.then_some(true), ..Expected::default() }
+            }
             Some("quarantine") => Expected {
                 mark: Some(true),
                 taken: Some(match self.mode {
@@ -47,6 +51,26 @@ impl World {
             None => Expected { mark: (!thing.marked).then_some(false), ..Expected::default() },
             _ => Expected { mark: Some(false), taken: Some(BTreeSet::new()), archived: Some(false) },
         }
+    }
+
+    /// Of the images that were there before, no more came under quarantine than the limit lets, and none after one was held.
+    /// One hour may end and another one begin just when something happens.
+    pub fn is_bounded(&mut self, marked: &BTreeMap<String, bool>, verdicts: &BTreeMap<String, String>) -> bool {
+        if !self.limited || self.mode == "observe" {
+            return true;
+        }
+        let is_old = |digest: &String| {
+            let is_root = verdicts.get(digest).is_some_and(|verdict| verdict == "quarantine");
+            is_root && self.is_old(&self.things[digest], self.rested_at)
+        };
+        let old = || marked.iter().filter(|(digest, _)| is_old(digest));
+        let came = old().filter(|(digest, is_marked)| **is_marked && !self.things[*digest].marked).count();
+        let is_held = |digest: &String| self.things[digest].stored == Stored::Active;
+        let holds = old().any(|(digest, is_marked)| !is_marked && is_held(digest));
+        let hours = self.now.duration_since(self.began_at).as_hours();
+        let most = if self.holds { 0 } else { 2 + hours };
+        self.holds |= holds;
+        i64::try_from(came).unwrap() <= most
     }
 
     /// Remembers what was seen at rest. What came into the archive is not scanned any more.

@@ -45,6 +45,9 @@ pub struct Nature {
     pub waiver: bool,
     /// Whether basic scanning looks at some of the images, and not Inspector.
     pub basic: bool,
+    /// Whether only one image that was there before may come under quarantine in an hour, until a person lets the others
+    /// go on at the end. There is no limit otherwise.
+    pub limited: bool,
 }
 
 /// Which tags can move to another image.
@@ -124,6 +127,11 @@ pub enum Step {
         image: usize,
         vulnerability: usize,
     },
+    /// What was found is reported many times more, each time as of later.
+    FoundOften {
+        image: usize,
+        vulnerability: usize,
+    },
     /// Inspector ceases to scan an image, and closes all of its findings.
     Gap {
         image: usize,
@@ -157,6 +165,8 @@ pub struct Trouble {
 pub struct Act {
     /// The operator switches to this mode before it.
     pub mode: Option<&'static str>,
+    /// Two days pass before it, so that no image is new any more.
+    pub is_later: bool,
     pub steps: Vec<Step>,
     pub troubles: Vec<Trouble>,
     pub seed: u64,
@@ -171,6 +181,7 @@ pub fn history(seed: u64) -> (Nature, Vec<Act>) {
         mode: MODES[chance.below(MODES.len()) & chance.below(MODES.len())],
         waiver: chance.below(3) == 0,
         basic: chance.below(3) == 0,
+        limited: false,
     };
     let switches = chance.below(2) == 0;
     let count = 5 + chance.below(21);
@@ -186,8 +197,15 @@ pub fn history(seed: u64) -> (Nature, Vec<Act>) {
         let faults = if goes_wrong { [0, 0, 1, 2][chance.below(4)] } else { 0 };
         let troubles = (0..faults).map(|_| trouble(&mut chance)).collect();
         let mode = (switches && chance.below(4) == 0).then(|| MODES[chance.below(MODES.len())]);
-        acts.push(Act { mode, steps, troubles, seed: chance.next() });
+        acts.push(Act { mode, is_later: false, steps, troubles, seed: chance.next() });
         left -= size;
+    }
+    nature.limited = chance.below(4) == 0;
+    for act in acts.iter_mut().skip(1) {
+        act.is_later = chance.below(8) == 0;
+        if chance.below(8) == 0 {
+            act.steps.push(Step::FoundOften { image: chance.below(1 << 20), vulnerability: chance.below(3) });
+        }
     }
     let strict = |mode: &str| ["untag", "archive"].contains(&mode);
     nature.strict = strict(nature.mode) || acts.iter().filter_map(|act| act.mode).any(strict);

@@ -82,6 +82,7 @@ impl World {
                 kind,
                 children: children.iter().map(Manifest::digest).collect(),
                 deleted: false,
+                pushed_at: self.now,
                 lost_a_tag: false,
                 new: true,
                 basic,

@@ -37,6 +37,7 @@ pub struct Thing {
     pub kind: Kind,
     pub children: Vec<String>,
     pub deleted: bool,
+    pub(crate) pushed_at: Timestamp,
     /// A tag moved from it to another one. No event says so of it.
     pub(crate) lost_a_tag: bool,
     /// It was pushed by what is not delivered yet.
@@ -64,7 +65,15 @@ pub struct Thing {
 
 pub struct World {
     pub now: Timestamp,
+    /// When everything had been delivered last.
+    pub rested_at: Timestamp,
+    /// When what happened after that began.
+    pub began_at: Timestamp,
     pub nature: Nature,
+    /// Whether the limit of quarantines may hold images back.
+    pub limited: bool,
+    /// Whether it held one back, so that all others wait for a person.
+    pub holds: bool,
     /// The mode in force.
     pub mode: &'static str,
     pub things: BTreeMap<String, Thing>,
@@ -76,6 +85,8 @@ pub struct World {
     pub has_taken: bool,
     /// What happened and is not delivered yet.
     pub events: Vec<Value>,
+    /// The same, but what is said many times over, and must cost no more than if it were said once.
+    pub repetitions: Vec<Value>,
     /// Basic scans that ended and that the registry is not told of yet.
     pub(crate) basic_scans: Vec<(String, SeedScan)>,
     /// The images at which enforcement has to look without an announcement. Nothing of the product asks for it yet.
@@ -86,13 +97,18 @@ impl World {
     pub fn new(nature: Nature) -> Self {
         Self {
             now: minute(0),
+            rested_at: minute(0),
+            began_at: minute(0),
             nature,
+            limited: nature.limited,
+            holds: false,
             mode: nature.mode,
             things: BTreeMap::new(),
             tags: BTreeMap::new(),
             taken: BTreeSet::new(),
             has_taken: false,
             events: Vec::new(),
+            repetitions: Vec::new(),
             basic_scans: Vec::new(),
             due: BTreeSet::new(),
         }
@@ -147,6 +163,11 @@ impl World {
         self.images_of(root).iter().map(|image| image.openings).sum()
     }
 
+    /// Whether an image was there before, so that it counts against the limit of quarantines.
+    pub(crate) fn is_old(&self, thing: &Thing, now: Timestamp) -> bool {
+        now.duration_since(thing.pushed_at) > SignedDuration::from_hours(24)
+    }
+
     /// Whether the policy quarantines an image for a vulnerability in it.
     pub(crate) fn counts(&self, thing: &Thing, name: &str) -> bool {
         !(thing.hidden.contains(name) || self.nature.waiver && name == WAIVED)
@@ -176,6 +197,15 @@ impl World {
         verdicts
     }
 
+    /// More happens, at once or two days later.
+    pub fn go_on(&mut self, is_later: bool) {
+        self.rested_at = self.now;
+        if is_later {
+            self.now += SignedDuration::from_hours(48);
+        }
+        self.began_at = self.now;
+    }
+
     /// Whatever happened has been delivered.
     pub fn rest(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
@@ -198,6 +228,7 @@ impl World {
             Step::Scan { image, vulnerabilities, late } => self.scan(aws, image, vulnerabilities, late),
             Step::Found { image, vulnerability } => self.finding(image, vulnerability, true),
             Step::Fixed { image, vulnerability } => self.finding(image, vulnerability, false),
+            Step::FoundOften { image, vulnerability } => self.found_often(image, vulnerability),
             Step::Gap { image } => self.gap(aws, image),
             Step::Suppress { image, vulnerability } => self.suppress(image, vulnerability),
             Step::Archive { root } => self.archive(aws, root),
