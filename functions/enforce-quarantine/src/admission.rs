@@ -20,8 +20,8 @@ const NAMED: usize = 20;
 
 impl EnforceQuarantine {
     /// How far to go with an image; `None` if it is held, and nothing may be done. Clears `written` if the history could
-    /// not be written. What comes under quarantine, or under
-    /// a stricter one, is noted first, together with the place that it takes.
+    /// not be written. What comes under quarantine, or under a stricter one, is noted first, together with the place that it
+    /// takes.
     pub(crate) async fn admit(
         &self,
         image: &ImageId,
@@ -34,17 +34,14 @@ impl EnforceQuarantine {
         let is_marked = registered.is_some_and(|registered| registered.tags.contains(&tag(image)));
         let nothing_to_do = wish.steps.is_empty() && !is_marked;
         if wanted.verdict != Verdict::Quarantine || wanted.mode == Mode::Observe || nothing_to_do {
-            if wanted.verdict == Verdict::Clear && notes.value.held.is_some() {
-                self.memory.let_go(image).await?;
-            }
+            self.let_go(image, notes).await?;
             return Ok(Some(wanted.mode));
         }
-        let held = notes.value.held.is_some();
         let claimed = Note::Claimed { episode: wanted.episode.clone(), mode: wanted.mode };
         let now = self.clock.now();
         match claim(&notes.value, wanted.mode, is_marked, wanted.first_pushed, now) {
             Claim::Held => {
-                if notes.value.mode() != Some(wanted.mode) || held {
+                if notes.value.mode() != Some(wanted.mode) {
                     self.note(image, notes, Note::Eased(wanted.mode)).await?;
                 }
             }
@@ -56,10 +53,17 @@ impl EnforceQuarantine {
             }
             Claim::Free | Claim::Slot => self.note(image, notes, claimed).await?,
         }
-        if held {
-            self.memory.let_go(image).await?;
-        }
+        self.let_go(image, notes).await?;
         Ok(Some(wanted.mode))
+    }
+
+    /// Takes an image from the list of those that are held, if it may be there.
+    async fn let_go(&self, image: &ImageId, notes: &mut Stored<Notes>) -> Result<(), QuarantineError> {
+        if notes.value.held.is_some() {
+            self.memory.let_go(image).await?;
+            self.note(image, notes, Note::LetGo).await?;
+        }
+        Ok(())
     }
 
     /// Takes a place and notes what it is for, both or neither, so that a retry takes no second one. Returns false if
@@ -114,7 +118,6 @@ impl EnforceQuarantine {
         written: &mut bool,
         notes: &mut Stored<Notes>,
     ) -> Result<(), QuarantineError> {
-        self.memory.hold(image).await?;
         if notes.value.held.is_none() {
             let now = self.clock.now();
             let per_hour = self.choices.per_hour;
@@ -127,6 +130,7 @@ impl EnforceQuarantine {
             self.note(image, notes, Note::Doing(deed.clone())).await?;
             *written &= self.write(image, &deed).await;
         }
+        self.memory.hold(image).await?;
         for _ in 0..ATTEMPTS {
             let mut limit = self.memory.limit().await?;
             let paused = limit.value.pause(self.clock.now());

@@ -9,7 +9,7 @@ use pipeline_tests::buildx::{Manifest, REPOSITORY, minute};
 use pipeline_tests::{file, pipeline_with, play, setting, shuffled, stream};
 use serde_json::Value;
 use sim_aws::{Fault, ImageStatus, ImageView, Mutability, Nth};
-use sim_pipeline::{AlertSent, Outcome, Pipeline, Setting};
+use sim_pipeline::{AlertSent, Deployment, Outcome, Pipeline, Setting};
 
 const ACCOUNT: &str = "210987654321";
 
@@ -20,10 +20,12 @@ struct World {
     person: aws_sdk_ecr::Client,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Root {
     Image,
     Index,
+    /// An index over an index.
+    Nested,
 }
 
 fn setting_in(mode: &str) -> Setting {
@@ -39,19 +41,25 @@ impl World {
     }
 
     async fn of(setting: Setting, mutability: Mutability, kind: Root) -> Self {
+        Self::tagged(&["1.0"], setting, mutability, kind).await
+    }
+
+    async fn tagged(tags: &[&str], setting: Setting, mutability: Mutability, kind: Root) -> Self {
         let mut pipeline = pipeline_with(setting).await;
         pipeline.aws.ecr().create_repository(ACCOUNT, REPOSITORY, mutability);
         let image = Manifest::image("linux/amd64", "vulnerable");
-        let (root, mut events) = match kind {
-            Root::Image => (image.clone(), image.push("1.0", minute(0)).to_vec()),
-            Root::Index => {
+        let parts = match kind {
+            Root::Image => vec![image.clone()],
+            Root::Index | Root::Nested => {
                 let (index, attestations) = Manifest::build(std::slice::from_ref(&image), 1);
-                let children = std::iter::once(&image).chain(&attestations);
-                let mut events: Vec<Value> = children.flat_map(|child| child.push("", minute(0))).collect();
-                events.extend(index.push("1.0", minute(0)));
-                (index, events)
+                let outer = (kind == Root::Nested).then(|| Manifest::index(std::slice::from_ref(&index)));
+                std::iter::once(image.clone()).chain(attestations).chain([index]).chain(outer).collect()
             }
         };
+        let (root, parts) = parts.split_last().unwrap();
+        let mut events: Vec<Value> = parts.iter().flat_map(|part| part.push("", minute(0))).collect();
+        events.extend(tags.iter().flat_map(|tag| root.push(tag, minute(0))));
+        let root = root.clone();
         events.extend(image.scan(&["CVE-2031-1"], minute(1)));
         play(&mut pipeline, stream(events)).await;
         pipeline.run_until(Vec::new(), pipeline.time() + SignedDuration::from_mins(5)).await.unwrap();
@@ -70,10 +78,15 @@ impl World {
         self.pipeline.aws.ecr().images().into_iter().find(|view| view.digest == self.root.digest())
     }
 
-    /// The tags, with M for the quarantine tag, and whether the image is archived.
+    /// The tags, with M for `quarantine-…` and R for `released-from-quarantine-…`, and whether the image is archived.
     fn shown(&self) -> String {
         let Some(view) = self.view() else { return "gone".to_owned() };
-        let short = |tag: &String| if *tag == self.mark() { "M".to_owned() } else { tag.clone() };
+        let (mark, released) = (self.mark(), self.mark().replace("quarantine-", "released-from-quarantine-"));
+        let short = |tag: &String| match tag {
+            tag if *tag == mark => "M".to_owned(),
+            tag if *tag == released => "R".to_owned(),
+            tag => tag.clone(),
+        };
         let tags: Vec<String> = view.tags.iter().map(short).collect();
         let archived = if view.status == ImageStatus::Active { "" } else { "archived: " };
         format!("{archived}{}", tags.join(" "))
@@ -105,6 +118,25 @@ impl World {
         self.pipeline.run_until(stream(events), until).await.unwrap();
     }
 
+    /// Another mode is deployed, and the function for it is invoked for whatever reason.
+    async fn switch(&mut self, mode: &str) {
+        self.pipeline.redeploy(Deployment::read(setting_in(mode)).unwrap()).unwrap();
+        let other = Manifest::image("linux/amd64", &format!("harmless in {mode}"));
+        let at = self.pipeline.time();
+        let events = [other.push(&format!("other-{mode}"), at).to_vec(), other.scan(&[], at)].concat();
+        self.pipeline.play(stream(events), |_| ()).await.unwrap();
+        self.pass(Vec::new(), 60).await;
+    }
+
+    /// What was found in the image is not found any more.
+    async fn release(&mut self) {
+        let image = Manifest::image("linux/amd64", "vulnerable");
+        let at = self.pipeline.time();
+        let events = [vec![image.finding("CVE-2031-1", "CLOSED", at)], image.scan(&[], at)].concat();
+        self.pipeline.play(stream(events), |_| ()).await.unwrap();
+        self.pass(Vec::new(), 60).await;
+    }
+
     /// The alerts about tampering.
     async fn alerts(&self) -> Vec<AlertSent> {
         let outcome = Outcome::of(&self.pipeline).await.unwrap();
@@ -128,26 +160,47 @@ fn rows(table: &str) -> Vec<Vec<String>> {
     table.lines().filter(|line| line.contains('|')).map(cells).collect()
 }
 
+/// A tag that can move in some immutable repositories as well.
+const MOVING: &str = "latest";
+
+fn kinds() -> [(&'static str, Mutability); 4] {
+    [
+        ("mutable", Mutability::Mutable),
+        ("mutable, mark stays", Mutability::MutableWithExclusion(vec!["quarantine-*".to_owned()])),
+        ("immutable", Mutability::Immutable),
+        ("immutable, latest moves", Mutability::ImmutableWithExclusion(vec![MOVING.to_owned()])),
+    ]
+}
+
 #[tokio::test]
-async fn each_mode_holds_against_a_person_as_its_table_says() {
+async fn each_mode_marks_holds_switches_and_releases_as_its_table_says() {
     const TABLE: &str = "
-        | mode    | repository | quarantined     | changed | held      | alerts |
-        | observe | mutable    | 1.0             | 1.0 fix | 1.0 fix   | 0      |
-        | observe | immutable  | 1.0             | 1.0 fix | 1.0 fix   | 0      |
-        | tag     | mutable    | 1.0 M           | 1.0 fix | 1.0 fix M | 1      |
-        | tag     | immutable  | 1.0 M           | 1.0 fix | 1.0 fix M | 1      |
-        | untag   | mutable    | 1.0 M           | 1.0 fix | 1.0 fix M | 1      |
-        | untag   | immutable  | M               | fix     | M         | 1      |
-        | archive | mutable    | archived: 1.0 M | 1.0 fix | 1.0 fix M | 1      |
-        | archive | immutable  | archived: 1.0 M | 1.0 fix | 1.0 fix M | 1      |";
-    for root in [Root::Image, Root::Index] {
+        | mode    | repository              | quarantined            | changed        | held             | alerts | next mode | switched                   | released         |
+        | observe | mutable                 | 1.0 latest             | 1.0 fix latest | 1.0 fix latest   | 0      | tag       | 1.0 fix latest M           | 1.0 fix latest R |
+        | observe | mutable, mark stays     | 1.0 latest             | 1.0 fix latest | 1.0 fix latest   | 0      | tag       | 1.0 fix latest M           | 1.0 fix latest R |
+        | observe | immutable               | 1.0 latest             | 1.0 fix latest | 1.0 fix latest   | 0      | tag       | 1.0 fix latest M           | 1.0 fix latest R |
+        | observe | immutable, latest moves | 1.0 latest             | 1.0 fix latest | 1.0 fix latest   | 0      | tag       | 1.0 fix latest M           | 1.0 fix latest R |
+        | tag     | mutable                 | 1.0 latest M           | 1.0 fix latest | 1.0 fix latest M | 1      | untag     | 1.0 fix latest M           | 1.0 fix latest R |
+        | tag     | mutable, mark stays     | 1.0 latest M           | 1.0 fix latest | 1.0 fix latest M | 1      | untag     | 1.0 fix latest M           | 1.0 fix latest R |
+        | tag     | immutable               | 1.0 latest M           | 1.0 fix latest | 1.0 fix latest M | 1      | untag     | M                          | 1.0 fix latest R |
+        | tag     | immutable, latest moves | 1.0 latest M           | 1.0 fix latest | 1.0 fix latest M | 1      | untag     | latest M                   | 1.0 fix latest R |
+        | untag   | mutable                 | 1.0 latest M           | 1.0 fix latest | 1.0 fix latest M | 1      | archive   | archived: 1.0 fix latest M | 1.0 fix latest R |
+        | untag   | mutable, mark stays     | 1.0 latest M           | 1.0 fix latest | 1.0 fix latest M | 1      | archive   | archived: 1.0 fix latest M | 1.0 fix latest R |
+        | untag   | immutable               | M                      | fix            | M                | 1      | archive   | archived: M                | 1.0 fix latest R |
+        | untag   | immutable, latest moves | latest M               | fix latest     | latest M         | 1      | archive   | archived: latest M         | 1.0 fix latest R |
+        | archive | mutable                 | archived: 1.0 latest M | 1.0 fix latest | 1.0 fix latest M | 1      | observe   | 1.0 fix latest M           | 1.0 fix latest M |
+        | archive | mutable, mark stays     | archived: 1.0 latest M | 1.0 fix latest | 1.0 fix latest M | 1      | observe   | 1.0 fix latest M           | 1.0 fix latest M |
+        | archive | immutable               | archived: 1.0 latest M | 1.0 fix latest | 1.0 fix latest M | 1      | observe   | 1.0 fix latest M           | 1.0 fix latest M |
+        | archive | immutable, latest moves | archived: 1.0 latest M | 1.0 fix latest | 1.0 fix latest M | 1      | observe   | 1.0 fix latest M           | 1.0 fix latest M |";
+    const MODES: [&str; 5] = ["observe", "tag", "untag", "archive", "observe"];
+    for root in [Root::Image, Root::Index, Root::Nested] {
         let mut seen = vec![rows(TABLE)[0].clone()];
-        for mode in ["observe", "tag", "untag", "archive"] {
-            for (name, mutability) in [("mutable", Mutability::Mutable), ("immutable", Mutability::Immutable)]
-            {
-                let mut world = World::new(mode, mutability, root).await;
+        for modes in MODES.windows(2) {
+            for (name, mutability) in kinds() {
+                let tags = ["1.0", MOVING];
+                let mut world = World::tagged(&tags, setting_in(modes[0]), mutability, root).await;
                 let before = world.view().unwrap();
-                let mut row = vec![mode.to_owned(), name.to_owned(), world.shown()];
+                let mut row = vec![modes[0].to_owned(), name.to_owned(), world.shown()];
                 world.put("fix").await;
                 world.remove_mark().await;
                 row.push(world.shown());
@@ -156,13 +209,18 @@ async fn each_mode_holds_against_a_person_as_its_table_says() {
                 let alerts = world.alerts().await;
                 assert!(alerts.iter().all(|alert| alert.text.contains("session mary@example.com")));
                 row.push(alerts.len().to_string());
+                world.switch(modes[1]).await;
+                row.extend([modes[1].to_owned(), world.shown()]);
+                world.release().await;
+                row.push(world.shown());
                 let after = world.view().unwrap();
                 assert_eq!((after.manifest, after.media_type), (before.manifest, before.media_type));
                 assert_eq!(world.pipeline.dead(), []);
+                assert_eq!(world.alerts().await.len(), alerts.len(), "what we do is no tampering");
                 seen.push(row);
             }
         }
-        assert_eq!(seen, rows(TABLE));
+        assert_eq!(seen, rows(TABLE), "{root:?}");
     }
 }
 
@@ -396,10 +454,7 @@ async fn release_before_the_alert_tells_it_all_the_same() {
         world.pass(Vec::new(), 30).await;
         assert_eq!(world.alerts().await.len(), 1);
     }
-    let image = Manifest::image("linux/amd64", "vulnerable");
-    let at: Timestamp = world.pipeline.time();
-    let events = [vec![image.finding("CVE-2031-1", "CLOSED", at)], image.scan(&[], at)].concat();
-    world.pipeline.play(stream(events), |_| ()).await.unwrap();
+    world.release().await;
     let alerts = world.alerts().await;
     assert_eq!(alerts.len(), 2);
     assert!(alerts[1].text.contains("Status   the image has been released since"), "{}", alerts[1].text);

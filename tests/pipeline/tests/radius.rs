@@ -94,17 +94,21 @@ async fn people_are_told_once_how_many_are_held() {
     assert!(world.aws.sqs().take_sent().is_empty());
 }
 
+/// A person lets so many images go on.
+async fn resume(world: &World, images: u32) {
+    let mut limit = world.memory.limit().await.unwrap();
+    let resumed = Resumed { at: world.now(), by: "ana".to_owned(), why: "checked".to_owned(), images };
+    limit.value = limit.value.resume(resumed, world.memory.held().await.unwrap().len());
+    world.memory.store_limit(&mut limit).await.unwrap();
+}
+
 #[tokio::test]
 async fn person_lets_some_go_on_and_then_the_others() {
     let images = old();
     let world = world(1, &images).await;
     handle(&world, &images).await;
     for (granted, expected, held) in [(2, 3, 2), (2, 5, 0)] {
-        let mut limit = world.memory.limit().await.unwrap();
-        let (by, why) = ("ana".to_owned(), "checked".to_owned());
-        let resumed = Resumed { at: world.now(), by, why, images: granted };
-        limit.value = limit.value.resume(resumed, world.memory.held().await.unwrap().len());
-        world.memory.store_limit(&mut limit).await.unwrap();
+        resume(&world, granted).await;
         handle(&world, &images).await;
         assert_eq!((marked(&world, &images), world.memory.held().await.unwrap().len()), (expected, held));
     }
@@ -159,5 +163,56 @@ async fn crash_takes_no_second_place_and_loses_no_image_that_is_held() {
         assert!(!world.aws.sqs().take_sent().is_empty(), "nobody is told, after call {call}");
         let taken: u32 = world.memory.limit().await.unwrap().value.taken.values().sum();
         assert_eq!(taken, 2, "after call {call}");
+    }
+}
+
+#[tokio::test]
+async fn crash_while_a_person_lets_them_go_on_leaves_none_in_the_list() {
+    let images = old();
+    let mut crashes = 0;
+    for call in 1..=60 {
+        let world = world(1, &images).await;
+        handle(&world, &images).await;
+        resume(&world, 4).await;
+        world.aws.faults().inject("*", Fault::Crash, Nth::Call(call));
+        let bodies: Vec<String> = images.iter().map(due).collect();
+        tokio::select! {
+            _ = world.handle(&bodies) => {}
+            () = world.aws.faults().crashed() => crashes += 1,
+        }
+        world.aws.faults().clear();
+        handle(&world, &images).await;
+        let held = world.memory.held().await.unwrap();
+        assert_eq!((marked(&world, &images), held), (5, vec![]), "after call {call}");
+    }
+    assert!(crashes > 30, "{crashes}");
+}
+
+#[tokio::test]
+async fn image_that_was_held_and_is_deleted_or_only_observed_leaves_the_list() {
+    let images = old();
+    let mut world = world(1, &images).await;
+    handle(&world, &images).await;
+    let held: Vec<ImageId> =
+        world.memory.held().await.unwrap().iter().map(|image| image.parse().unwrap()).collect();
+    world.aws.ecr().seed_delete(enforcing::ACCOUNT, enforcing::REPOSITORY, held[0].digest.as_str());
+    handle(&world, &held[..1]).await;
+    assert_eq!(world.memory.held().await.unwrap().len(), 3);
+    world.mode(Mode::Observe);
+    handle(&world, &held).await;
+    assert_eq!(world.memory.held().await.unwrap(), Vec::<String>::new());
+    assert_eq!(marked(&world, &images), 1, "nothing was done to them");
+}
+
+#[tokio::test]
+async fn another_look_at_an_image_that_is_held_writes_nothing() {
+    let images = old();
+    let world = world(1, &images).await;
+    handle(&world, &images).await;
+    let before = world.aws.calls();
+    handle(&world, &images).await;
+    let after = world.aws.calls();
+    for write in ["dynamodb:UpdateItem", "dynamodb:PutItem", "sqs:SendMessage", "ecr:PutImage"] {
+        assert_eq!(after.get(write), before.get(write), "{write}");
     }
 }

@@ -117,8 +117,11 @@ impl Enforcement {
         }
     }
 
-    /// Notes that an image is held.
+    /// Notes that an image is held. It is looked up first, for to read the list costs less than to write it.
     pub async fn hold(&self, image: &ImageId) -> Result<(), AwsError> {
+        if self.held_in(shard(image)).await?.contains(&image.to_string()) {
+            return Ok(());
+        }
         self.change_held(image, "ADD images :image").await
     }
 
@@ -144,13 +147,15 @@ impl Enforcement {
     pub async fn held(&self) -> Result<Vec<String>, AwsError> {
         let mut held = Vec::new();
         for shard in 0..SHARDS {
-            let item = self.get(&shard_key(shard)).await?.unwrap_or_default();
-            held.extend(
-                item.get("images").and_then(|images| images.as_ss().ok()).cloned().unwrap_or_default(),
-            );
+            held.extend(self.held_in(shard).await?);
         }
         held.sort();
         Ok(held)
+    }
+
+    async fn held_in(&self, shard: u8) -> Result<Vec<String>, AwsError> {
+        let item = self.get(&shard_key(shard)).await?.unwrap_or_default();
+        Ok(item.get("images").and_then(|images| images.as_ss().ok()).cloned().unwrap_or_default())
     }
 
     async fn get(&self, id: &str) -> Result<Option<Item>, AwsError> {

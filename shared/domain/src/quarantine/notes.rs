@@ -90,8 +90,10 @@ pub enum Note {
         episode: String,
         mode: Mode,
     },
-    /// The limit holds it back.
+    /// The limit holds it back. Noted before it is listed among those that are held.
     Held,
+    /// The limit does not hold it back any more. Noted after it was taken from that list.
+    LetGo,
     /// A milder mode is in force.
     Eased(Mode),
     /// These tags are about to be taken off; each with whether ECR keeps it from moving.
@@ -152,14 +154,13 @@ impl Notes {
             Note::Claimed { episode, mode } => {
                 let since = self.quarantine.as_ref().map_or(now, |known| known.since);
                 self.quarantine = Some(Episode { id: episode, mode, since });
-                self.held = None;
             }
             Note::Held => self.held = self.held.or(Some(now)),
+            Note::LetGo => self.held = None,
             Note::Eased(mode) => {
                 if let Some(episode) = &mut self.quarantine {
                     episode.mode = mode;
                 }
-                self.held = None;
             }
             Note::Removing(tags) => {
                 let mode = self.mode().unwrap_or_default();
@@ -256,7 +257,8 @@ mod tests {
         assert!(notes.take(Note::Held, second(1)));
         assert!(notes.take(claim("a#2", Mode::Archive), second(9)));
         let episode = notes.quarantine.clone().unwrap();
-        assert_eq!((episode.since, episode.mode, notes.held), (second(0), Mode::Archive, None));
+        assert_eq!((episode.since, episode.mode, notes.held), (second(0), Mode::Archive, Some(second(1))));
+        assert!(notes.take(Note::LetGo, second(10)) && notes.held.is_none());
         assert!(!notes.take(claim("a#2", Mode::Archive), second(20)), "nothing new to write");
         assert!(notes.take(Note::Released, second(30)));
         assert_eq!(notes, Notes::default());
