@@ -55,7 +55,11 @@ impl World {
 
     /// Of the images that were there before, no more came under quarantine than the limit lets, and none after one was held.
     /// One hour may end and another one begin just when something happens.
-    pub fn is_bounded(&mut self, marked: &BTreeMap<String, bool>, verdicts: &BTreeMap<String, String>) -> bool {
+    pub fn is_bounded(
+        &mut self,
+        marked: &BTreeMap<String, bool>,
+        verdicts: &BTreeMap<String, String>,
+    ) -> bool {
         if !self.limited || self.mode == "observe" {
             return true;
         }

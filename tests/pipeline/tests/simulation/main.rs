@@ -199,6 +199,8 @@ async fn play(seed: u64) {
     check.at_rest(&pipeline, &mut world, true, &format!("seed {seed}, after all of it once more")).await;
     if nature.limited {
         resume(&mut pipeline, &mut world).await;
-        check.at_rest(&pipeline, &mut world, false, &format!("seed {seed}, after what was held went on")).await;
+        check
+            .at_rest(&pipeline, &mut world, false, &format!("seed {seed}, after what was held went on"))
+            .await;
     }
 }

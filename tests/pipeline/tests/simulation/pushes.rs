@@ -93,6 +93,7 @@ impl World {
                 doubt: false,
                 openings: 0,
                 scans: 0,
+                changes: 0,
                 marked: false,
                 stored: Stored::Active,
                 pulled_out: false,

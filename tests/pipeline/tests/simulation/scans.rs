@@ -84,6 +84,7 @@ impl World {
             thing.hidden.remove(name);
             thing.doubt |= counts;
         }
+        thing.changes += 1;
         let status = if is_there { "ACTIVE" } else { "CLOSED" };
         self.events.push(thing.manifest.finding(name, status, self.now));
     }
@@ -132,6 +133,7 @@ impl World {
             return;
         }
         thing.covered = false;
+        thing.changes += 1;
         aws.inspector().seed_coverage(&arn(digest), "INACTIVE", reason);
         let closed = thing.open.iter().map(|name| thing.manifest.finding(name, "CLOSED", self.now));
         self.events.extend(closed);

@@ -56,6 +56,8 @@ pub struct Thing {
     pub(crate) openings: u64,
     /// How many scans of it ended.
     pub scans: u64,
+    /// How often findings of it were reported besides, or closed with its coverage.
+    pub changes: u64,
     /// It had the mark of quarantine at the last rest.
     pub(crate) marked: bool,
     pub(crate) stored: Stored,
