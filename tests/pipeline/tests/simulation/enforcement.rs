@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use pipeline_tests::buildx::REPOSITORY;
 use sim_aws::{ImageStatus, ImageView, SimulatedAws};
 
-use crate::history::TAMPERING;
 use crate::world::{Stored, World, pick};
 
 /// What must hold of an image in the registry; nothing where both are allowed.
@@ -47,8 +46,12 @@ impl World {
                     mode => Some(mode == "archive"),
                 },
             },
-            // A part keeps what was done to it until all that contains it is clear, and is archived with it.
-            None => Expected { mark: (!thing.marked).then_some(false), ..Expected::default() },
+            // A part keeps what was done to it, as a root that it may have been until now, until all that contains it is
+            // clear; and it is archived with that.
+            None => {
+                let mark = if thing.marked || thing.was_root { None } else { Some(false) };
+                Expected { mark, ..Expected::default() }
+            }
             _ => Expected { mark: Some(false), taken: Some(BTreeSet::new()), archived: Some(false) },
         }
     }
@@ -79,17 +82,18 @@ impl World {
 
     /// Remembers what was seen at rest. What came into the archive is not scanned any more.
     pub fn seen(&mut self, aws: &SimulatedAws, views: &[ImageView], marked: &BTreeMap<String, bool>) {
+        let roots = self.roots();
         for view in views {
             for tag in self.tags_of(&view.digest) {
                 if view.tags.contains(&tag) {
                     self.taken.remove(&tag);
                 } else {
                     self.taken.insert(tag);
-                    self.has_taken = true;
                 }
             }
             let thing = self.things.get_mut(&view.digest).unwrap();
             thing.marked = marked[&view.digest];
+            thing.was_root = roots.contains(&view.digest);
             let was = thing.stored;
             match view.status {
                 ImageStatus::Active => thing.stored = Stored::Active,
@@ -135,7 +139,7 @@ impl World {
 
     /// Somebody works against a quarantine.
     pub(crate) fn tamper(&mut self, aws: &SimulatedAws, held: usize, how: usize) {
-        if !TAMPERING || self.mode == "observe" {
+        if self.mode == "observe" {
             return;
         }
         let held =

@@ -23,7 +23,7 @@ use aws::sqs::{DelayedMessage, Queue};
 use check::{Check, writes};
 use domain::image::ImageId;
 use domain::quarantine::limit::Resumed;
-use history::{Act, Chance, MOVING, Nature, OBSERVE_AFTER_UNTAG, Tags, history};
+use history::{Act, Chance, MOVING, Nature, Tags, history};
 use jiff::SignedDuration;
 use pipeline_tests::buildx::{REPOSITORY, minute};
 use pipeline_tests::{enforcement, file, setting, shuffled, stream};
@@ -144,8 +144,7 @@ async fn play(seed: u64) {
     let (mut world, mut past) = (World::new(nature), Vec::<Value>::new());
     for (number, Act { mode, is_later, steps, troubles, seed: order }) in acts.into_iter().enumerate() {
         let when = format!("seed {seed}, act {number}");
-        let may_observe = OBSERVE_AFTER_UNTAG || !world.has_taken;
-        if let Some(mode) = mode.filter(|mode| *mode != world.mode && (may_observe || *mode != "observe")) {
+        if let Some(mode) = mode.filter(|mode| *mode != world.mode) {
             pipeline.redeploy(deployment(mode, nature)).unwrap();
             world.mode = mode;
             let images = world.live().filter(|(_, thing)| thing.kind != Kind::Attestation);

@@ -60,6 +60,8 @@ pub struct Thing {
     pub changes: u64,
     /// It had the mark of quarantine at the last rest.
     pub(crate) marked: bool,
+    /// It was a root then.
+    pub(crate) was_root: bool,
     pub(crate) stored: Stored,
     /// Somebody restored it while quarantine held it in the archive.
     pub(crate) pulled_out: bool,
@@ -83,8 +85,6 @@ pub struct World {
     pub tags: BTreeMap<String, String>,
     /// Those of them that quarantine took off, at the last rest.
     pub taken: BTreeSet<String>,
-    /// Whether it ever took one off.
-    pub has_taken: bool,
     /// What happened and is not delivered yet.
     pub events: Vec<Value>,
     /// The same, but what is said many times over, and must cost no more than if it were said once.
@@ -108,7 +108,6 @@ impl World {
             things: BTreeMap::new(),
             tags: BTreeMap::new(),
             taken: BTreeSet::new(),
-            has_taken: false,
             events: Vec::new(),
             repetitions: Vec::new(),
             basic_scans: Vec::new(),
