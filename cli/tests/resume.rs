@@ -62,3 +62,23 @@ async fn so_many_images_go_on_and_who_let_them_is_recorded() {
     let wrong = resume(&aws, &["0", "--why", "x"]).await;
     assert!(!wrong.status.success());
 }
+
+#[tokio::test]
+async fn pause_without_an_image_that_is_held_any_more_ends_and_grants_nothing() {
+    let aws = SimulatedAws::new("210987654321", "eu-west-1", Arc::new(|| 1_900_000_000_000));
+    aws.dynamodb().create_table("ledgers", "id").await;
+    aws.sqs().create_queue(QUEUE);
+    let client = aws_sdk_dynamodb::Client::new(&aws.sdk_config().await);
+    let memory = Enforcement::new(client, "ledgers".to_owned());
+    let mut limit = memory.limit().await.unwrap();
+    limit.value = limit.value.pause("2030-03-17T17:00:00Z".parse().unwrap());
+    memory.store_limit(&mut limit).await.unwrap();
+    let ended = resume(&aws, &["100", "--why", "the policy is corrected"]).await;
+    assert_eq!(
+        String::from_utf8_lossy(&ended.stdout),
+        "no image is held any more; the pause is over\n",
+        "{ended:?}"
+    );
+    let limit = memory.limit().await.unwrap().value;
+    assert_eq!((limit.granted, limit.pause, limit.resumed.len()), (0, None, 1));
+}

@@ -41,6 +41,7 @@ OPERATIONS = {
         "DescribePullThroughCacheRules",
         "DescribeRegistry",
         "DescribeRepositories",
+        "GetDownloadUrlForLayer",
         "ListImages",
         "PutImage",
         "PutImageTagMutability",

@@ -10,7 +10,7 @@ use domain::image::ImageId;
 use domain::ledger::Evidence;
 use domain::provenance::{RepositoryTags, TagsAsOf};
 use jiff::Timestamp;
-use lambda::optional::{PAUSE, in_time};
+use lambda::optional::{Pause, in_time};
 
 use crate::AssessImage;
 use crate::draft::Draft;
@@ -32,16 +32,12 @@ pub(crate) struct Repositories {
 #[derive(Debug, Default)]
 struct Known {
     answers: BTreeMap<String, TagsAsOf>,
-    failed_at: Option<Timestamp>,
+    pause: Pause,
 }
 
 impl Known {
     fn fresh(&self, arn: &str, now: Timestamp) -> Option<TagsAsOf> {
         self.answers.get(arn).filter(|answer| answer.holds(now)).cloned()
-    }
-
-    fn is_paused(&self, now: Timestamp) -> bool {
-        self.failed_at.and_then(|at| at.checked_add(PAUSE).ok()).is_some_and(|end| now < end)
     }
 
     /// The repository, and with it others of the batch of which nothing fresh is known.
@@ -52,7 +48,6 @@ impl Known {
 
     /// Notes an answer about all that was asked. A repository that it does not name has no tags.
     fn note(&mut self, asked: Vec<String>, mut said: BTreeMap<String, RepositoryTags>, now: Timestamp) {
-        self.failed_at = None;
         for arn in asked {
             let tags = said.remove(&arn).unwrap_or_default();
             self.answers.insert(arn, TagsAsOf { at: now, tags });
@@ -88,14 +83,15 @@ impl Repositories {
         if let Some(answer) = known.fresh(&arn, now) {
             return Some(answer);
         }
-        if known.is_paused(now) {
+        if known.pause.holds(now) {
             return None;
         }
         let batch = std::mem::take(&mut *self.batch.lock().unwrap_or_else(PoisonError::into_inner));
         let asked = known.to_ask(&arn, &batch, now);
-        match in_time("the tags of repositories", self.tagging.repositories(asked.clone())).await {
-            Some(said) => known.note(asked, said, now),
-            None => known.failed_at = Some(now),
+        let said = in_time("the tags of repositories", self.tagging.repositories(asked.clone())).await;
+        known.pause.note(said.is_some(), now);
+        if let Some(said) = said {
+            known.note(asked, said, now);
         }
         known.fresh(&arn, now)
     }
@@ -152,14 +148,6 @@ mod tests {
         let tags = |arn| known.fresh(arn, minute(1)).map(|answer| answer.tags);
         assert_eq!(tags("arn:00000"), Some(RepositoryTags::default()));
         assert_eq!((tags("arn:00001"), tags("arn:00002")), (Some(shop), None));
-    }
-
-    #[test]
-    fn after_a_failure_nothing_is_asked_for_five_minutes() {
-        let mut known = Known { failed_at: Some(minute(0)), ..Known::default() };
-        assert!(known.is_paused(minute(4)) && !known.is_paused(minute(5)));
-        known.note(arns(0..1), BTreeMap::new(), minute(6));
-        assert!(!known.is_paused(minute(6)));
     }
 
     #[test]

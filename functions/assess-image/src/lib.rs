@@ -7,13 +7,14 @@ mod enrich;
 mod error;
 mod exploitation;
 mod gather;
+mod label;
 mod question;
 mod root;
 mod scan;
 mod update;
 
 use aws::dynamodb::{Enforcement, Ledgers, Vulnerabilities};
-use aws::ecr::Registry;
+use aws::ecr::{Blobs, Registry};
 use aws::eventbridge::Announcements;
 use aws::inspector::Inspector;
 use aws::sqs::Queue;
@@ -34,6 +35,7 @@ use lambda::scope::Scope;
 pub use error::AssessError;
 
 use belonging::Repositories;
+use label::ImageLabels;
 
 /// The function and its clients.
 #[derive(Debug)]
@@ -45,6 +47,7 @@ pub struct AssessImage {
     pub(crate) vulnerabilities: Vulnerabilities,
     pub(crate) inspector: Inspector,
     pub(crate) registry: Registry,
+    pub(crate) labels: ImageLabels,
     /// Absent where no tag is to be read.
     pub(crate) repositories: Option<Repositories>,
     pub(crate) announcements: Announcements,
@@ -82,6 +85,8 @@ impl AssessImage {
             let client = aws_sdk_resourcegroupstagging::Client::new(config);
             Repositories::new(Tagging::new(client, keys), partition.clone())
         });
+        let ecr = aws_sdk_ecr::Client::new(config);
+        let registry = Registry::new(ecr.clone());
         let roots = Queue::new(sqs.clone(), environment.required("ROOTS_QUEUE_URL")?);
         Ok(Self {
             outbox: Outbox::new(ledgers.clone(), roots),
@@ -90,7 +95,8 @@ impl AssessImage {
             vulnerabilities: Vulnerabilities::new(tables, table),
             inspector: Inspector::new(aws_sdk_inspector2::Client::new(config), partition),
             repositories,
-            registry: Registry::new(aws_sdk_ecr::Client::new(config)),
+            labels: ImageLabels::new(registry.clone(), Blobs::new(ecr)),
+            registry,
             announcements: Announcements::new(
                 aws_sdk_eventbridge::Client::new(config),
                 environment.required("EVENT_BUS_NAME")?,

@@ -69,6 +69,7 @@ impl AssessImage {
             && self.is_to_be_told(&mut draft, &mut assessment).await
         {
             self.locate(&draft, &mut assessment).await;
+            self.label(&mut draft, &platforms, &mut assessment).await;
             draft.ledger.announced = announced;
             stored.unpublished = Some(assessment);
             announces = true;

@@ -7,7 +7,6 @@ use domain::notice::{About, Notice};
 use domain::quarantine::limit::Limit;
 use domain::quarantine::{Claim, Deed, DeedKind, Mode, Note, Notes, Plan, Registered, claim, tag};
 use domain::text::sanitize;
-use domain::verdict::Verdict;
 
 use crate::{EnforceQuarantine, QuarantineError, Wanted, message};
 
@@ -33,7 +32,7 @@ impl EnforceQuarantine {
     ) -> Result<Option<Mode>, QuarantineError> {
         let is_marked = registered.is_some_and(|registered| registered.tags.contains(&tag(image)));
         let nothing_to_do = wish.steps.is_empty() && !is_marked;
-        if wanted.verdict != Verdict::Quarantine || wanted.mode == Mode::Observe || nothing_to_do {
+        if !wanted.holds(wanted.mode, &notes.value) || nothing_to_do {
             self.let_go(image, notes).await?;
             return Ok(Some(wanted.mode));
         }

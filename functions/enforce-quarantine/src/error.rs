@@ -39,9 +39,22 @@ pub enum QuarantineError {
 }
 
 impl QuarantineError {
+    /// Whether there is no way to mark the image: it has as many tags as it can have, or another image has the mark.
+    pub(crate) fn leaves_unmarked(&self) -> bool {
+        match self {
+            Self::NotThere { .. } => true,
+            Self::Aws(error) => error.is("LimitExceeded"),
+            _ => false,
+        }
+    }
+
     /// Whether somebody else changed what this invocation had read, so that it has to begin again.
     pub(crate) fn is_conflict(&self) -> bool {
-        matches!(self, Self::Notes(NotesError::Conflict(_)))
+        match self {
+            Self::Notes(NotesError::Conflict(_)) => true,
+            Self::Aws(error) => error.is("RepositoryNotFound"),
+            _ => false,
+        }
     }
 }
 

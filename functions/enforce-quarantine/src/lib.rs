@@ -190,7 +190,11 @@ impl EnforceQuarantine {
             mode: self.choices.mode.with_rules(announced.quarantine_mode),
             // A ledger of an earlier release does not have it.
             episode: announced.quarantined_by.unwrap_or_else(|| image.to_string()),
-            scanned_at: announced.scan,
+            // Scans of a part are announced with what it is a part of.
+            scanned_at: match part_of {
+                None => announced.scan,
+                Some(_) => facts.newest_scan().map(|(at, _)| at),
+            },
             first_pushed: facts.pushed_at,
             indexes: facts.parents().cloned().collect(),
             contents: facts.contents,
@@ -282,8 +286,8 @@ impl EnforceQuarantine {
         // A deployment that observes changes nothing, and may not ask.
         let matters = may_matter && mode != Mode::Observe;
         let mutability = if matters { self.registry.mutability(image).await? } else { Mutability::default() };
-        let FoundImage { tags, status, .. } = found;
-        Ok(Registered { tags, status, mutability, ..Registered::default() })
+        let FoundImage { tags, status, activated_at, .. } = found;
+        Ok(Registered { tags, status, activated_at, mutability, ..Registered::default() })
     }
 
     /// Whether the repository is a cache is asked only where tags would go.

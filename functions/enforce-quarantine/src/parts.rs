@@ -44,11 +44,10 @@ impl EnforceQuarantine {
         contents: Option<&Contents>,
     ) -> Result<Vec<Child>, QuarantineError> {
         let parts = self.parts(index, contents).await?;
-        let inside: BTreeSet<&Digest> = parts.iter().collect();
         let with_use = async |digest: &Digest| {
             let part = self.ledgers.load(&ImageId { digest: digest.clone(), ..index.clone() }).await?.ledger;
             let own = part.facts.is_deployed() && !self.root(&part).await?.is_withdrawn();
-            let roots = self.roots_over(&part, |one| *one != index.digest && !inside.contains(one)).await?;
+            let roots = self.roots_over(&part, |one| *one != index.digest).await?;
             let used_by_others =
                 own || roots.as_ref().is_none_or(|roots| roots.iter().any(|root| !root.is_withdrawn()));
             Ok::<_, QuarantineError>(Child { digest: digest.clone(), used_by_others })
@@ -77,29 +76,30 @@ impl EnforceQuarantine {
         Ok(None)
     }
 
-    /// The images and indexes in an index, level by level.
+    /// The images and indexes in an index: each index before what it contains, and images last.
     async fn parts(
         &self,
         index: &ImageId,
         contents: Option<&Contents>,
     ) -> Result<Vec<Digest>, QuarantineError> {
-        let mut parts: Vec<Digest> = Vec::new();
+        let (mut parts, mut images): (Vec<Digest>, Vec<Digest>) = Default::default();
         let mut level: Vec<Contents> = contents.cloned().into_iter().collect();
         while let Some(contents) = level.pop() {
             for child in contents.children {
-                let is_known = parts.contains(&child.digest) || child.digest == index.digest;
-                if is_known || parts.len() == MOST {
+                let known = [&parts, &images].iter().any(|known| known.contains(&child.digest));
+                if known || child.digest == index.digest || parts.len() + images.len() == MOST {
                     continue;
                 }
                 if child.kind == ChildKind::Index {
                     let inner = ImageId { digest: child.digest.clone(), ..index.clone() };
                     level.extend(self.ledgers.load(&inner).await?.ledger.facts.contents);
-                }
-                if matches!(child.kind, ChildKind::Image | ChildKind::Index) {
                     parts.push(child.digest);
+                } else if child.kind == ChildKind::Image {
+                    images.push(child.digest);
                 }
             }
         }
+        parts.append(&mut images);
         Ok(parts)
     }
 

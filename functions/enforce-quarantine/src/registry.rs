@@ -37,12 +37,23 @@ impl EnforceQuarantine {
         } else {
             None
         };
+        let archives = steps.contains(&Step::Archive(image.digest.clone()));
+        let mut unmarked = None;
         for step in steps {
             match (step, &manifest) {
-                (Step::Put(tag), Some(manifest)) => {
-                    tags = self.put(image, manifest, &tag).await?;
-                    tracing::info!(%image, tag, reason, "tag is on");
-                }
+                (Step::Put(tag), Some(manifest)) => match self.put(image, manifest, &tag).await {
+                    Ok(there) => {
+                        tags = there;
+                        tracing::info!(%image, tag, reason, "tag is on");
+                    }
+                    // What is archived cannot be pulled, whether it is marked or not.
+                    Err(error) if archives && error.leaves_unmarked() => {
+                        tracing::error!(%image, reason = with_causes(&error), "it is archived without its mark");
+                        unmarked = Some(error);
+                    }
+                    Err(error) => return Err(error),
+                },
+                (Step::Remove(_), Some(_)) if unmarked.is_some() => {}
                 (Step::GiveBack(tag), Some(manifest)) => {
                     self.pace.turn().await;
                     match self.registry.put_tag(image, manifest, &tag).await? {
@@ -75,7 +86,7 @@ impl EnforceQuarantine {
                     } else if stored == *image {
                         // What is in it stays with it.
                         self.note(image, notes, Note::Restored).await?;
-                        return Ok(true);
+                        break;
                     }
                 }
                 (Step::Restore(digest), _) => {
@@ -89,7 +100,7 @@ impl EnforceQuarantine {
                 (Step::Note(note), _) => self.note(image, notes, note).await?,
             }
         }
-        Ok(true)
+        unmarked.map_or(Ok(true), Err)
     }
 
     /// Archives an image or a part of it. A part has notes of its own, so that whoever needs it knows that it is we who
@@ -138,7 +149,10 @@ impl EnforceQuarantine {
         tags: &[String],
         number: u64,
     ) -> Result<(), QuarantineError> {
-        let removed = self.registry.remove_tags(image, tags).await;
+        let removed = match self.registry.remove_tags(image, tags).await {
+            Err(error) if error.is("RepositoryNotFound") => return Err(error.into()),
+            removed => removed,
+        };
         if !self.registry.exists(image).await? {
             return Err(self.put_back(image, manifest, number).await);
         }
@@ -184,6 +198,8 @@ impl EnforceQuarantine {
                 self.write(image, &deed).await;
                 QuarantineError::PutBack(boxed)
             }
+            // The whole repository went.
+            Err(source) if source.is_conflict() => source,
             Err(source) => {
                 let Manifest { text, media_type } = manifest;
                 let reason = with_causes(&source);

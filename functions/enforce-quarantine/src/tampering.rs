@@ -31,7 +31,7 @@ impl Prompt {
 
 impl Wanted {
     /// Whether the image is held under quarantine, in a mode that changes the registry.
-    fn holds(&self, mode: Mode, notes: &Notes) -> bool {
+    pub(crate) fn holds(&self, mode: Mode, notes: &Notes) -> bool {
         let held = match self.verdict {
             Verdict::Clear => false,
             Verdict::Quarantine => true,

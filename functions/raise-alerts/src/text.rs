@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 
 use domain::assessment::{AssessedImage, AssessedPlatform, Assessment, Change, Reason};
 use domain::finding::{Fix, Package};
+use domain::image::Digest;
 use domain::ledger::InUse;
+use domain::provenance::Labels;
 use domain::quarantine::Mode;
 use domain::verdict::Verdict;
 use jiff::Timestamp;
@@ -126,6 +128,7 @@ fn one_image(text: &mut String, assessment: &Assessment) {
     if let Some(url) = image.pusher.as_ref().and_then(|pusher| pusher.who().github_run()?.url()) {
         line(text, "Run", &url);
     }
+    labels(text, &image.labels);
     if let Some(owner) = &image.owner {
         line(text, "Owner", owner);
     }
@@ -317,6 +320,29 @@ fn pushed(image: &AssessedImage) -> String {
         None => "somebody whom CloudTrail has not named yet".to_owned(),
     };
     format!("{at} by {by}")
+}
+
+/// What the image says of itself.
+fn labels(text: &mut String, labels: &Labels) {
+    if let Some(source) = both(labels.source.as_deref(), labels.short_revision(), "revision") {
+        line(text, "Source", &source);
+    }
+    let digest = labels.base_digest.as_ref().map(Digest::short);
+    if let Some(base) = both(labels.base_name.as_deref(), digest, "digest") {
+        line(text, "Base", &base);
+    }
+    if let Some(created) = labels.created {
+        line(text, "Built", &minute(created));
+    }
+}
+
+/// A thing, and which version of it.
+fn both(thing: Option<&str>, version: Option<&str>, kind: &str) -> Option<String> {
+    match (thing, version) {
+        (Some(thing), Some(version)) => Some(format!("{thing} @ {version}")),
+        (None, Some(version)) => Some(format!("{kind} {version}")),
+        (thing, None) => thing.map(str::to_owned),
+    }
 }
 
 /// What runs the image, one a line.

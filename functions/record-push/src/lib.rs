@@ -4,6 +4,8 @@
 mod sighting;
 mod unread;
 
+use std::collections::BTreeSet;
+
 use aws::AwsError;
 use aws::dynamodb::{Enforcement, LedgerError, Ledgers, NotesError};
 use aws::ecr::Registry;
@@ -17,6 +19,7 @@ use domain::manifest::{Contents, ManifestError};
 use domain::provenance::Pusher;
 use domain::quarantine::tampering::Sighting;
 use domain::quarantine::{Mode, due_because, is_quarantine_tag};
+use domain::text::sanitize;
 use domain::verdict::Verdict;
 use jiff::Timestamp;
 use lambda::batch::{self, Report, Retry, Retryable, Subject};
@@ -229,9 +232,10 @@ impl RecordPush {
         if !was_judged || evidence.iter().all(|piece| removed_tag(piece).is_none()) {
             return Ok(evidence.to_vec());
         }
-        let noted = self.enforcement.notes(&ledger.image).await?.value.removed;
+        let removed = self.enforcement.notes(&ledger.image).await?.value.removed;
+        let noted: BTreeSet<String> = removed.keys().map(|tag| sanitize(tag)).collect();
         let of_the_owner = |piece: &Evidence| match removed_tag(piece) {
-            Some((tag, at)) if noted.contains_key(tag) => Evidence::Withheld { at, tags: vec![tag.clone()] },
+            Some((tag, at)) if noted.contains(tag) => Evidence::Withheld { at, tags: vec![tag.clone()] },
             _ => piece.clone(),
         };
         Ok(evidence.iter().map(of_the_owner).collect())

@@ -4,7 +4,7 @@ use domain::event::{ActionType, ImageAction, PutImage, Removal, StorageChange, S
 use domain::image::ImageId;
 use domain::ledger::Ledger;
 use domain::provenance::{Actor, Pusher, Who};
-use domain::quarantine::tampering::{Act, Sighting};
+use domain::quarantine::tampering::{Act, SKEW, Sighting};
 use domain::quarantine::{Mode, is_quarantine_tag, marked_by, tag};
 use domain::verdict::Verdict;
 use jiff::Timestamp;
@@ -48,14 +48,14 @@ impl Held {
         Some(Self { since, mode: deployed.with_rules(announced.quarantine_mode) })
     }
 
-    /// Whether enforce-quarantine may have to put something right. Where all tags stay on, one more is no concern of it.
+    /// Whether enforce-quarantine may have to put something right. Where all tags stay on, one more is no concern of it,
+    /// unless it restores an image that lost its mark in the archive.
     pub(crate) fn is_touched_by(self, seen: &Sighting) -> bool {
         let least = match seen.act {
-            Act::MarkRemoved => Mode::Tag,
-            Act::Tagged(_) => Mode::Untag,
-            Act::Pushed | Act::Restored | Act::Deleted => Mode::Archive,
+            Act::MarkRemoved | Act::Tagged(_) | Act::Pushed | Act::Restored => Mode::Tag,
+            Act::Deleted => Mode::Archive,
         };
-        self.mode >= least && seen.at >= self.since
+        self.mode >= least && self.since.duration_since(seen.at) <= SKEW
     }
 }
 
@@ -124,12 +124,15 @@ mod tests {
             [Act::MarkRemoved, Act::Tagged("1.0".to_owned()), Act::Pushed, Act::Restored, Act::Deleted];
         for (mode, expected) in [
             (Mode::Observe, [false; 5]),
-            (Mode::Tag, [true, false, false, false, false]),
-            (Mode::Untag, [true, true, false, false, false]),
+            (Mode::Tag, [true, true, true, true, false]),
+            (Mode::Untag, [true, true, true, true, false]),
             (Mode::Archive, [true; 5]),
         ] {
             assert_eq!(acts.clone().map(|act| touched(mode, act)), expected, "{mode}");
         }
+        let begun: Timestamp = "2031-03-01T08:00:00.9Z".parse().unwrap();
+        let seen = Sighting { act: Act::MarkRemoved, at, actor: None };
+        assert!(Held { since: begun, mode: Mode::Tag }.is_touched_by(&seen), "events state whole seconds");
         let earlier = Sighting { act: Act::MarkRemoved, at: Timestamp::MIN, actor: None };
         assert!(!Held { since: at, mode: Mode::Archive }.is_touched_by(&earlier));
     }

@@ -1,6 +1,7 @@
 //! Amazon ECR's API.
 //! <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/Welcome.html>
 
+mod blob;
 mod rules;
 mod scan;
 
@@ -17,6 +18,7 @@ use domain::image::{Digest, ImageId};
 use domain::quarantine::{Mutability, Status as StorageStatus};
 use domain::text::sanitize;
 
+pub use blob::Blobs;
 pub use scan::ScanResult;
 
 #[derive(Debug, Clone)]
@@ -26,6 +28,7 @@ pub struct Registry {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageDescription {
+    /// As in [`FoundImage`].
     pub tags: Vec<String>,
     pub pushed_at: Option<Timestamp>,
     pub media_type: Option<String>,
@@ -34,9 +37,13 @@ pub struct ImageDescription {
 /// An image in the registry, whatever its status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundImage {
+    /// As they are, of up to 300 characters: requests name them, and a shortened one may be another image's.
+    /// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ImageIdentifier.html>
     pub tags: Vec<String>,
     pub status: StorageStatus,
     pub pushed_at: Option<Timestamp>,
+    /// When it was last restored from the archive.
+    pub activated_at: Option<Timestamp>,
 }
 
 /// Where an image is stored.
@@ -82,7 +89,7 @@ impl Registry {
     pub async fn describe(&self, image: &ImageId) -> Result<Option<ImageDescription>, AwsError> {
         let detail = self.detail(image, None).await?;
         Ok(detail.map(|detail| ImageDescription {
-            tags: detail.image_tags().iter().map(|tag| sanitize(tag)).collect(),
+            tags: detail.image_tags().to_vec(),
             pushed_at: detail.image_pushed_at().and_then(timestamp),
             media_type: detail.image_manifest_media_type().map(sanitize),
         }))
@@ -101,7 +108,7 @@ impl Registry {
             None => self.detail(image, Some(any)).await?,
         };
         Ok(detail.map(|detail| FoundImage {
-            tags: detail.image_tags().iter().map(|tag| sanitize(tag)).collect(),
+            tags: detail.image_tags().to_vec(),
             // What AWS introduces one day is not active, so nothing is pushed to it.
             status: match detail.image_status() {
                 None | Some(ImageStatus::Active) => StorageStatus::Active,
@@ -109,6 +116,7 @@ impl Registry {
                 Some(_) => StorageStatus::Activating,
             },
             pushed_at: detail.image_pushed_at().and_then(timestamp),
+            activated_at: detail.last_activated_at().and_then(timestamp),
         }))
     }
 
@@ -237,7 +245,12 @@ impl Registry {
             .set_accepted_media_types(Some(MEDIA_TYPES.map(str::to_owned).to_vec()))
             .send()
             .await
-            .map_err(|error| AwsError::of(ACTION, error))?;
+            .map_err(|error| AwsError::of(ACTION, error));
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) if error.is("RepositoryNotFound") => return Ok(None),
+            Err(error) => return Err(error),
+        };
         if let Some(failure) = answer.failures().first() {
             return match failure.failure_code() {
                 Some(ImageFailureCode::ImageNotFound) => Ok(None),

@@ -41,6 +41,11 @@ pub fn is_index(media_type: &str) -> bool {
     is_one_of(media_type, &INDEXES)
 }
 
+/// Whether a media type is that of an image for one platform.
+pub fn is_image(media_type: &str) -> bool {
+    is_one_of(media_type, &IMAGES)
+}
+
 /// Whether an image manifest is that of a container image and not of another artifact, from the media type of its
 /// config: the `artifact-media-type` of ECR's events, and `artifactMediaType` of `DescribeImages`.
 pub fn is_image_config(artifact_media_type: &str) -> bool {
@@ -177,7 +182,7 @@ impl Entry {
         };
         let kind = if is_index(&self.media_type) {
             ChildKind::Index
-        } else if !is_one_of(&self.media_type, &IMAGES) {
+        } else if !is_image(&self.media_type) {
             ChildKind::Other
         } else if platform.as_deref() == Some("unknown/unknown") {
             ChildKind::Attestation

@@ -1,7 +1,9 @@
-//! Where an image comes from: who called, and from where, as CloudTrail records it; whose it is, and what runs it.
+//! Where an image comes from: who called, and from where, as CloudTrail records it; what it says of that itself; whose it
+//! is, and what runs it.
 //! <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html>
 
 mod github;
+mod label;
 mod repository;
 mod workload;
 
@@ -11,6 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use github::{GitHubRepository, GitHubRun};
+pub use label::{Blob, Labelled, Labels};
 pub use repository::{RepositoryTags, TagKeys, TagsAsOf};
 pub use workload::{Workload, Workloads};
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use http::Uri;
 use serde_json::Value;
 use winterbaume_core::{MockRequest, MockResponse};
 
@@ -42,14 +43,14 @@ pub(crate) struct Dispatcher {
 
 impl Dispatcher {
     pub(crate) async fn handle(&self, request: MockRequest) -> Outcome {
+        if let Some(uri) = Ecr::downloaded(&request) {
+            return self.download(&uri).await;
+        }
         let call = match Call::identify(request) {
             Ok(call) => call,
             Err(error) => return Outcome::Response(error.response(Protocol::Json11)),
         };
-        let action = call.action();
-        let fault = self.faults.strike(&action);
-        self.faults.interfere(&action);
-        self.calls.with(|calls| *calls.entry((call.caller(), action)).or_default() += 1);
+        let fault = self.begin(call.caller(), call.action());
         let protocol = call.service.protocol();
         let response = match fault {
             Some(Fault::Throttle) => call.service.throttling().response(protocol),
@@ -62,6 +63,28 @@ impl Dispatcher {
             Some(Fault::ResponseLost | Fault::Crash) | None => self.perform(&call).await,
         };
         self.recorder.record(&call, &response);
+        self.end(fault, response).await
+    }
+
+    /// A download by a pre-signed URL. Nobody signs the request, and it is not recorded: S3's model is not the caller's
+    /// business.
+    async fn download(&self, uri: &Uri) -> Outcome {
+        let fault = self.begin(String::new(), "s3:GetObject".to_owned());
+        if let Some(Fault::Slow(delay)) = fault {
+            tokio::time::sleep(delay).await;
+        }
+        self.end(fault, self.ecr.download(uri, fault)).await
+    }
+
+    /// Counts a call, and lets others act before it. Returns what goes wrong with it.
+    fn begin(&self, caller: String, action: String) -> Option<Fault> {
+        let fault = self.faults.strike(&action);
+        self.faults.interfere(&action);
+        self.calls.with(|calls| *calls.entry((caller, action)).or_default() += 1);
+        fault
+    }
+
+    async fn end(&self, fault: Option<Fault>, response: MockResponse) -> Outcome {
         match fault {
             Some(Fault::ResponseLost) => Outcome::ConnectionLost,
             Some(Fault::Crash) => {
@@ -77,7 +100,9 @@ impl Dispatcher {
         let result = match call.service {
             Service::CloudWatch => self.cloudwatch.handle(operation, body, call.sent_bytes),
             Service::DynamoDb => self.dynamodb.handle(operation, call.request.clone()).await,
-            Service::Ecr => json(call, |body| self.ecr.handle(&call.caller(), operation, body)),
+            Service::Ecr => {
+                json(call, |body| self.ecr.handle(&call.caller(), &call.origin(), operation, body))
+            }
             Service::EventBridge => json(call, |body| self.eventbridge.handle(operation, body)),
             Service::Inspector => json(call, |body| self.inspector.handle(operation, body)),
             Service::Sns => self.sns.handle(operation, body),

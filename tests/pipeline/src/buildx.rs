@@ -23,11 +23,25 @@ pub struct Manifest {
 impl Manifest {
     /// An image for a platform; another content is another image.
     pub fn image(platform: &str, content: &str) -> Self {
-        let config = digest(&format!("{platform} {content}"));
-        let body = json!({
+        Self::of_config(platform, &digest(&format!("{platform} {content}")), 1024, &Value::Null)
+    }
+
+    /// An image with these labels in its config, which is returned with its digest, and these annotations.
+    pub fn labelled(platform: &str, labels: &Value, annotations: &Value) -> (Self, String, String) {
+        let config = json!({ "created": "1970-01-01T00:00:00Z", "config": { "Labels": labels } }).to_string();
+        let named = digest(&config);
+        (Self::of_config(platform, &named, config.len(), annotations), named, config)
+    }
+
+    /// An image whose manifest states this of its config, in bytes.
+    pub fn of_config(platform: &str, config: &str, size: usize, annotations: &Value) -> Self {
+        let mut body = json!({
             "schemaVersion": 2, "mediaType": IMAGE,
-            "config": { "mediaType": CONFIG, "digest": config, "size": 1024 }, "layers": [],
+            "config": { "mediaType": CONFIG, "digest": config, "size": size }, "layers": [],
         });
+        if annotations.is_object() {
+            body["annotations"] = annotations.clone();
+        }
         Self { body: body.to_string(), media_type: IMAGE, platform: platform.to_owned() }
     }
 

@@ -472,3 +472,56 @@ async fn name_of_a_session_does_no_harm_in_an_alert() {
     assert_eq!(text.lines().filter(|line| line.starts_with("Status")).count(), 1, "{text}");
     assert!(!text.contains(['\u{202e}', '\u{1b}']), "{text}");
 }
+
+impl World {
+    async fn store(&self, digest: &str, class: aws_sdk_ecr::types::TargetStorageClass) {
+        let id = ImageIdentifier::builder().image_digest(digest).build();
+        let store = self.person.update_image_storage_class().repository_name(REPOSITORY).image_id(id);
+        store.target_storage_class(class).send().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn mark_that_is_taken_off_in_the_archive_is_put_on_when_the_image_is_restored() {
+    use aws_sdk_ecr::types::TargetStorageClass::{Archive, Standard};
+    for mode in ["tag", "untag"] {
+        for again in [false, true] {
+            let mut world = World::new(mode, Mutability::Mutable, Root::Image).await;
+            assert_eq!(world.shown(), "1.0 M");
+            world.store(&world.root.digest(), Archive).await;
+            world.remove_mark().await;
+            world.pass(Vec::new(), 30).await;
+            assert_eq!(world.shown(), "archived: 1.0");
+            if again {
+                world.put("1.0").await;
+            } else {
+                world.store(&world.root.digest(), Standard).await;
+            }
+            // The registry says so when it is asked for something after the end of the restore.
+            world.pass(Vec::new(), 25).await;
+            world.view();
+            world.pass(Vec::new(), 15).await;
+            assert_eq!(world.shown(), "1.0 M", "{mode} {again}");
+            assert_eq!(world.alerts().await.len(), 1, "{mode} {again}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn part_that_a_person_restores_is_archived_again_after_its_next_scan() {
+    use aws_sdk_ecr::types::TargetStorageClass::Standard;
+    let mut world = World::new("archive", Mutability::Mutable, Root::Index).await;
+    let part = Manifest::image("linux/amd64", "vulnerable");
+    let status = |world: &World| {
+        let images = world.pipeline.aws.ecr().images();
+        images.into_iter().find(|view| view.digest == part.digest()).unwrap().status
+    };
+    assert_eq!(status(&world), ImageStatus::Archived);
+    world.store(&part.digest(), Standard).await;
+    world.pass(Vec::new(), 60).await;
+    assert_eq!(status(&world), ImageStatus::Active);
+    let scan = part.scan(&["CVE-2031-1"], world.pipeline.time());
+    world.pass(scan, 60).await;
+    assert_eq!((world.shown().as_str(), status(&world)), ("archived: 1.0 M", ImageStatus::Archived));
+    assert_eq!(world.pipeline.dead(), []);
+}

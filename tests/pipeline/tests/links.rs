@@ -627,3 +627,30 @@ async fn a_platform_whose_scan_is_told_late_is_not_pending_in_the_last_announcem
     assert_eq!(announced(&pipeline, &id(&index)).await.len(), before + 1);
     assert_eq!(outcome.alerts.len(), 1, "that is no news to people");
 }
+
+#[tokio::test]
+async fn an_image_that_an_index_lists_beside_an_index_of_it_is_archived_with_both() {
+    let leaf = Manifest::image("linux/amd64", "bad");
+    let inner = Manifest::index(std::slice::from_ref(&leaf));
+    for parts in [[leaf.clone(), inner.clone()], [inner.clone(), leaf.clone()]] {
+        let outer = Manifest::index(&parts);
+        let mut events =
+            [leaf.push("", minute(0)), inner.push("", minute(0)), outer.push("all", minute(0))].concat();
+        events.extend(leaf.scan(&["CVE-2031-1"], minute(2)));
+        let mut setting = setting();
+        setting.policy = file("tests/pipeline/critical-policy.yaml");
+        setting.parameters.insert("QuarantineMode".to_owned(), "archive".to_owned());
+        let mut pipeline = pipeline_with(setting).await;
+        play(&mut pipeline, stream(events)).await;
+        let statuses: Vec<ImageStatus> = pipeline.aws.ecr().images().iter().map(|view| view.status).collect();
+        assert_eq!(statuses, [ImageStatus::Archived; 3]);
+    }
+}
+
+#[tokio::test]
+async fn an_index_whose_repository_is_deleted_before_it_is_read_is_no_dead_letter() {
+    let (_, events) = pushed(&pair("first"), 1, "1.4.0", 0);
+    let mut pipeline = pipeline().await;
+    pipeline.run(stream(events), |_| ()).await.unwrap();
+    assert_eq!(pipeline.dead(), []);
+}

@@ -8,6 +8,7 @@ mod enforcing;
 use domain::quarantine::{Mode, Note, released_tag, tag};
 use domain::verdict::Verdict;
 use enforcing::{ACCOUNT, REPOSITORY, World, due, image};
+use lambda::batch::Retry;
 use sim_aws::{Fault, ImageStatus, Mutability, Nth};
 
 const MODES: [Mode; 4] = [Mode::Observe, Mode::Tag, Mode::Untag, Mode::Archive];
@@ -276,6 +277,30 @@ async fn image_that_somebody_restored_is_archived_again_after_a_scan() {
 }
 
 #[tokio::test]
+async fn restore_that_is_heard_of_after_its_scan_ends_like_any_other() {
+    let image = image('a');
+    let mut world = World::new(Mutability::Mutable).await;
+    world.mode(Mode::Archive);
+    world.push(&image, &["1.0"]);
+    world.judge(&image, Verdict::Quarantine, 0).await;
+    world.settle(&image).await;
+    let person = aws_sdk_ecr::Client::new(&world.aws.sdk_config().await);
+    let id = aws_sdk_ecr::types::ImageIdentifier::builder().image_digest(image.digest.as_str()).build();
+    let restore = person.update_image_storage_class().repository_name(REPOSITORY).image_id(id);
+    restore.target_storage_class(aws_sdk_ecr::types::TargetStorageClass::Standard).send().await.unwrap();
+    world.pass(25);
+    let mut stored = world.ledgers.load(&image).await.unwrap();
+    stored.ledger.announced.scan = Some(world.now());
+    assert!(world.ledgers.store(&mut stored).await.unwrap());
+    world.pass(30);
+    world.settle(&image).await;
+    assert_eq!(world.shown(&image), "1.0 M", "people are told of it");
+    world.pass(11);
+    world.settle(&image).await;
+    assert_eq!(world.shown(&image), "archived: 1.0 M");
+}
+
+#[tokio::test]
 async fn image_without_a_tag_is_left_alone_unless_that_was_chosen() {
     for (chosen, expected) in [(false, ""), (true, "M")] {
         let image = image('a');
@@ -377,4 +402,100 @@ async fn deployment_that_observes_asks_nothing_of_the_registry_but_the_image() {
         world.settle(&image).await;
         assert_eq!((world.shown(&image), asked(&world)), ("M".to_owned(), before));
     }
+}
+
+#[tokio::test]
+async fn tag_of_three_hundred_characters_goes_and_comes_back_and_takes_no_other_with_it() {
+    let (image, other) = (image('a'), image('b'));
+    let (long, short) = ("x".repeat(300), "x".repeat(256));
+    let mut world = World::new(Mutability::Immutable).await;
+    world.mode(Mode::Untag);
+    world.push(&other, &[&short]);
+    world.push(&image, &[&long]);
+    world.judge(&image, Verdict::Quarantine, 0).await;
+    world.settle(&image).await;
+    assert_eq!((world.shown(&image), world.shown(&other)), ("M".to_owned(), short));
+    world.judge(&image, Verdict::Clear, 0).await;
+    world.settle(&image).await;
+    assert_eq!(world.shown(&image), format!("R {long}"));
+}
+
+#[tokio::test]
+async fn image_with_as_many_tags_as_ecr_allows_is_released() {
+    let image = image('a');
+    let tags: Vec<String> = (0..999).map(|number| format!("1.{number}")).collect();
+    let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
+    for mode in [Mode::Tag, Mode::Untag, Mode::Archive] {
+        let mut world = World::new(Mutability::Immutable).await;
+        world.mode(mode);
+        world.push(&image, &tags);
+        for (verdict, ours) in [(Verdict::Quarantine, tag(&image)), (Verdict::Clear, released_tag(&image))] {
+            world.judge(&image, verdict, 0).await;
+            world.settle(&image).await;
+            let there = world.find(&image).unwrap().tags;
+            let left = if (mode, verdict) == (Mode::Untag, Verdict::Quarantine) { 1 } else { 1_000 };
+            assert_eq!((there.len(), there.contains(&ours)), (left, true), "{mode} {verdict}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn image_that_cannot_be_marked_is_archived_all_the_same() {
+    let (image, other) = (image('a'), image('b'));
+    let tags: Vec<String> = (0..1_000).map(|number| format!("1.{number}")).collect();
+    let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
+    for full in [true, false] {
+        let mut world = World::new(Mutability::Immutable).await;
+        world.mode(Mode::Archive);
+        world.push(&image, if full { &tags } else { &["1.0"] });
+        if !full {
+            // Somebody thought of it before.
+            world.push(&other, &[&tag(&image)]);
+        }
+        world.judge(&image, Verdict::Quarantine, 0).await;
+        world.handle(&[due(&image)]).await;
+        assert_eq!(world.find(&image).unwrap().status, ImageStatus::Archived, "{full}");
+        world.settle(&image).await;
+        world.judge(&image, Verdict::Clear, 0).await;
+        world.settle(&image).await;
+        let view = world.find(&image).unwrap();
+        assert_eq!((view.status, view.tags.len()), (ImageStatus::Active, if full { 1_000 } else { 1 }));
+    }
+}
+
+#[tokio::test]
+async fn repository_that_is_deleted_before_any_call_is_no_failure_for_good() {
+    let image = image('a');
+    let mut deletions = 0;
+    for mode in [Mode::Untag, Mode::Archive] {
+        for action in
+            ["DescribeImages", "BatchGetImage", "PutImage", "BatchDeleteImage", "UpdateImageStorageClass"]
+        {
+            for call in 1..=3 {
+                for verdict in [Verdict::Quarantine, Verdict::Clear] {
+                    let mut world = World::new(Mutability::Immutable).await;
+                    world.mode(mode);
+                    world.push(&image, &["1.0"]);
+                    world.judge(&image, Verdict::Quarantine, 0).await;
+                    if verdict == Verdict::Clear {
+                        world.settle(&image).await;
+                        world.judge(&image, verdict, 0).await;
+                    }
+                    let ecr = world.aws.ecr().clone();
+                    let delete = move || ecr.seed_delete_repository(ACCOUNT, REPOSITORY);
+                    world.aws.faults().before(&format!("ecr:{action}"), call, delete);
+                    let report = world.handle(&[due(&image)]).await;
+                    assert!(
+                        report.failed.iter().all(|failure| failure.retry != Retry::Never),
+                        "{action} {call}: {report:?}"
+                    );
+                    deletions += u32::from(world.find(&image).is_none());
+                    world.aws.faults().clear();
+                    world.aws.ecr().seed_delete_repository(ACCOUNT, REPOSITORY);
+                    world.settle(&image).await;
+                }
+            }
+        }
+    }
+    assert!(deletions > 15, "{deletions}");
 }

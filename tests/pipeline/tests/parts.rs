@@ -5,6 +5,7 @@
 mod enforcing;
 
 use domain::image::ImageId;
+use domain::manifest::ChildKind;
 use domain::quarantine::{Mode, tag};
 use domain::verdict::Verdict;
 use enforcing::{ACCOUNT, REPOSITORY, World, due, image};
@@ -186,4 +187,30 @@ async fn image_in_an_index_of_which_nobody_told_us_is_marked_and_no_failure() {
     judge(&world, &part, Verdict::Quarantine).await;
     assert_eq!(world.shown(&part), "one M");
     assert_eq!(world.memory.notes(&part).await.unwrap().value.storage, None);
+}
+
+#[tokio::test]
+async fn part_of_an_inner_index_stays_for_another_index_over_that() {
+    for inner_is_tagged in [false, true] {
+        let mut world = World::new(Mutability::Immutable).await;
+        world.mode(Mode::Archive);
+        // The registry is one that refuses nothing.
+        for (digit, tags) in
+            [('a', &["a"][..]), ('b', if inner_is_tagged { &["b"] } else { &[] }), ('c', &["c"]), ('1', &[])]
+        {
+            world.push(&image(digit), tags);
+        }
+        world.contain(&image('b'), &[(&image('1'), ChildKind::Image)]).await;
+        world.contain(&image('a'), &[(&image('b'), ChildKind::Index)]).await;
+        if inner_is_tagged {
+            world.deploy(&image('b'), "b").await;
+        } else {
+            world.contain(&image('c'), &[(&image('b'), ChildKind::Index)]).await;
+        }
+        judge(&world, &image('a'), Verdict::Quarantine).await;
+        let seen = ['a', 'b', '1'].map(|digit| world.shown(&image(digit)));
+        let inner = if inner_is_tagged { "b" } else { "" };
+        assert_eq!(seen, ["archived: a M", inner, ""], "{inner_is_tagged}");
+        assert_eq!(world.aws.calls()["ecr:UpdateImageStorageClass"], 1, "not even for a while");
+    }
 }

@@ -216,3 +216,38 @@ async fn another_look_at_an_image_that_is_held_writes_nothing() {
         assert_eq!(after.get(write), before.get(write), "{write}");
     }
 }
+
+#[tokio::test]
+async fn scan_that_fails_takes_nothing_past_the_limit() {
+    for verdict in [Verdict::Unscannable, Verdict::Pending] {
+        let images = old();
+        let mut world = world(0, &images).await;
+        handle(&world, &images).await;
+        world.mode(Mode::Archive);
+        world.set("QUARANTINES_PER_HOUR", &1);
+        handle(&world, &images).await;
+        for image in &images {
+            world.judge(image, verdict, TWO_DAYS).await;
+        }
+        handle(&world, &images).await;
+        let archived = images.iter().filter(|image| world.shown(image).starts_with("archived")).count();
+        assert_eq!((archived, marked(&world, &images)), (1, 5), "{verdict}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_person_let_go_on_and_did_not_need_it_serves_no_other_mistake() {
+    let images = old();
+    let (first, later) = images.split_at(3);
+    let world = world(1, &images).await;
+    handle(&world, first).await;
+    assert_eq!(marked(&world, first), 1);
+    resume(&world, 1_000).await;
+    for image in first {
+        world.judge(image, Verdict::Clear, TWO_DAYS).await;
+    }
+    handle(&world, first).await;
+    world.pass(2 * TWO_DAYS);
+    handle(&world, later).await;
+    assert_eq!(marked(&world, later), 1, "nobody has looked at these");
+}

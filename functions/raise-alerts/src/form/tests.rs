@@ -421,3 +421,33 @@ fn alert_links_to_the_run_that_pushed_where_the_session_names_it() {
         assert!(!said.json.contains("https://github.com"), "{}", said.json);
     }
 }
+
+#[test]
+fn image_that_says_where_it_is_from_is_told_with_that() {
+    let lines = |labels: Value| {
+        let fields = json!({ "/image/labels": labels });
+        let alert = only(&[assessment("pending", "quarantine", vec![reason("CVE-2031-1000")], &fields)]);
+        let text = written(&alert, Mode::Tag, false).text;
+        let from_push = text.lines().skip_while(|line| !line.starts_with("Pushed")).skip(1);
+        from_push.take_while(|line| !line.starts_with("Owner")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let digest = format!("sha256:{}", "cd34".repeat(16));
+    let all = json!({
+        "source": "https://github.com/acme/shop", "revision": "3f2a91c5d0c1e7b2a4f6089d3e5c7b1a2f4d6e80",
+        "base_name": "docker.io/library/debian:13-slim", "base_digest": digest, "created": "2031-03-01T07:58:00Z",
+    });
+    assert_eq!(
+        lines(all),
+        [
+            "Source   https://github.com/acme/shop @ 3f2a91c",
+            "Base     docker.io/library/debian:13-slim @ cd34cd34cd34",
+            "Built    2031-03-01 07:58 UTC",
+        ]
+    );
+    assert_eq!(
+        lines(json!({ "revision": "v1.4", "base_digest": digest })),
+        ["Source   revision v1.4", "Base     digest cd34cd34cd34"]
+    );
+    assert_eq!(lines(json!({ "source": "git@example.com:a" })), ["Source   git@example.com:a"]);
+    assert_eq!(lines(json!({})), [""; 0]);
+}

@@ -349,6 +349,7 @@ fn assessed_image(subject: Subject, verdicts: &[Verdict], policy: &Policy) -> As
         tags: Vec::new(),
         pushed_at: facts.pushed_at,
         pusher: facts.pusher.as_ref().map(|(_, pusher)| pusher.clone()),
+        labels: facts.labels.clone().unwrap_or_default(),
         media_type: facts.media_type.clone(),
         platforms: platforms.collect(),
         environment: environment.map(str::to_owned).or(tags.environment),

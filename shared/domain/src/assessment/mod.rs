@@ -19,7 +19,7 @@ use crate::finding::{Epss, Fix, KnownExploited, Package, Score, Severity, Source
 use crate::image::{Digest, ImageId};
 use crate::ledger::InUse;
 use crate::policy::Action;
-use crate::provenance::{Pusher, Workload, Workloads};
+use crate::provenance::{Labels, Pusher, Workload, Workloads};
 use crate::quarantine::Mode;
 use crate::verdict::Verdict;
 
@@ -99,6 +99,9 @@ pub struct AssessedImage {
     pub pushed_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pusher: Option<Pusher>,
+    /// What it says of itself, or one of its platforms does if it is an index.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_type: Option<String>,
     /// The images that it contains, if it is an index, by platform.

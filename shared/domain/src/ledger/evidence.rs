@@ -11,7 +11,7 @@ use crate::event::{FindingReport, ImageAction, PutImage};
 use crate::finding::{Finding, Source};
 use crate::image::Digest;
 use crate::manifest::Contents;
-use crate::provenance::TagsAsOf;
+use crate::provenance::{Labels, TagsAsOf};
 
 /// Something learnt about an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +83,8 @@ pub enum Evidence {
     },
     /// The tags of the image's repository were read.
     RepositoryTags(TagsAsOf),
+    /// The labels of the image were read, or those of an image in the index.
+    Labels(Labels),
     /// Inspector was asked whether it scans the image.
     Coverage {
         at: Timestamp,

@@ -11,7 +11,7 @@ use super::links::Link;
 use crate::finding::{Finding, KnownExploited, Source, Status};
 use crate::image::Digest;
 use crate::manifest::Contents;
-use crate::provenance::{Pusher, TagsAsOf};
+use crate::provenance::{Labels, Pusher, TagsAsOf};
 
 /// How many tags an image's ledger remembers: the newest. An image can have 1,000, and any number that were
 /// removed, each of which must be remembered for a while; its findings must still fit beside them.
@@ -41,6 +41,9 @@ pub struct Facts {
     /// What the tags of its repository said last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository_tags: Option<TagsAsOf>,
+    /// What it says of itself, or one of its images does if it is an index; absent where that was not read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Labels>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_type: Option<String>,
     /// The media type of its config, or what kind of artifact it says to be.

@@ -59,6 +59,7 @@ impl Facts {
             Evidence::Gone { at } => newest(&mut self.gone_at, at),
             // What a digest stands for never changes. Should two readings differ, the greater is kept, whichever came first.
             Evidence::Contents(contents) => newest(&mut self.contents, contents),
+            Evidence::Labels(labels) => newest(&mut self.labels, labels),
             Evidence::Unread { at, reason } => newest(&mut self.unread, (at, reason)),
             Evidence::Restored { at } => newest(&mut self.present_at, at),
             Evidence::ContainedIn { index, link } => self.merge_link(&index, link),

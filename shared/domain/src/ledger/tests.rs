@@ -9,7 +9,7 @@ use crate::assessment::{assess, judge};
 use crate::event::{ActionType, FindingReport, ImageAction, PutImage};
 use crate::finding::{Finding, Fix, KnownExploited, Package, Score, Source, Status};
 use crate::ledger::facts::TAG_MARKS;
-use crate::provenance::{Origin, Pusher, RepositoryTags, TagsAsOf};
+use crate::provenance::{Labels, Origin, Pusher, RepositoryTags, TagsAsOf};
 use crate::samples::{
     self, closed, coverage, finding, image, ledger, listing, report, second, strict, verdict,
 };
@@ -110,6 +110,9 @@ fn any_evidence() -> impl Strategy<Value = Evidence> {
             tags: RepositoryTags { criticality, ..RepositoryTags::default() },
         })
     });
+    let text = || select(vec![None, Some("a".to_owned()), Some("b".to_owned())]);
+    let labelled = (text(), text())
+        .prop_map(|(source, revision)| Evidence::Labels(Labels { source, revision, ..Labels::default() }));
     let gone = moment().prop_map(|at| Evidence::Gone { at });
     let tagged = (moment(), any_tags()).prop_map(|(at, tags)| Evidence::Tagged { at, tags });
     let withheld = (moment(), any_tags()).prop_map(|(at, tags)| Evidence::Withheld { at, tags });
@@ -124,6 +127,7 @@ fn any_evidence() -> impl Strategy<Value = Evidence> {
         2 => acted,
         1 => put,
         1 => repository,
+        1 => labelled,
         2 => covered,
         1 => exploited.prop_map(Evidence::Exploitation),
     ]

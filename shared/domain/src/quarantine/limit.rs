@@ -11,6 +11,8 @@ use super::Mode;
 /// Into how long pieces the hour is divided, in seconds. A piece counts as long as any of it is within the hour, so the
 /// limit holds in every hour, whenever it begins.
 const PIECE: i64 = 5 * 60;
+/// For how long what a person let go on may come. Its messages are sent at once.
+const GRANT_HOLDS: SignedDuration = SignedDuration::from_hours(24);
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 /// How many resumptions are remembered.
 const REMEMBERED: usize = 20;
@@ -54,7 +56,7 @@ impl Limit {
     /// Takes a place. `None` if there is none; the image is then to be held.
     #[must_use]
     pub fn take(&self, per_hour: u32, now: Timestamp) -> Option<Self> {
-        let mut next = self.clone();
+        let mut next = self.lapsed(now);
         let hour_ago = now.as_second() - HOUR.as_secs();
         next.taken.retain(|begin, _| begin + PIECE > hour_ago);
         let taken = next.taken.values().fold(0, |sum: u32, taken| sum.saturating_add(*taken));
@@ -64,6 +66,12 @@ impl Limit {
             next.granted = next.granted.checked_sub(1)?;
         }
         Some(next)
+    }
+
+    /// Without what a person granted too long ago. What is left of it was for images that did not need it.
+    fn lapsed(&self, now: Timestamp) -> Self {
+        let holds = self.resumed.last().is_some_and(|last| now.duration_since(last.at) <= GRANT_HOLDS);
+        Self { granted: if holds { self.granted } else { 0 }, ..self.clone() }
     }
 
     /// An image is held: from now on all are, until a person resumes.
@@ -77,7 +85,7 @@ impl Limit {
     /// A person lets so many go on, of so many that are held. Where that is all, the pause is over.
     #[must_use]
     pub fn resume(&self, resumed: Resumed, held: usize) -> Self {
-        let mut next = self.clone();
+        let mut next = self.lapsed(resumed.at);
         let all = usize::try_from(resumed.images).is_ok_and(|images| images >= held);
         next.pause = if all { None } else { next.pause };
         next.granted = next.granted.max(resumed.images);

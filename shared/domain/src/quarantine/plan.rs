@@ -1,16 +1,20 @@
 //! The steps that make the registry agree with a verdict.
 //!
 //! Three rules hold for every plan. What is done is noted first, so that it can be undone. A tag only goes where the image
-//! has one of ours, for ECR deletes an image with its last tag. And nothing puts a tag on an image that is not active: that
-//! is a push, and a push restores it.
+//! has one of ours, or has no room for one, for ECR deletes an image with its last tag. And nothing puts a tag on an image
+//! that is not active: that is a push, and a push restores it.
+
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
 use super::notes::{Note, Notes, Storage};
 use super::registered::{Registered, RepositoryKind, Status};
+use super::tag::MOST_TAGS;
 use super::whole::Whole;
 use super::{Mode, is_quarantine_tag, released_tag, tag};
 use crate::image::{Digest, ImageId};
+use crate::text::sanitize;
 use crate::verdict::Verdict;
 
 /// What a plan depends on.
@@ -62,9 +66,13 @@ impl Step {
         };
         match self {
             Self::Note(_) => Vec::new(),
-            Self::Put(tag) => vec![format!("put the tag {tag} on")],
-            Self::GiveBack(tag) => vec![format!("gave the tag {tag} back, unless another image has it")],
-            Self::Remove(tags) => tags.iter().map(|tag| format!("took the tag {tag} off")).collect(),
+            Self::Put(tag) => vec![format!("put the tag {} on", sanitize(tag))],
+            Self::GiveBack(tag) => {
+                vec![format!("gave the tag {} back, unless another image has it", sanitize(tag))]
+            }
+            Self::Remove(tags) => {
+                tags.iter().map(|tag| format!("took the tag {} off", sanitize(tag))).collect()
+            }
             Self::Archive(digest) => vec![format!("archived {}", which(digest))],
             Self::Restore(digest) => vec![format!("asked for the restore of {}", which(digest))],
         }
@@ -157,6 +165,14 @@ fn part(situation: &Situation, registered: &Registered, whole: Whole) -> Plan {
     // Tags that we took off are the reason why it is deployed in no other way. They come back with its release.
     if !notes.removed.is_empty() {
         return hold(situation, registered);
+    }
+    // Somebody has restored it. As what it is a part of would be, it is archived again after the next scan.
+    let is_out =
+        notes.storage.is_some() && registered.activated_at.is_some_and(|at| is_scanned_since(situation, at));
+    if whole == Whole::Withdrawn && registered.status == Status::Active && is_out {
+        let steps =
+            vec![Step::Note(Note::Archiving(BTreeSet::new())), Step::Archive(situation.image.digest.clone())];
+        return Plan { steps, ..Plan::leave("what contains the image is archived") };
     }
     let is_needed = whole == Whole::Pulled || registered.status == Status::Activating;
     is_needed
@@ -256,13 +272,11 @@ fn hold_active(situation: &Situation, registered: &Registered) -> Plan {
             plan.remarks.push(Remark::RestoredByOthers);
         }
         (Some(Storage::RestoredByOthers(at)), Mode::Archive)
-            if situation.scanned_at.is_none_or(|scanned| scanned <= *at) =>
+            if !is_scanned_since(situation, registered.activated_at.unwrap_or(*at).min(*at)) =>
         {
             plan.remarks.push(Remark::RestoredByOthers);
         }
-        (Some(Storage::Rescanning { at, .. }), Mode::Archive)
-            if situation.scanned_at.is_none_or(|scanned| scanned <= *at) =>
-        {
+        (Some(Storage::Rescanning { at, .. }), Mode::Archive) if !is_scanned_since(situation, *at) => {
             untag(situation, registered, &mut plan);
         }
         (storage, Mode::Archive) => match &registered.needed_by {
@@ -287,6 +301,11 @@ fn hold_active(situation: &Situation, registered: &Registered) -> Plan {
         plan.reason = "the verdict is quarantine";
     }
     plan
+}
+
+/// Whether a scan has ended after this.
+fn is_scanned_since(situation: &Situation, at: Timestamp) -> bool {
+    situation.scanned_at.is_some_and(|scanned| scanned > at)
 }
 
 /// The index before its children: ECR refuses it the other way round.
@@ -368,10 +387,17 @@ fn release(situation: &Situation, registered: &Registered) -> Plan {
         plan.remarks.push(Remark::NotGivenBack(lost));
     }
     if marked {
-        if !registered.tags.contains(&released) {
-            plan.steps.push(Step::Put(released));
+        let put = Step::Put(released.clone());
+        let remove = Step::Remove(vec![mark]);
+        let back = plan.steps.iter().filter(|step| matches!(step, Step::GiveBack(_))).count();
+        if registered.tags.contains(&released) {
+            plan.steps.push(remove);
+        } else if registered.tags.len() + back < MOST_TAGS {
+            plan.steps.extend([put, remove]);
+        } else {
+            // There is no room for another tag, and the mark is one of very many.
+            plan.steps.extend([remove, put]);
         }
-        plan.steps.push(Step::Remove(vec![mark]));
     }
     if !nothing_noted {
         plan.steps.push(Step::Note(Note::Released));

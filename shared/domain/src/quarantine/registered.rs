@@ -1,5 +1,6 @@
 //! What the registry says of an image, as far as quarantine depends on it.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::image::Digest;
@@ -9,6 +10,8 @@ use crate::image::Digest;
 pub struct Registered {
     pub tags: Vec<String>,
     pub status: Status,
+    /// When it was last restored, if it ever was.
+    pub activated_at: Option<Timestamp>,
     pub mutability: Mutability,
     pub kind: RepositoryKind,
     /// What an index contains.

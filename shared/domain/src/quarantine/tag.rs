@@ -5,6 +5,9 @@ use crate::image::ImageId;
 /// What the tags of the quarantine begin with; the event rules in template.yaml filter on both.
 const PREFIX: &str = "quarantine-";
 const RELEASED_PREFIX: &str = "released-from-quarantine-";
+/// How many tags an image can have.
+/// <https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html>
+pub(super) const MOST_TAGS: usize = 1_000;
 
 /// The tag that marks an image: `quarantine-` and the first twelve digits of its digest. Every image has a tag
 /// of its own, so that two images in quarantine never compete for one.

@@ -12,6 +12,7 @@ use super::registered::{Mutability, Registered, RepositoryKind};
 use super::{Mode, is_quarantine_tag, tag};
 use crate::image::ImageId;
 use crate::provenance::Actor;
+use crate::text::sanitize;
 
 /// How long people are not told for the sake of who did it. CloudTrail delivers within five minutes on average.
 /// <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/how-cloudtrail-works.html>
@@ -23,7 +24,7 @@ const ACTORS: usize = 5;
 /// How many tags are remembered by name.
 const TAGS: usize = 50;
 /// Events state whole seconds, by another clock than ours.
-const SKEW: SignedDuration = SignedDuration::from_secs(2);
+pub const SKEW: SignedDuration = SignedDuration::from_secs(2);
 
 /// Something that an event says was done to an image, by somebody else or by us.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -143,7 +144,7 @@ pub fn found(image: &ImageId, notes: &Notes, basis: &Basis, steps: &[Step]) -> O
             }
             Step::Remove(tags) if basis.mode == Mode::Untag && agreed == Some(basis) => {
                 let theirs = tags.iter().filter(|tag| !is_quarantine_tag(tag));
-                found.tags.extend(theirs.take(TAGS).cloned());
+                found.tags.extend(theirs.take(TAGS).map(|tag| sanitize(tag)));
             }
             Step::Note(super::Note::RestoredByOthers) => found.restored = true,
             _ => {}

@@ -34,6 +34,12 @@ pub(crate) enum EcrError {
          repository with name '{repository}' in the registry with id '{registry}'"
     )]
     ImageNotFound { digest: String, tag: String, repository: String, registry: String },
+    #[error("The layer with digest '{digest}' does not exist in the repository '{repository}'")]
+    LayersNotFound { digest: String, repository: String },
+    #[error(
+        "The layer with digest '{digest}' is not associated with an image in the repository '{repository}'"
+    )]
+    LayerInaccessible { digest: String, repository: String },
     #[error("The storage class of the image with digest '{digest}' cannot be updated: {reason}")]
     StorageClassUpdateNotSupported { digest: String, reason: &'static str },
     #[error(
@@ -70,6 +76,8 @@ impl EcrError {
             Self::ReferencedImagesNotFound { .. } => "ReferencedImagesNotFoundException",
             Self::LimitExceeded { .. } => "LimitExceededException",
             Self::ImageNotFound { .. } => "ImageNotFoundException",
+            Self::LayersNotFound { .. } => "LayersNotFoundException",
+            Self::LayerInaccessible { .. } => "LayerInaccessibleException",
             Self::StorageClassUpdateNotSupported { .. } => "ImageStorageClassUpdateNotSupportedException",
             Self::ScanNotFound { .. } => "ScanNotFoundException",
         }

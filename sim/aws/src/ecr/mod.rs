@@ -4,6 +4,7 @@ mod archive;
 mod error;
 mod events;
 mod image;
+mod layers;
 mod manifest;
 mod mutability;
 mod operations;

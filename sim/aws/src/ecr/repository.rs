@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
 use serde_json::Value;
 
 use super::error::{EcrError, ImageFailure};
@@ -42,6 +43,8 @@ pub(crate) struct Repository {
     /// Milliseconds since 1970.
     pub(crate) created_at: i64,
     pub(crate) images: BTreeMap<String, Image>,
+    /// The contents of layers and configs, by digest.
+    pub(crate) layers: BTreeMap<String, Bytes>,
     /// Those of the repository itself, by key; no image has any.
     pub(crate) resource_tags: BTreeMap<String, String>,
     /// From tag to digest.
@@ -55,6 +58,7 @@ impl Repository {
             mutability,
             created_at,
             images: BTreeMap::new(),
+            layers: BTreeMap::new(),
             resource_tags: BTreeMap::new(),
             tags: BTreeMap::new(),
         }

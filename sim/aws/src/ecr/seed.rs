@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
 use serde_json::Value;
 
 use super::Ecr;
@@ -96,6 +97,17 @@ impl Ecr {
         });
     }
 
+    /// Stores a layer or a config under a digest, which is not checked. A repository that is not there is created as
+    /// mutable.
+    pub fn seed_layer(&self, registry: &str, repository: &str, digest: &str, contents: impl Into<Bytes>) {
+        let now = self.account.now();
+        let contents = contents.into();
+        self.registries.with(|registries| {
+            let repository = registries.repository_or_new(registry, repository, now);
+            repository.layers.insert(digest.to_owned(), contents);
+        });
+    }
+
     /// Removes a tag from its image. The image stays, even without a tag.
     pub fn seed_untag(&self, registry: &str, repository: &str, tag: &str) {
         self.change(registry, repository, |repository| {
@@ -108,6 +120,12 @@ impl Ecr {
         self.change(registry, repository, |repository| {
             repository.remove(digest);
         });
+    }
+
+    /// Deletes a repository with all that is in it.
+    pub fn seed_delete_repository(&self, registry: &str, repository: &str) {
+        let key = (registry.to_owned(), repository.to_owned());
+        self.registries.with(|registries| registries.repositories.remove(&key));
     }
 
     /// An image that is being restored stays so until it is pushed or restored again. Does nothing if the image does not

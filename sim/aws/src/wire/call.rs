@@ -4,7 +4,7 @@ use std::io::Read as _;
 
 use bytes::Bytes;
 use flate2::read::GzDecoder;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST};
 use http::{HeaderMap, Uri};
 use winterbaume_core::MockRequest;
 use winterbaume_core::auth::extract_service_from_headers;
@@ -53,6 +53,16 @@ impl Call {
     pub(crate) fn caller(&self) -> String {
         let agent = text(&self.request.headers, "x-amz-user-agent").unwrap_or_default();
         agent.split(' ').find_map(|part| part.strip_prefix("app/")).unwrap_or_default().to_owned()
+    }
+
+    /// Where the caller reaches this account: scheme, host and port.
+    pub(crate) fn origin(&self) -> String {
+        let uri = self.request.uri.parse::<Uri>().unwrap_or_default();
+        match (uri.scheme_str(), uri.authority()) {
+            (Some(scheme), Some(authority)) => format!("{scheme}://{authority}"),
+            // Over HTTP only the path is sent besides.
+            _ => format!("http://{}", text(&self.request.headers, HOST.as_str()).unwrap_or("127.0.0.1")),
+        }
     }
 
     /// # Errors

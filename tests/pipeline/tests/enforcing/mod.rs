@@ -140,6 +140,21 @@ impl World {
         }
     }
 
+    /// Writes into the ledgers that an index contains these, whatever the registry says.
+    pub async fn contain(&self, index: &ImageId, parts: &[(&ImageId, ChildKind)]) {
+        let entry = |(part, kind): &(&ImageId, ChildKind)| {
+            let media_type = if *kind == ChildKind::Index { OCI_INDEX } else { OCI_IMAGE };
+            json!({"mediaType": media_type, "digest": part.digest, "size": 1})
+        };
+        let entries: Vec<Value> = parts.iter().map(entry).collect();
+        let manifest = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}).to_string();
+        self.learn(index, Evidence::Contents(Contents::read(&manifest).unwrap())).await;
+        for (part, kind) in parts {
+            let link = Link { at: self.now(), kind: *kind, ended: false };
+            self.learn(part, Evidence::ContainedIn { index: index.digest.clone(), link }).await;
+        }
+    }
+
     /// Puts a tag on an image, in the registry and in its ledger.
     pub async fn deploy(&self, image: &ImageId, tag: &str) {
         self.push(image, &[tag]);

@@ -2,6 +2,7 @@
 
 mod enhanced_finding;
 mod images;
+mod layers;
 mod listings;
 mod referrers;
 mod repositories;
@@ -17,7 +18,14 @@ use crate::wire::error::ApiError;
 use crate::wire::parameters::Parameters;
 
 impl Ecr {
-    pub(crate) fn handle(&self, caller: &str, operation: &str, body: &Value) -> Result<Value, ApiError> {
+    /// `origin` is where the caller reaches this account, such as `http://127.0.0.1:4566`.
+    pub(crate) fn handle(
+        &self,
+        caller: &str,
+        origin: &str,
+        operation: &str,
+        body: &Value,
+    ) -> Result<Value, ApiError> {
         self.pass_time();
         let request = Parameters(body);
         let response = match operation {
@@ -26,6 +34,7 @@ impl Ecr {
             "DescribeRepositories" => self.describe_repositories(request),
             "PutImage" => self.put_image(caller, request),
             "BatchGetImage" => self.batch_get_image(request),
+            "GetDownloadUrlForLayer" => self.get_download_url_for_layer(origin, request),
             "BatchDeleteImage" => self.batch_delete_image(caller, request),
             "UpdateImageStorageClass" => self.update_image_storage_class(caller, request),
             "DescribeImages" => self.describe_images(request),
