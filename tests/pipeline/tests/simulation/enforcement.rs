@@ -84,14 +84,21 @@ impl World {
     pub fn seen(&mut self, aws: &SimulatedAws, views: &[ImageView], marked: &BTreeMap<String, bool>) {
         let roots = self.roots();
         for view in views {
+            let thing = &self.things[&view.digest];
+            for tag in view.tags.iter().filter(|tag| thing.withheld.contains(*tag)) {
+                self.tags.entry(tag.clone()).or_insert_with(|| view.digest.clone());
+            }
             for tag in self.tags_of(&view.digest) {
+                let thing = self.things.get_mut(&view.digest).unwrap();
                 if view.tags.contains(&tag) {
                     self.taken.remove(&tag);
                 } else {
+                    thing.withheld.insert(tag.clone());
                     self.taken.insert(tag);
                 }
             }
             let thing = self.things.get_mut(&view.digest).unwrap();
+            thing.unmarked = false;
             thing.marked = marked[&view.digest];
             thing.was_root = roots.contains(&view.digest);
             let was = thing.stored;
@@ -145,12 +152,14 @@ impl World {
         let held =
             pick(self.live().filter(|(_, thing)| thing.marked).map(|(digest, _)| digest.clone()), held);
         let Some(digest) = held else { return };
+        self.tamperings += 1;
         let tags = self.tags_of(&digest);
         let thing = self.things.get_mut(&digest).unwrap();
         match (how, thing.stored) {
             // Where the mark is the last tag, the image would go with it.
             (0, Stored::Active) if !tags.is_subset(&self.taken) => {
                 let mark = format!("quarantine-{}", &digest["sha256:".len()..][..12]);
+                thing.unmarked = true;
                 self.events.extend(thing.manifest.untagged(&mark, self.now));
             }
             (1, Stored::Active) => {

@@ -78,6 +78,8 @@ impl World {
                 scans: 0,
                 changes: 0,
                 marked: false,
+                unmarked: false,
+                withheld: BTreeSet::new(),
                 was_root: false,
                 stored: Stored::Active,
                 pulled_out: false,

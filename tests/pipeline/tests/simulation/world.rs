@@ -60,6 +60,10 @@ pub struct Thing {
     pub changes: u64,
     /// It had the mark of quarantine at the last rest.
     pub(crate) marked: bool,
+    /// Somebody has taken the mark off since.
+    pub(crate) unmarked: bool,
+    /// The tags that quarantine ever took off it. One that went to another image and is on none by now may come back.
+    pub(crate) withheld: BTreeSet<String>,
     /// It was a root then.
     pub(crate) was_root: bool,
     pub(crate) stored: Stored,
@@ -91,6 +95,8 @@ pub struct World {
     pub repetitions: Vec<Value>,
     /// Basic scans that ended and that the registry is not told of yet.
     pub(crate) basic_scans: Vec<(String, SeedScan)>,
+    /// How often somebody worked against a quarantine.
+    pub tamperings: u64,
     /// The images at which enforcement has to look without an announcement. Nothing of the product asks for it yet.
     pub due: BTreeSet<String>,
 }
@@ -111,6 +117,7 @@ impl World {
             events: Vec::new(),
             repetitions: Vec::new(),
             basic_scans: Vec::new(),
+            tamperings: 0,
             due: BTreeSet::new(),
         }
     }
