@@ -218,7 +218,7 @@ fn registry(
         marked.insert(digest.clone(), has(&mark));
 
         let verdict = verdicts.get(digest).map(String::as_str);
-        let expected = world.expected(digest, verdict);
+        let expected = world.expected(digest, verdict, verdicts);
         let said = format!("{when}, mode {}, {verdict:?}, {:?}: {digest}", world.mode, thing.stored);
         // Nothing is pushed to what is archived: a part that was archived with its index gets no mark of its own.
         let is_archived_part = view.status == ImageStatus::Archived && world.was_contained(digest);

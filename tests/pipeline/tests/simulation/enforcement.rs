@@ -17,8 +17,13 @@ pub struct Expected {
 }
 
 impl World {
-    /// What must hold of an image that has this verdict as a root, or none.
-    pub fn expected(&self, digest: &str, verdict: Option<&str>) -> Expected {
+    /// What must hold of an image that has this verdict as a root, or none; and what are the verdicts of all roots.
+    pub fn expected(
+        &self,
+        digest: &str,
+        verdict: Option<&str>,
+        verdicts: &BTreeMap<String, String>,
+    ) -> Expected {
         let thing = &self.things[digest];
         let tags = self.tags_of(digest);
         let taken: BTreeSet<String> = tags.intersection(&self.taken).cloned().collect();
@@ -47,10 +52,15 @@ impl World {
                 },
             },
             // A part keeps what was done to it, as a root that it may have been until now, until all that contains it is
-            // clear; and it is archived with that.
+            // clear; and it is archived with that. It is taken for a root if its index could not be read for long.
             None => {
-                let mark = if thing.marked || thing.was_root { None } else { Some(false) };
-                Expected { mark, ..Expected::default() }
+                let was_alone = thing.was_root || self.is_troubled && thing.pushed_at >= self.began_at;
+                let mark = if thing.marked || was_alone { None } else { Some(false) };
+                let is_needed = verdicts.iter().any(|(root, verdict)| {
+                    let is_there = self.things[root].stored == Stored::Active && verdict == "clear";
+                    is_there && self.images_of(root).iter().any(|image| image.manifest.digest() == digest)
+                });
+                Expected { mark, archived: is_needed.then_some(false), ..Expected::default() }
             }
             _ => Expected { mark: Some(false), taken: Some(BTreeSet::new()), archived: Some(false) },
         }

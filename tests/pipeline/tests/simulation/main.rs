@@ -152,6 +152,7 @@ async fn play(seed: u64) {
             world.due.extend(images);
         }
         world.go_on(is_later);
+        world.is_troubled = !troubles.is_empty();
         for step in steps {
             world.take(step, &pipeline.aws);
         }
@@ -181,19 +182,23 @@ async fn play(seed: u64) {
         world.rest(pipeline.time());
         check.at_rest(&pipeline, &mut world, chance.below(4) == 0, &when).await;
     }
-    // All of it once more is no news, but it may have aged answers asked for again. That somebody did something to an image
-    // under quarantine is passed on all the same, and nothing comes of it.
-    let lasting = |pipeline: &Pipeline| {
-        let mut writes = writes(pipeline);
-        writes.remove("record-push sqs:SendMessage");
-        writes
-    };
-    if pipeline.time().duration_since(minute(0)) >= ANSWERS_HOLD {
-        pipeline.run(stream(shuffled(past.clone(), seed + 1)), |_| ()).await.unwrap();
+    // All of it once more is no news. It may have aged answers asked for again, and parts noted with a second index that were
+    // archived with a first one; but not twice. That somebody did something to an image under quarantine is passed on every
+    // time, and nothing comes of it.
+    let is_young = pipeline.time().duration_since(minute(0)) < ANSWERS_HOLD;
+    for settled in [false, true] {
+        let lasting = |pipeline: &Pipeline| {
+            let mut writes = writes(pipeline);
+            writes.retain(|call, _| {
+                let may_settle = call.starts_with("enforce-quarantine ") || !is_young;
+                call != "record-push sqs:SendMessage" && (settled || !may_settle)
+            });
+            writes
+        };
+        let before = lasting(&pipeline);
+        pipeline.run(stream(shuffled(past.clone(), seed)), |_| ()).await.unwrap();
+        assert_eq!(lasting(&pipeline), before, "seed {seed}: everything is delivered once more");
     }
-    let before = lasting(&pipeline);
-    pipeline.run(stream(shuffled(past, seed)), |_| ()).await.unwrap();
-    assert_eq!(lasting(&pipeline), before, "seed {seed}: everything is delivered once more");
     world.rest(pipeline.time());
     check.at_rest(&pipeline, &mut world, true, &format!("seed {seed}, after all of it once more")).await;
     if nature.limited {

@@ -77,6 +77,8 @@ pub struct World {
     pub rested_at: Timestamp,
     /// When what happened after that began.
     pub began_at: Timestamp,
+    /// Whether something went wrong since.
+    pub is_troubled: bool,
     pub nature: Nature,
     /// Whether the limit of quarantines may hold images back.
     pub limited: bool,
@@ -107,6 +109,7 @@ impl World {
             now: minute(0),
             rested_at: minute(0),
             began_at: minute(0),
+            is_troubled: false,
             nature,
             limited: nature.limited,
             holds: false,
