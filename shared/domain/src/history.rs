@@ -65,6 +65,10 @@ pub struct Announcement {
     pub previous: Verdict,
     #[serde(default)]
     pub was_quarantined: bool,
+    /// It takes back what was said before, because the image is judged as a part of an index from then on. What was open
+    /// is among the closed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub superseded: bool,
     /// The open findings by severity; waived ones are among them.
     pub open: BTreeMap<Severity, u64>,
     /// How many of the open findings were excused.
@@ -196,6 +200,7 @@ impl Announcement {
             verdict: assessment.verdict,
             previous: assessment.previous,
             was_quarantined: assessment.was_quarantined,
+            superseded: assessment.superseded,
             open: assessment.open.clone(),
             waived: assessment.waived,
             opened: assessment.changes.opened.clone(),

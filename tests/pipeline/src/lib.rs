@@ -6,7 +6,7 @@ pub mod buildx;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use aws::dynamodb::{History, Ledgers};
+use aws::dynamodb::{Enforcement, History, Ledgers};
 use domain::history::{Announcement, Happening};
 use domain::image::ImageId;
 use domain::row::StatusRow;
@@ -130,6 +130,11 @@ pub async fn ledgers(pipeline: &Pipeline) -> Ledgers {
 
 pub async fn history(pipeline: &Pipeline) -> History {
     History::new(tables(pipeline).await, pipeline.history_table())
+}
+
+/// What quarantine did, and its limit.
+pub async fn enforcement(pipeline: &Pipeline) -> Enforcement {
+    Enforcement::new(tables(pipeline).await, pipeline.ledger_table())
 }
 
 /// The index of all images.

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use pipeline_tests::buildx::REPOSITORY;
 use sim_aws::{ImageStatus, ImageView, SimulatedAws};
 
-use crate::history::TAMPERING;
 use crate::world::{Stored, World, pick};
 
 /// What must hold of an image in the registry; nothing where both are allowed.
@@ -18,8 +17,13 @@ pub struct Expected {
 }
 
 impl World {
-    /// What must hold of an image that has this verdict as a root, or none.
-    pub fn expected(&self, digest: &str, verdict: Option<&str>) -> Expected {
+    /// What must hold of an image that has this verdict as a root, or none; and what are the verdicts of all roots.
+    pub fn expected(
+        &self,
+        digest: &str,
+        verdict: Option<&str>,
+        verdicts: &BTreeMap<String, String>,
+    ) -> Expected {
         let thing = &self.things[digest];
         let tags = self.tags_of(digest);
         let taken: BTreeSet<String> = tags.intersection(&self.taken).cloned().collect();
@@ -30,6 +34,10 @@ impl World {
         match verdict {
             // What is not known to be clear stays as it was, perhaps since a moment ago.
             Some("pending" | "unscannable") if self.openings(digest) > 0 => Expected::default(),
+            // It may be held, until a person resumes.
+            Some("quarantine") if self.limited && self.is_old(thing, self.now) => {
+                Expected { mark: thing.marked.then_some(true), ..Expected::default() }
+            }
             Some("quarantine") => Expected {
                 mark: Some(true),
                 taken: Some(match self.mode {
@@ -43,25 +51,66 @@ impl World {
                     mode => Some(mode == "archive"),
                 },
             },
-            // A part keeps what was done to it until all that contains it is clear, and is archived with it.
-            None => Expected { mark: (!thing.marked).then_some(false), ..Expected::default() },
+            // A part keeps what was done to it, as a root that it may have been until now, until all that contains it is
+            // clear; and it is archived with that. It is taken for a root if its index could not be read for long.
+            None => {
+                let was_alone = thing.was_root || self.is_troubled && thing.pushed_at >= self.began_at;
+                let mark = if thing.marked || was_alone { None } else { Some(false) };
+                let is_needed = verdicts.iter().any(|(root, verdict)| {
+                    let is_there = self.things[root].stored == Stored::Active && verdict == "clear";
+                    is_there && self.images_of(root).iter().any(|image| image.manifest.digest() == digest)
+                });
+                Expected { mark, archived: is_needed.then_some(false), ..Expected::default() }
+            }
             _ => Expected { mark: Some(false), taken: Some(BTreeSet::new()), archived: Some(false) },
         }
     }
 
+    /// Of the images that were there before, no more came under quarantine than the limit lets, and none after one was held.
+    /// One hour may end and another one begin just when something happens.
+    pub fn is_bounded(
+        &mut self,
+        marked: &BTreeMap<String, bool>,
+        verdicts: &BTreeMap<String, String>,
+    ) -> bool {
+        if !self.limited || self.mode == "observe" {
+            return true;
+        }
+        let is_old = |digest: &String| {
+            let is_root = verdicts.get(digest).is_some_and(|verdict| verdict == "quarantine");
+            is_root && self.is_old(&self.things[digest], self.rested_at)
+        };
+        let old = || marked.iter().filter(|(digest, _)| is_old(digest));
+        let came = old().filter(|(digest, is_marked)| **is_marked && !self.things[*digest].marked).count();
+        let is_held = |digest: &String| self.things[digest].stored == Stored::Active;
+        let holds = old().any(|(digest, is_marked)| !is_marked && is_held(digest));
+        let hours = self.now.duration_since(self.began_at).as_hours();
+        let most = if self.holds { 0 } else { 2 + hours };
+        self.holds |= holds;
+        i64::try_from(came).unwrap() <= most
+    }
+
     /// Remembers what was seen at rest. What came into the archive is not scanned any more.
     pub fn seen(&mut self, aws: &SimulatedAws, views: &[ImageView], marked: &BTreeMap<String, bool>) {
+        let roots = self.roots();
         for view in views {
+            let thing = &self.things[&view.digest];
+            for tag in view.tags.iter().filter(|tag| thing.withheld.contains(*tag)) {
+                self.tags.entry(tag.clone()).or_insert_with(|| view.digest.clone());
+            }
             for tag in self.tags_of(&view.digest) {
+                let thing = self.things.get_mut(&view.digest).unwrap();
                 if view.tags.contains(&tag) {
                     self.taken.remove(&tag);
                 } else {
+                    thing.withheld.insert(tag.clone());
                     self.taken.insert(tag);
-                    self.has_taken = true;
                 }
             }
             let thing = self.things.get_mut(&view.digest).unwrap();
+            thing.unmarked = false;
             thing.marked = marked[&view.digest];
+            thing.was_root = roots.contains(&view.digest);
             let was = thing.stored;
             match view.status {
                 ImageStatus::Active => thing.stored = Stored::Active,
@@ -107,18 +156,20 @@ impl World {
 
     /// Somebody works against a quarantine.
     pub(crate) fn tamper(&mut self, aws: &SimulatedAws, held: usize, how: usize) {
-        if !TAMPERING || self.mode == "observe" {
+        if self.mode == "observe" {
             return;
         }
         let held =
             pick(self.live().filter(|(_, thing)| thing.marked).map(|(digest, _)| digest.clone()), held);
         let Some(digest) = held else { return };
+        self.tamperings += 1;
         let tags = self.tags_of(&digest);
         let thing = self.things.get_mut(&digest).unwrap();
         match (how, thing.stored) {
             // Where the mark is the last tag, the image would go with it.
             (0, Stored::Active) if !tags.is_subset(&self.taken) => {
                 let mark = format!("quarantine-{}", &digest["sha256:".len()..][..12]);
+                thing.unmarked = true;
                 self.events.extend(thing.manifest.untagged(&mark, self.now));
             }
             (1, Stored::Active) => {

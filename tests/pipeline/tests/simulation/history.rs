@@ -39,12 +39,13 @@ pub struct Nature {
     pub tags: Tags,
     /// The mode in which it begins.
     pub mode: &'static str,
-    /// Whether quarantine does more than mark at some time.
-    pub strict: bool,
     /// Whether the policy has a waiver for [`WAIVED`].
     pub waiver: bool,
     /// Whether basic scanning looks at some of the images, and not Inspector.
     pub basic: bool,
+    /// Whether only one image that was there before may come under quarantine in an hour, until a person lets the others
+    /// go on at the end. There is no limit otherwise.
+    pub limited: bool,
 }
 
 /// Which tags can move to another image.
@@ -60,17 +61,6 @@ pub enum Tags {
 pub const MOVING: &str = "1.0";
 /// The vulnerability that a waiver excuses.
 pub const WAIVED: &str = "CVE-2031-3";
-// What the product does not do right yet. Each is left out until it does.
-
-/// Whether others tamper with what quarantine holds. Nothing notices that yet.
-pub const TAMPERING: bool = false;
-/// Whether parts of indexes have tags in histories with *untag* or *archive*.
-pub const STRICT_WITH_TAGGED_PARTS: bool = true;
-/// Whether people push a tag to another image that quarantine took off one. If that image loses it too, by quarantine or
-/// otherwise, a release gives it back to the first.
-pub const TAKEN_TAGS_MOVE_ON: bool = false;
-/// Whether the mode becomes *observe* after tags were taken off.
-pub const OBSERVE_AFTER_UNTAG: bool = true;
 
 /// Something that happens. What it is about is a number, which the world takes modulo what there is; what cannot happen
 /// to that does not.
@@ -124,6 +114,11 @@ pub enum Step {
         image: usize,
         vulnerability: usize,
     },
+    /// What was found is reported many times more, each time as of later.
+    FoundOften {
+        image: usize,
+        vulnerability: usize,
+    },
     /// Inspector ceases to scan an image, and closes all of its findings.
     Gap {
         image: usize,
@@ -157,6 +152,8 @@ pub struct Trouble {
 pub struct Act {
     /// The operator switches to this mode before it.
     pub mode: Option<&'static str>,
+    /// Two days pass before it, so that no image is new any more.
+    pub is_later: bool,
     pub steps: Vec<Step>,
     pub troubles: Vec<Trouble>,
     pub seed: u64,
@@ -165,12 +162,12 @@ pub struct Act {
 /// All that happens, and under which conditions.
 pub fn history(seed: u64) -> (Nature, Vec<Act>) {
     let mut chance = Chance(seed);
-    let mut nature = Nature {
-        strict: false,
+    let nature = Nature {
         tags: [Tags::Move, Tags::Move, Tags::Stay, Tags::StayButOne][chance.below(4)],
         mode: MODES[chance.below(MODES.len()) & chance.below(MODES.len())],
         waiver: chance.below(3) == 0,
         basic: chance.below(3) == 0,
+        limited: chance.below(4) == 0,
     };
     let switches = chance.below(2) == 0;
     let count = 5 + chance.below(21);
@@ -186,11 +183,10 @@ pub fn history(seed: u64) -> (Nature, Vec<Act>) {
         let faults = if goes_wrong { [0, 0, 1, 2][chance.below(4)] } else { 0 };
         let troubles = (0..faults).map(|_| trouble(&mut chance)).collect();
         let mode = (switches && chance.below(4) == 0).then(|| MODES[chance.below(MODES.len())]);
-        acts.push(Act { mode, steps, troubles, seed: chance.next() });
+        let is_later = chance.below(8) == 0;
+        acts.push(Act { mode, is_later, steps, troubles, seed: chance.next() });
         left -= size;
     }
-    let strict = |mode: &str| ["untag", "archive"].contains(&mode);
-    nature.strict = strict(nature.mode) || acts.iter().filter_map(|act| act.mode).any(strict);
     (nature, acts)
 }
 
@@ -207,7 +203,7 @@ fn push(chance: &mut Chance) -> Step {
 }
 
 fn step(chance: &mut Chance) -> Step {
-    let which = chance.below(if TAMPERING { 22 } else { 19 });
+    let which = chance.below(23);
     let any = chance.below(1 << 20);
     match which {
         0..2 => push(chance),
@@ -226,6 +222,7 @@ fn step(chance: &mut Chance) -> Step {
         15 => Step::Gap { image: any },
         16..18 => Step::Suppress { image: any, vulnerability: chance.below(3) },
         18 => Step::Archive { root: any },
+        19 => Step::FoundOften { image: any, vulnerability: chance.below(3) },
         _ => Step::Tamper { held: any, how: chance.below(3) },
     }
 }

@@ -40,12 +40,12 @@ MUTANTS = [
     )]),
     ("removal of a tag forgotten", 2, [(
         "shared/domain/src/ledger/merge.rs",
-        "Some(tag) => self.mark_tag(&tag, TagMark { at: action.at, present }),",
-        "Some(tag) => present && self.mark_tag(&tag, TagMark { at: action.at, present }),",
+        "Some(tag) => self.mark_tag(&tag, TagMark { at: action.at, present, withheld: false }),",
+        "Some(tag) => present && self.mark_tag(&tag, TagMark { at: action.at, present, withheld: false }),",
     )]),
     ("images that are due are not sent again after a crash", 2, [(
-        "functions/record-push/src/lib.rs",
-        "if !self.outbox.empty(stored).await? {",
+        "shared/lambda/src/lineage.rs",
+        "if !self.empty(stored).await? {",
         "if false {",
     )]),
     ("claims forget what is done", 3, [(
@@ -57,6 +57,12 @@ MUTANTS = [
         "shared/domain/src/ledger/merge.rs",
         "let changed = joined != *entry;",
         "let changed = true;",
+    )]),
+    ("each finding is an update of its own", 5, [(
+        "functions/assess-image/src/lib.rs",
+        "let (messages, events) = batch::split(received);",
+        "let (messages, events) = batch::split(received);\n            for event in events.iter().skip(1) {\n"
+        "                let _ = Box::pin(self.update(&image, std::slice::from_ref(event))).await;\n            }",
     )]),
     ("a list that lags is believed", 6, [(
         "functions/assess-image/src/gather.rs",
@@ -109,6 +115,14 @@ MUTANTS = [
     )]),
     ("archiving is not granted", 10, [(
         "template.yaml", "ecr:UpdateImageStorageClass", "ecr:GetAuthorizationToken",
+    )]),
+    ("old images take no place under the limit", 12, [(
+        "shared/domain/src/quarantine/claim.rs", "_ => Claim::Slot,", "_ => Claim::Free,",
+    )]),
+    ("a pause is over after an hour", 12, [(
+        "shared/domain/src/quarantine/limit.rs",
+        "if next.pause.is_none() && taken < per_hour {",
+        "if taken < per_hour {",
     )]),
 ]
 

@@ -6,7 +6,6 @@ use pipeline_tests::buildx::Manifest;
 use serde_json::json;
 use sim_aws::SimulatedAws;
 
-use crate::history::{STRICT_WITH_TAGGED_PARTS, TAKEN_TAGS_MOVE_ON, TAMPERING};
 use crate::world::{Kind, Stored, Thing, World, arn, pick};
 
 /// The content at which basic scanning looks where it does at any.
@@ -37,21 +36,7 @@ impl World {
     /// It is not deleted, and whoever looks at its events knows whether it has a tag.
     fn may_be_contained(&self, digest: &str) -> bool {
         let thing = self.things.get(digest);
-        let bare = self.parts_may_have_tags() || self.tags_of(digest).is_empty();
-        bare && thing
-            .is_none_or(|thing| !thing.deleted && !thing.lost_a_tag && thing.stored == Stored::Active)
-    }
-
-    fn parts_may_have_tags(&self) -> bool {
-        STRICT_WITH_TAGGED_PARTS || !self.nature.strict
-    }
-
-    /// Whether more than a mark holds it, so that another tag is tampering.
-    fn is_held(&self, digest: &str) -> bool {
-        let thing = &self.things[digest];
-        let hidden =
-            thing.stored != Stored::Active || self.tags_of(digest).iter().any(|tag| self.taken.contains(tag));
-        hidden || thing.marked && ["untag", "archive"].contains(&self.mode)
+        thing.is_none_or(|thing| !thing.deleted && !thing.lost_a_tag && thing.stored == Stored::Active)
     }
 
     pub(crate) fn push(
@@ -63,13 +48,11 @@ impl World {
         tag: &str,
     ) -> bool {
         let digest = manifest.digest();
-        let tags_a_part = !tag.is_empty() && self.is_contained(&digest);
-        if !self.may_move(tag, &digest) || tags_a_part && !self.parts_may_have_tags() {
+        if !self.may_move(tag, &digest) {
             return false;
         }
         if let Some(thing) = self.things.get(&digest) {
-            let tampers = self.is_held(&digest) && (!TAMPERING || thing.stored != Stored::Active);
-            if thing.deleted || tampers {
+            if thing.deleted || thing.stored != Stored::Active {
                 return false;
             }
         } else {
@@ -82,6 +65,7 @@ impl World {
                 kind,
                 children: children.iter().map(Manifest::digest).collect(),
                 deleted: false,
+                pushed_at: self.now,
                 lost_a_tag: false,
                 new: true,
                 basic,
@@ -92,7 +76,11 @@ impl World {
                 doubt: false,
                 openings: 0,
                 scans: 0,
+                changes: 0,
                 marked: false,
+                unmarked: false,
+                withheld: BTreeSet::new(),
+                was_root: false,
                 stored: Stored::Active,
                 pulled_out: false,
             };
@@ -111,9 +99,8 @@ impl World {
 
     /// ECR lets it move. And a part of an index would cease to be a root when its tag moves away, and no event says so of it.
     fn may_move(&self, tag: &str, to: &str) -> bool {
-        let free = |holder: &String| {
-            (self.moves(tag) || TAKEN_TAGS_MOVE_ON && self.taken.contains(tag)) && !self.is_contained(holder)
-        };
+        let free =
+            |holder: &String| (self.moves(tag) || self.taken.contains(tag)) && !self.is_contained(holder);
         self.tags.get(tag).is_none_or(|holder| holder == to || free(holder))
     }
 

@@ -8,6 +8,9 @@ use sim_aws::{SeedScan, SeedScanFinding, SimulatedAws};
 use crate::history::VULNERABILITIES;
 use crate::world::{Kind, Stored, World, arn, pick};
 
+/// How often what is found often is reported.
+const REPETITIONS: i64 = 300;
+
 impl World {
     /// An image that is there, and that scanners can read.
     fn image(&self, number: usize) -> Option<String> {
@@ -81,8 +84,22 @@ impl World {
             thing.hidden.remove(name);
             thing.doubt |= counts;
         }
+        thing.changes += 1;
         let status = if is_there { "ACTIVE" } else { "CLOSED" };
         self.events.push(thing.manifest.finding(name, status, self.now));
+    }
+
+    /// Inspector reports what is in an image again and again.
+    pub(crate) fn found_often(&mut self, image: usize, vulnerability: usize) {
+        let Some(digest) = self.image(image) else { return };
+        let name = VULNERABILITIES[vulnerability];
+        let thing = &self.things[&digest];
+        if !thing.scanned || !thing.covered || !thing.open.contains(name) || thing.hidden.contains(name) {
+            return;
+        }
+        let at = |n| self.now + SignedDuration::from_millis(n);
+        let reports = (1..=REPETITIONS).map(|n| thing.manifest.finding(name, "ACTIVE", at(n)));
+        self.repetitions.extend(reports);
     }
 
     pub(crate) fn suppress(&mut self, image: usize, vulnerability: usize) {
@@ -116,6 +133,7 @@ impl World {
             return;
         }
         thing.covered = false;
+        thing.changes += 1;
         aws.inspector().seed_coverage(&arn(digest), "INACTIVE", reason);
         let closed = thing.open.iter().map(|name| thing.manifest.finding(name, "CLOSED", self.now));
         self.events.extend(closed);

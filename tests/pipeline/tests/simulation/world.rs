@@ -37,6 +37,7 @@ pub struct Thing {
     pub kind: Kind,
     pub children: Vec<String>,
     pub deleted: bool,
+    pub(crate) pushed_at: Timestamp,
     /// A tag moved from it to another one. No event says so of it.
     pub(crate) lost_a_tag: bool,
     /// It was pushed by what is not delivered yet.
@@ -55,8 +56,16 @@ pub struct Thing {
     pub(crate) openings: u64,
     /// How many scans of it ended.
     pub scans: u64,
+    /// How often findings of it were reported besides, or closed with its coverage.
+    pub changes: u64,
     /// It had the mark of quarantine at the last rest.
     pub(crate) marked: bool,
+    /// Somebody has taken the mark off since.
+    pub(crate) unmarked: bool,
+    /// The tags that quarantine ever took off it. One that went to another image and is on none by now may come back.
+    pub(crate) withheld: BTreeSet<String>,
+    /// It was a root then.
+    pub(crate) was_root: bool,
     pub(crate) stored: Stored,
     /// Somebody restored it while quarantine held it in the archive.
     pub(crate) pulled_out: bool,
@@ -64,7 +73,17 @@ pub struct Thing {
 
 pub struct World {
     pub now: Timestamp,
+    /// When everything had been delivered last.
+    pub rested_at: Timestamp,
+    /// When what happened after that began.
+    pub began_at: Timestamp,
+    /// Whether something went wrong since.
+    pub is_troubled: bool,
     pub nature: Nature,
+    /// Whether the limit of quarantines may hold images back.
+    pub limited: bool,
+    /// Whether it held one back, so that all others wait for a person.
+    pub holds: bool,
     /// The mode in force.
     pub mode: &'static str,
     pub things: BTreeMap<String, Thing>,
@@ -72,12 +91,14 @@ pub struct World {
     pub tags: BTreeMap<String, String>,
     /// Those of them that quarantine took off, at the last rest.
     pub taken: BTreeSet<String>,
-    /// Whether it ever took one off.
-    pub has_taken: bool,
     /// What happened and is not delivered yet.
     pub events: Vec<Value>,
+    /// The same, but what is said many times over, and must cost no more than if it were said once.
+    pub repetitions: Vec<Value>,
     /// Basic scans that ended and that the registry is not told of yet.
     pub(crate) basic_scans: Vec<(String, SeedScan)>,
+    /// How often somebody worked against a quarantine.
+    pub tamperings: u64,
     /// The images at which enforcement has to look without an announcement. Nothing of the product asks for it yet.
     pub due: BTreeSet<String>,
 }
@@ -86,14 +107,20 @@ impl World {
     pub fn new(nature: Nature) -> Self {
         Self {
             now: minute(0),
+            rested_at: minute(0),
+            began_at: minute(0),
+            is_troubled: false,
             nature,
+            limited: nature.limited,
+            holds: false,
             mode: nature.mode,
             things: BTreeMap::new(),
             tags: BTreeMap::new(),
             taken: BTreeSet::new(),
-            has_taken: false,
             events: Vec::new(),
+            repetitions: Vec::new(),
             basic_scans: Vec::new(),
+            tamperings: 0,
             due: BTreeSet::new(),
         }
     }
@@ -147,6 +174,11 @@ impl World {
         self.images_of(root).iter().map(|image| image.openings).sum()
     }
 
+    /// Whether an image was there before, so that it counts against the limit of quarantines.
+    pub(crate) fn is_old(&self, thing: &Thing, now: Timestamp) -> bool {
+        now.duration_since(thing.pushed_at) > SignedDuration::from_hours(24)
+    }
+
     /// Whether the policy quarantines an image for a vulnerability in it.
     pub(crate) fn counts(&self, thing: &Thing, name: &str) -> bool {
         !(thing.hidden.contains(name) || self.nature.waiver && name == WAIVED)
@@ -176,6 +208,15 @@ impl World {
         verdicts
     }
 
+    /// More happens, at once or two days later.
+    pub fn go_on(&mut self, is_later: bool) {
+        self.rested_at = self.now;
+        if is_later {
+            self.now += SignedDuration::from_hours(48);
+        }
+        self.began_at = self.now;
+    }
+
     /// Whatever happened has been delivered.
     pub fn rest(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
@@ -198,6 +239,7 @@ impl World {
             Step::Scan { image, vulnerabilities, late } => self.scan(aws, image, vulnerabilities, late),
             Step::Found { image, vulnerability } => self.finding(image, vulnerability, true),
             Step::Fixed { image, vulnerability } => self.finding(image, vulnerability, false),
+            Step::FoundOften { image, vulnerability } => self.found_often(image, vulnerability),
             Step::Gap { image } => self.gap(aws, image),
             Step::Suppress { image, vulnerability } => self.suppress(image, vulnerability),
             Step::Archive { root } => self.archive(aws, root),

@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::assessment::{Assessed, Assessment, Changes, assess, judge};
 use crate::finding::{Finding, Package, Severity, Source};
+use crate::history::{Entry, Happening};
 use crate::image::{Digest, ImageId};
 use crate::ledger::{CoverageAnswer, Evidence, Link};
 use crate::manifest::{ChildKind, Contents, OCI_INDEX};
@@ -261,6 +262,8 @@ fn an_untagged_part_of_an_index_is_no_root_and_what_was_said_of_it_is_taken_back
     let Assessed { assessment, announced } = assess(&part, 2, &strict(), second(5)).unwrap();
     assert!(assessment.superseded && !assessment.is_news() && !assessment.is_released());
     assert_eq!((assessment.verdict, assessment.previous), (Verdict::Pending, Verdict::Quarantine));
+    let Happening::Assessed(remembered) = Entry::of(&assessment).what else { panic!("no announcement") };
+    assert!(remembered.superseded && remembered.closed.values().sum::<u64>() == 1, "{remembered:?}");
     part.announced = announced;
     assert_eq!(assess(&part, 3, &strict(), second(6)), None, "once");
     part.merge(Evidence::Tagged { at: second(7), tags: vec!["1.0-amd64".to_owned()] });
