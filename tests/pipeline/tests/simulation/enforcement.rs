@@ -35,7 +35,7 @@ impl World {
             // What is not known to be clear stays as it was, perhaps since a moment ago.
             Some("pending" | "unscannable") if self.openings(digest) > 0 => Expected::default(),
             // It may be held, until a person resumes.
-            Some("quarantine") if self.limited && self.is_old(thing, self.now) => {
+            Some("quarantine") if self.limited && thing.is_old(self.now) => {
                 Expected { mark: thing.marked.then_some(true), ..Expected::default() }
             }
             Some("quarantine") => Expected {
@@ -78,7 +78,7 @@ impl World {
         }
         let is_old = |digest: &String| {
             let is_root = verdicts.get(digest).is_some_and(|verdict| verdict == "quarantine");
-            is_root && self.is_old(&self.things[digest], self.rested_at)
+            is_root && self.things[digest].is_old(self.rested_at)
         };
         let old = || marked.iter().filter(|(digest, _)| is_old(digest));
         let came = old().filter(|(digest, is_marked)| **is_marked && !self.things[*digest].marked).count();

@@ -71,6 +71,13 @@ pub struct Thing {
     pub(crate) pulled_out: bool,
 }
 
+impl Thing {
+    /// Whether it was there before, so that it counts against the limit of quarantines.
+    pub(crate) fn is_old(&self, now: Timestamp) -> bool {
+        now.duration_since(self.pushed_at) > SignedDuration::from_hours(24)
+    }
+}
+
 pub struct World {
     pub now: Timestamp,
     /// When everything had been delivered last.
@@ -172,11 +179,6 @@ impl World {
     /// How often a vulnerability came up in the images of a root.
     pub fn openings(&self, root: &str) -> u64 {
         self.images_of(root).iter().map(|image| image.openings).sum()
-    }
-
-    /// Whether an image was there before, so that it counts against the limit of quarantines.
-    pub(crate) fn is_old(&self, thing: &Thing, now: Timestamp) -> bool {
-        now.duration_since(thing.pushed_at) > SignedDuration::from_hours(24)
     }
 
     /// Whether the policy quarantines an image for a vulnerability in it.
