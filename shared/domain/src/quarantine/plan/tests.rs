@@ -425,6 +425,49 @@ fn milder_mode_restores_and_gives_back_and_keeps_the_mark() {
     assert_eq!(given.steps, [Step::GiveBack("1.0".to_owned()), Step::Note(Note::GivenBack(texts(&["1.0"])))]);
 }
 
+#[test]
+fn history_names_each_tag_and_image_that_a_step_changes_and_no_note() {
+    let restore = Step::Restore(image().digest);
+    for (step, parts) in [
+        (Step::Note(Note::Restoring), vec![]),
+        (put(TAG), vec!["put the tag quarantine-ab12ab12ab12 on"]),
+        (Step::GiveBack("1.0".to_owned()), vec!["gave the tag 1.0 back, unless another image has it"]),
+        (remove(&["1.0", "latest"]), vec!["took the tag 1.0 off", "took the tag latest off"]),
+        (Step::Archive(digest('c')), vec!["archived the part cccccccccccc"]),
+        (restore, vec!["asked for the restore of the image"]),
+    ] {
+        assert_eq!(step.parts(&image()), parts, "{step:?}");
+    }
+}
+
+#[test]
+fn plan_untags_by_the_tags_of_others_and_unmarks_by_the_mark_of_the_image() {
+    for (step, untags, unmarks) in [
+        (remove(&["1.0"]), true, false),
+        (remove(&["1.0", TAG]), true, true),
+        (remove(&[TAG]), false, true),
+        (remove(&[RELEASED, "quarantine-ffffffffffff"]), false, false),
+        (put(TAG), false, false),
+    ] {
+        let steps = vec![Step::Note(Note::Restored), step];
+        let plan = Plan { steps, ..Plan::leave("") };
+        assert_eq!((plan.untags(), plan.unmarks(&image())), (untags, unmarks), "{plan:?}");
+    }
+}
+
+#[test]
+fn release_takes_the_mark_off_first_only_where_there_is_no_room_for_another_tag() {
+    for (there, removed, put_first) in [(999, 0, true), (998, 1, true), (999, 1, false), (1_000, 0, false)] {
+        let mut registered = immutable(&[TAG]);
+        registered.tags.extend((1..there).map(|number| format!("1.{number}")));
+        let gone = (0..removed).map(|number| (format!("2.{number}"), true)).collect();
+        let notes = noted([claimed(Mode::Untag), Note::Removing(gone)]);
+        let steps = planned(Verdict::Clear, Mode::Untag, &registered, &notes).steps;
+        let place = |wanted: Step| steps.iter().position(|step| *step == wanted).unwrap();
+        assert_eq!(place(put(RELEASED)) < place(remove(&[TAG])), put_first, "{there} and {removed}");
+    }
+}
+
 /// A registry of one image, in which steps take effect as in ECR.
 struct World {
     registered: Registered,

@@ -95,6 +95,72 @@ fn who_did_it_earlier_or_something_else_did_not_do_this() {
 }
 
 #[test]
+fn only_an_act_that_can_have_led_to_what_was_found_says_who_did_it() {
+    let tagged = || Found { tags: ["1.0".to_owned()].into(), ..Found::default() };
+    let restored = || Found { restored: true, ..Found::default() };
+    let tag = |tag: &str| Act::Tagged(tag.to_owned());
+    for (found, act, follows) in [
+        (mark_gone(), Act::MarkRemoved, true),
+        (mark_gone(), tag("1.0"), false),
+        (mark_gone(), Act::Restored, false),
+        (tagged(), tag("1.0"), true),
+        (tagged(), tag("2.0"), false),
+        (tagged(), Act::Pushed, false),
+        (restored(), Act::Restored, true),
+        (restored(), Act::Pushed, true),
+        (restored(), tag("2.0"), true),
+        (restored(), Act::MarkRemoved, false),
+        (restored(), Act::Deleted, false),
+    ] {
+        let mut notes = held(Mode::Archive);
+        notes.take(Note::Disturbed(found.clone()), second(60));
+        let seen = Sighting { act: act.clone(), ..removal(60, Some("Mary")) };
+        assert_eq!(notes.take(Note::Seen(vec![seen]), second(60)), follows, "{found:?} {act:?}");
+    }
+}
+
+#[test]
+fn event_may_be_two_seconds_older_than_what_it_changed() {
+    for (at, counts) in [(1, true), (-1, true), (-2, false)] {
+        let mut notes = held(Mode::Tag);
+        notes.take(Note::Disturbed(mark_gone()), second(60));
+        assert_eq!(notes.take(Note::Seen(vec![removal(at, None)]), second(60)), counts, "{at}");
+    }
+}
+
+#[test]
+fn what_is_found_before_people_are_told_adds_up_to_fifty_tags_and_five_people() {
+    let tags = |numbers: std::ops::Range<i32>| Found {
+        tags: numbers.map(|number| format!("{number:02}")).collect(),
+        ..Found::default()
+    };
+    let mut notes = held(Mode::Archive);
+    for found in [mark_gone(), Found { restored: true, ..Found::default() }, tags(0..50), tags(40..60)] {
+        notes.take(Note::Disturbed(found), second(60));
+    }
+    let people = ["Ada", "Bob", "Cid", "Dora", "Eve", "Fay"];
+    notes.take(Note::Seen(people.map(|name| removal(58, Some(name))).to_vec()), second(60));
+    let account = notes.tampering.unsaid.unwrap();
+    assert_eq!(account.found, Found { mark_removed: true, restored: true, ..tags(0..50) });
+    assert_eq!(
+        account.actors,
+        people[..5].iter().map(|name| removal(58, Some(name)).actor.unwrap()).collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn message_that_has_it_said_in_time_is_under_way_until_it_is_said() {
+    let mut notes = held(Mode::Tag);
+    assert!(!notes.take(Note::Wake(true), second(50)), "there is nothing to say");
+    notes.take(Note::Disturbed(mark_gone()), second(60));
+    assert!(notes.take(Note::Wake(true), second(60)) && notes.tampering.unsaid.as_ref().unwrap().wake);
+    assert!(!notes.tampering.is_repeated());
+    notes.take(Note::TamperingSaid, second(700));
+    notes.take(Note::Disturbed(mark_gone()), second(900));
+    assert!(notes.tampering.is_repeated() && !notes.tampering.unsaid.unwrap().wake);
+}
+
+#[test]
 fn who_becomes_known_after_the_alert_is_noted_and_nothing_is_said() {
     let mut notes = held(Mode::Tag);
     notes.take(Note::Disturbed(mark_gone()), second(60));
