@@ -192,7 +192,7 @@ impl Notes {
             Note::Disturbed(found) => {
                 let agreed = self.agreed.take().map(|agreed| agreed.at);
                 let since = self.quarantine.as_ref().map(|episode| episode.since);
-                self.tampering.find(found, agreed.or(since).unwrap_or(now), now);
+                self.tampering.find(&found, agreed.or(since).unwrap_or(now), now);
             }
             Note::Seen(sightings) => sightings.iter().for_each(|sighting| self.tampering.see(sighting)),
             Note::Wake(sent) => self.tampering.wake(sent),

@@ -171,6 +171,27 @@ fn who_becomes_known_after_the_alert_is_noted_and_nothing_is_said() {
 }
 
 #[test]
+fn event_is_about_what_is_not_said_yet_or_else_about_what_was_said() {
+    let mut notes = held(Mode::Tag);
+    notes.take(Note::Disturbed(mark_gone()), second(60));
+    notes.take(Note::TamperingSaid, second(700));
+    notes.take(Note::Agrees(basis(Mode::Tag)), second(1_000));
+    notes.take(Note::Disturbed(mark_gone()), second(2_000));
+    let events = [(1_999, "Bob"), (58, "Mary"), (1_999, "Bob"), (1_998, "Eve"), (1_999, "Eve")];
+    notes.take(Note::Seen(events.map(|(at, name)| removal(at, Some(name))).to_vec()), second(2_001));
+    let known = |account: Account| {
+        (account.at, account.actors.into_iter().map(|actor| (actor.at, actor.who.arn)).collect::<Vec<_>>())
+    };
+    let expected = |at: i64, actors: &[(i64, &str)]| {
+        let who = |(at, name): &(i64, &str)| (second(*at), actor(name).who.arn);
+        (Some(second(at)), actors.iter().map(who).collect())
+    };
+    let new = known(notes.tampering.unsaid.unwrap());
+    assert_eq!(new, expected(1_998, &[(1_999, "Bob"), (1_998, "Eve"), (1_999, "Eve")]));
+    assert_eq!(known(notes.tampering.said.unwrap().account), expected(58, &[(58, "Mary")]));
+}
+
+#[test]
 fn fight_is_one_alert_a_day_with_a_count() {
     let mut notes = held(Mode::Tag);
     let mut said = Vec::new();
