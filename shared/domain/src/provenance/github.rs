@@ -160,6 +160,7 @@ mod tests {
         }
         assert!(GitHubRun::of(&format!("gha@{}@b@1", "a".repeat(39))).is_some());
         assert_eq!(GitHubRun::of(&format!("gha@{}@b@1", "a".repeat(40))), None);
+        assert!(GitHubRun::of(&format!("gha@a@{}@1", "b".repeat(100))).is_some());
         assert_eq!(GitHubRun::of(&format!("gha@a@{}@1", "b".repeat(101))), None);
     }
 

@@ -297,6 +297,12 @@ mod tests {
     }
 
     #[test]
+    fn one_label_is_not_nothing() {
+        assert!(labels(&Value::Null, &json!({ "maintainer": "x" })).is_empty());
+        assert!(!labels(&Value::Null, &json!({ key("base.name"): "scratch" })).is_empty());
+    }
+
+    #[test]
     fn config_that_cannot_be_read_says_nothing() {
         let stated = json!({ key("revision"): "1" });
         for config in [

@@ -146,6 +146,20 @@ mod tests {
     }
 
     #[test]
+    fn place_counts_until_the_five_minutes_in_which_it_was_taken_have_left_the_hour() {
+        let full = Limit::default().take(1, second(10)).unwrap();
+        assert_eq!(full.take(1, second(3_600 + 299)), None);
+        assert!(full.take(1, second(3_600 + 300)).is_some());
+    }
+
+    #[test]
+    fn what_was_granted_lapses_after_a_day() {
+        let granted = Limit::default().pause(second(0)).resume(resumed(1), 9);
+        assert!(granted.take(1, second(24 * 3_600)).is_some());
+        assert_eq!(granted.take(1, second(24 * 3_600 + 1)), None);
+    }
+
+    #[test]
     fn resuming_twice_by_mistake_grants_once() {
         assert_eq!(Limit::default().resume(resumed(5), 9).resume(resumed(5), 9).granted, 5);
     }

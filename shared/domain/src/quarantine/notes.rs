@@ -192,7 +192,7 @@ impl Notes {
             Note::Disturbed(found) => {
                 let agreed = self.agreed.take().map(|agreed| agreed.at);
                 let since = self.quarantine.as_ref().map(|episode| episode.since);
-                self.tampering.find(found, agreed.or(since).unwrap_or(now), now);
+                self.tampering.find(&found, agreed.or(since).unwrap_or(now), now);
             }
             Note::Seen(sightings) => sightings.iter().for_each(|sighting| self.tampering.see(sighting)),
             Note::Wake(sent) => self.tampering.wake(sent),
@@ -213,6 +213,7 @@ impl Notes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::quarantine::DeedKind;
     use crate::samples::second;
 
     #[test]
@@ -222,6 +223,7 @@ mod tests {
         notes.take(Note::Claimed { episode: "a#1".to_owned(), mode: Mode::Untag }, second(0));
         notes.take(Note::Removing(vec![("1.0".to_owned(), true)]), second(1));
         notes.take(Note::RestoredByOthers, second(2));
+        notes.take(Note::Disturbed(Found { restored: true, ..Found::default() }), second(3));
         let json = serde_json::to_string(&notes).unwrap();
         assert_eq!(serde_json::from_str::<Notes>(&json).unwrap(), notes);
         assert_eq!(notes.removed["1.0"], RemovedTag { at: second(1), mode: Mode::Untag, immutable: true });
@@ -240,10 +242,10 @@ mod tests {
             if let Some(note) = note {
                 notes.take(note, second(0));
             }
-            assert!(!notes.take(rescan(), second(1)), "{notes:?}");
+            assert!(!notes.take(rescan(), second(1)) && !notes.is_rescanned(), "{notes:?}");
         }
         notes.take(Note::Archived, second(2));
-        assert!(notes.take(rescan(), second(3)));
+        assert!(notes.take(rescan(), second(3)) && notes.is_rescanned());
         let json = serde_json::to_string(&notes).unwrap();
         assert_eq!(serde_json::from_str::<Notes>(&json).unwrap(), notes);
         assert!(!notes.take(rescan(), second(9)), "asked twice, it is the first that counts");
@@ -262,5 +264,17 @@ mod tests {
         assert!(!notes.take(claim("a#2", Mode::Archive), second(20)), "nothing new to write");
         assert!(notes.take(Note::Released, second(30)));
         assert_eq!(notes, Notes::default());
+    }
+
+    #[test]
+    fn deed_under_way_is_nothing_to_undo_and_outlasts_the_release() {
+        let deed = Deed::new(DeedKind::Released, second(1), 1, Vec::new(), "the verdict is clear".to_owned());
+        let mut notes = Notes::default();
+        notes.take(Note::Claimed { episode: "a#1".to_owned(), mode: Mode::Tag }, second(0));
+        notes.take(Note::Doing(deed.clone()), second(1));
+        assert!(!notes.are_blank());
+        notes.take(Note::Released, second(2));
+        assert_eq!((notes.are_blank(), &notes.doing), (true, &Some(deed)));
+        assert!(notes.take(Note::Done, second(3)) && notes == Notes::default());
     }
 }

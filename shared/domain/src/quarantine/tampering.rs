@@ -164,42 +164,34 @@ impl Found {
         }
     }
 
-    fn add(&mut self, other: Self) {
+    fn add(&mut self, other: &Self) {
         self.mark_removed |= other.mark_removed;
         self.restored |= other.restored;
-        self.tags.extend(other.tags);
-        while self.tags.len() > TAGS {
-            self.tags.pop_last();
-        }
+        self.tags = self.tags.union(&other.tags).take(TAGS).cloned().collect();
     }
 }
 
 impl Account {
-    /// Takes in what an event says, if it is about this. Returns whether that changed anything.
+    /// Takes in what an event says, if it is about this. Returns whether it is.
     fn see(&mut self, sighting: &Sighting) -> bool {
         let Sighting { act, at, actor } = sighting;
         if !self.found.follows_from(act) || at.duration_since(self.after) < -SKEW {
             return false;
         }
-        let mut changed = false;
-        if self.at.is_none_or(|known| *at < known) {
-            self.at = Some(*at);
-            changed = true;
-        }
+        self.at = Some(self.at.map_or(*at, |known| known.min(*at)));
         if let Some(actor) = actor
             && self.actors.len() < ACTORS
             && !self.actors.contains(actor)
         {
             self.actors.push(actor.clone());
-            changed = true;
         }
-        changed
+        true
     }
 }
 
 impl Tampering {
     /// Something was found that has to be put right. `after` is when the image was last as it should be.
-    pub(super) fn find(&mut self, found: Found, after: Timestamp, now: Timestamp) {
+    pub(super) fn find(&mut self, found: &Found, after: Timestamp, now: Timestamp) {
         let account = self.unsaid.get_or_insert_with(|| Account {
             since: now,
             after,
@@ -217,7 +209,7 @@ impl Tampering {
     /// knowing who. An event about neither changes nothing.
     pub(super) fn see(&mut self, sighting: &Sighting) {
         if let Some(account) = &mut self.unsaid
-            && (account.see(sighting) || account.knows(sighting))
+            && account.see(sighting)
         {
             return;
         }
@@ -251,15 +243,6 @@ impl Tampering {
         if let Some(account) = &mut self.unsaid {
             account.wake = sent;
         }
-    }
-}
-
-impl Account {
-    /// Whether an event says what is known of this already.
-    fn knows(&self, sighting: &Sighting) -> bool {
-        self.found.follows_from(&sighting.act)
-            && self.at.is_some_and(|at| at <= sighting.at)
-            && sighting.actor.as_ref().is_none_or(|actor| self.actors.contains(actor))
     }
 }
 

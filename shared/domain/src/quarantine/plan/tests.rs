@@ -81,6 +81,15 @@ fn tag_goes_on_with_quarantine_and_off_with_clear() {
 }
 
 #[test]
+fn reason_says_whether_an_image_under_quarantine_is_as_it_should_be() {
+    let reason = |tags: &[&str]| {
+        planned(Verdict::Quarantine, Mode::Tag, &tagged(tags), &noted([claimed(Mode::Tag)])).reason
+    };
+    assert_eq!(reason(&["1.0"]), "the verdict is quarantine");
+    assert_eq!(reason(&["1.0", TAG]), "the image is under quarantine as it should be");
+}
+
+#[test]
 fn image_without_a_tag_is_marked_only_if_that_was_chosen() {
     assert_eq!(steps(Verdict::Quarantine, &[]), []);
     let (image, registered, notes) = (image(), Registered::default(), Notes::default());
@@ -243,6 +252,29 @@ fn archive_takes_the_index_before_its_children_and_leaves_those_of_others() {
 }
 
 #[test]
+fn archiving_that_was_cut_off_is_brought_to_its_end_and_a_child_that_nobody_else_needs_any_more_follows() {
+    let child = Child { digest: digest('c'), used_by_others: false };
+    let registered = Registered { children: vec![child], ..archived(Status::Archived) };
+    let (with_child, without) = (BTreeSet::from([digest('c')]), BTreeSet::new());
+    let archive = vec![
+        Step::Note(Note::Archiving(with_child.clone())),
+        Step::Archive(digest('c')),
+        Step::Note(Note::Archived),
+    ];
+    for (notes, steps) in [
+        (noted([Note::Archiving(with_child.clone())]), archive.clone()),
+        (noted([Note::Archiving(without), Note::Archived]), archive),
+        (noted([Note::Archiving(with_child), Note::Archived]), vec![]),
+    ] {
+        assert_eq!(
+            planned(Verdict::Quarantine, Mode::Archive, &registered, &notes).steps,
+            steps,
+            "{notes:?}"
+        );
+    }
+}
+
+#[test]
 fn image_in_an_index_that_is_not_archived_is_marked_and_left_where_it_is() {
     let needed = |tags| Registered { needed_by: Some(digest('f')), ..tagged(tags) };
     let remarks = [Remark::NeededBy(digest('f'))];
@@ -313,6 +345,38 @@ fn part_keeps_its_mark_until_all_that_contains_it_is_clear() {
 }
 
 #[test]
+fn part_that_others_restored_is_archived_again_after_a_scan_if_nothing_that_contains_it_is_to_be_pulled() {
+    let ours = noted([Note::Archiving(BTreeSet::new())]);
+    let archive = vec![Step::Note(Note::Archiving(BTreeSet::new())), Step::Archive(image().digest)];
+    for (whole, status, activated, scanned, notes, steps, waits) in [
+        (Whole::Withdrawn, Status::Active, Some(100), Some(101), &ours, archive, false),
+        (Whole::Withdrawn, Status::Active, Some(100), Some(100), &ours, vec![], false),
+        (Whole::Withdrawn, Status::Active, None, Some(101), &ours, vec![], false),
+        (Whole::Withdrawn, Status::Active, Some(100), Some(101), &Notes::default(), vec![], false),
+        (Whole::Withdrawn, Status::Activating, Some(100), Some(101), &ours, vec![], true),
+        (Whole::Pulled, Status::Active, Some(100), Some(101), &ours, vec![Step::Note(Note::Restored)], false),
+    ] {
+        let registered = Registered { status, activated_at: activated.map(second), ..tagged(&[]) };
+        let plan = plan(&Situation {
+            image: &image(),
+            part_of: Some(whole),
+            verdict: Verdict::Pending,
+            mode: Mode::Archive,
+            scanned_at: scanned.map(second),
+            registered: Some(&registered),
+            notes,
+            untag_mutable: false,
+            untagged: false,
+        });
+        assert_eq!(
+            (plan.steps, plan.waits),
+            (steps, waits),
+            "{whole:?} {status:?} {activated:?} {scanned:?}"
+        );
+    }
+}
+
+#[test]
 fn archived_image_is_restored_first_and_released_when_it_is_active() {
     let ours = noted([claimed(Mode::Archive), Note::Archiving(BTreeSet::new()), Note::Archived]);
     let restoring = noted([claimed(Mode::Archive), Note::Archived, Note::Restoring]);
@@ -342,11 +406,15 @@ fn what_others_archived_is_left_to_them() {
 #[test]
 fn restore_by_others_suspends_archiving_until_a_scan() {
     let ours = noted([claimed(Mode::Archive), Note::Archiving(BTreeSet::new()), Note::Archived]);
-    let seen = planned(Verdict::Quarantine, Mode::Archive, &archived(Status::Active), &ours);
-    assert_eq!(seen.steps, [Step::Note(Note::RestoredByOthers)]);
-    assert_eq!(seen.remarks, [Remark::RestoredByOthers]);
-    let mut notes = ours;
+    let mut notes = ours.clone();
     notes.take(Note::RestoredByOthers, second(100));
+    for status in [Status::Activating, Status::Active] {
+        for (notes, steps) in [(&ours, vec![Step::Note(Note::RestoredByOthers)]), (&notes, vec![])] {
+            let seen = planned(Verdict::Quarantine, Mode::Archive, &archived(status), notes);
+            let remarks = vec![Remark::RestoredByOthers];
+            assert_eq!((seen.steps, seen.remarks, seen.waits), (steps, remarks, false), "{status:?}");
+        }
+    }
     let scanned = |at: Option<i64>| {
         let registered = archived(Status::Active);
         let steps = plan(&Situation {
@@ -409,10 +477,34 @@ fn rescan_restores_without_tags_waits_for_a_scan_and_archives_again() {
 }
 
 #[test]
+fn rescan_takes_tags_that_can_move_off_only_where_the_image_is_active() {
+    let mut notes = noted([claimed(Mode::Archive), Note::Archived]);
+    notes.take(Note::Rescan { by: "ana".to_owned(), why: "fixed".to_owned() }, second(100));
+    for (status, off) in [(Status::Archived, vec!["1.0"]), (Status::Active, vec!["1.0", "latest"])] {
+        let mutability = Mutability::ImmutableExcept(texts(&["latest"]));
+        let registered = Registered { status, mutability, ..tagged(&["1.0", "latest", TAG]) };
+        let plan = plan(&Situation {
+            image: &image(),
+            part_of: None,
+            verdict: Verdict::Quarantine,
+            mode: Mode::Archive,
+            scanned_at: None,
+            registered: Some(&registered),
+            notes: &notes,
+            untag_mutable: true,
+            untagged: false,
+        });
+        assert!(plan.steps.contains(&remove(&off)), "{status:?} {plan:?}");
+    }
+}
+
+#[test]
 fn milder_mode_restores_and_gives_back_and_keeps_the_mark() {
     let archive = noted([claimed(Mode::Archive), Note::Archiving(BTreeSet::new()), Note::Archived]);
-    for mode in [Mode::Tag, Mode::Untag] {
-        let plan = planned(Verdict::Quarantine, mode, &archived(Status::Archived), &archive);
+    let mut rescanned = archive.clone();
+    rescanned.take(Note::Rescan { by: "ana".to_owned(), why: "fixed".to_owned() }, second(1));
+    for (mode, notes) in [(Mode::Tag, &archive), (Mode::Untag, &archive), (Mode::Tag, &rescanned)] {
+        let plan = planned(Verdict::Quarantine, mode, &archived(Status::Archived), notes);
         assert_eq!(plan.steps, [Step::Note(Note::Restoring), Step::Restore(image().digest)]);
         assert!(plan.waits);
     }
@@ -423,6 +515,49 @@ fn milder_mode_restores_and_gives_back_and_keeps_the_mark() {
     let untagged = noted([claimed(Mode::Untag), Note::Removing(vec![("1.0".to_owned(), true)])]);
     let given = planned(Verdict::Quarantine, Mode::Tag, &immutable(&[TAG]), &untagged);
     assert_eq!(given.steps, [Step::GiveBack("1.0".to_owned()), Step::Note(Note::GivenBack(texts(&["1.0"])))]);
+}
+
+#[test]
+fn history_names_each_tag_and_image_that_a_step_changes_and_no_note() {
+    let restore = Step::Restore(image().digest);
+    for (step, parts) in [
+        (Step::Note(Note::Restoring), vec![]),
+        (put(TAG), vec!["put the tag quarantine-ab12ab12ab12 on"]),
+        (Step::GiveBack("1.0".to_owned()), vec!["gave the tag 1.0 back, unless another image has it"]),
+        (remove(&["1.0", "latest"]), vec!["took the tag 1.0 off", "took the tag latest off"]),
+        (Step::Archive(digest('c')), vec!["archived the part cccccccccccc"]),
+        (restore, vec!["asked for the restore of the image"]),
+    ] {
+        assert_eq!(step.parts(&image()), parts, "{step:?}");
+    }
+}
+
+#[test]
+fn plan_untags_by_the_tags_of_others_and_unmarks_by_the_mark_of_the_image() {
+    for (step, untags, unmarks) in [
+        (remove(&["1.0"]), true, false),
+        (remove(&["1.0", TAG]), true, true),
+        (remove(&[TAG]), false, true),
+        (remove(&[RELEASED, "quarantine-ffffffffffff"]), false, false),
+        (put(TAG), false, false),
+    ] {
+        let steps = vec![Step::Note(Note::Restored), step];
+        let plan = Plan { steps, ..Plan::leave("") };
+        assert_eq!((plan.untags(), plan.unmarks(&image())), (untags, unmarks), "{plan:?}");
+    }
+}
+
+#[test]
+fn release_takes_the_mark_off_first_only_where_there_is_no_room_for_another_tag() {
+    for (there, removed, put_first) in [(999, 0, true), (998, 1, true), (999, 1, false), (1_000, 0, false)] {
+        let mut registered = immutable(&[TAG]);
+        registered.tags.extend((1..there).map(|number| format!("1.{number}")));
+        let gone = (0..removed).map(|number| (format!("2.{number}"), true)).collect();
+        let notes = noted([claimed(Mode::Untag), Note::Removing(gone)]);
+        let steps = planned(Verdict::Clear, Mode::Untag, &registered, &notes).steps;
+        let place = |wanted: Step| steps.iter().position(|step| *step == wanted).unwrap();
+        assert_eq!(place(put(RELEASED)) < place(remove(&[TAG])), put_first, "{there} and {removed}");
+    }
 }
 
 /// A registry of one image, in which steps take effect as in ECR.

@@ -95,6 +95,72 @@ fn who_did_it_earlier_or_something_else_did_not_do_this() {
 }
 
 #[test]
+fn only_an_act_that_can_have_led_to_what_was_found_says_who_did_it() {
+    let tagged = || Found { tags: ["1.0".to_owned()].into(), ..Found::default() };
+    let restored = || Found { restored: true, ..Found::default() };
+    let tag = |tag: &str| Act::Tagged(tag.to_owned());
+    for (found, act, follows) in [
+        (mark_gone(), Act::MarkRemoved, true),
+        (mark_gone(), tag("1.0"), false),
+        (mark_gone(), Act::Restored, false),
+        (tagged(), tag("1.0"), true),
+        (tagged(), tag("2.0"), false),
+        (tagged(), Act::Pushed, false),
+        (restored(), Act::Restored, true),
+        (restored(), Act::Pushed, true),
+        (restored(), tag("2.0"), true),
+        (restored(), Act::MarkRemoved, false),
+        (restored(), Act::Deleted, false),
+    ] {
+        let mut notes = held(Mode::Archive);
+        notes.take(Note::Disturbed(found.clone()), second(60));
+        let seen = Sighting { act: act.clone(), ..removal(60, Some("Mary")) };
+        assert_eq!(notes.take(Note::Seen(vec![seen]), second(60)), follows, "{found:?} {act:?}");
+    }
+}
+
+#[test]
+fn event_may_be_two_seconds_older_than_what_it_changed() {
+    for (at, counts) in [(1, true), (-1, true), (-2, false)] {
+        let mut notes = held(Mode::Tag);
+        notes.take(Note::Disturbed(mark_gone()), second(60));
+        assert_eq!(notes.take(Note::Seen(vec![removal(at, None)]), second(60)), counts, "{at}");
+    }
+}
+
+#[test]
+fn what_is_found_before_people_are_told_adds_up_to_fifty_tags_and_five_people() {
+    let tags = |numbers: std::ops::Range<i32>| Found {
+        tags: numbers.map(|number| format!("{number:02}")).collect(),
+        ..Found::default()
+    };
+    let mut notes = held(Mode::Archive);
+    for found in [mark_gone(), Found { restored: true, ..Found::default() }, tags(0..50), tags(40..60)] {
+        notes.take(Note::Disturbed(found), second(60));
+    }
+    let people = ["Ada", "Bob", "Cid", "Dora", "Eve", "Fay"];
+    notes.take(Note::Seen(people.map(|name| removal(58, Some(name))).to_vec()), second(60));
+    let account = notes.tampering.unsaid.unwrap();
+    assert_eq!(account.found, Found { mark_removed: true, restored: true, ..tags(0..50) });
+    assert_eq!(
+        account.actors,
+        people[..5].iter().map(|name| removal(58, Some(name)).actor.unwrap()).collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn message_that_has_it_said_in_time_is_under_way_until_it_is_said() {
+    let mut notes = held(Mode::Tag);
+    assert!(!notes.take(Note::Wake(true), second(50)), "there is nothing to say");
+    notes.take(Note::Disturbed(mark_gone()), second(60));
+    assert!(notes.take(Note::Wake(true), second(60)) && notes.tampering.unsaid.as_ref().unwrap().wake);
+    assert!(!notes.tampering.is_repeated());
+    notes.take(Note::TamperingSaid, second(700));
+    notes.take(Note::Disturbed(mark_gone()), second(900));
+    assert!(notes.tampering.is_repeated() && !notes.tampering.unsaid.unwrap().wake);
+}
+
+#[test]
 fn who_becomes_known_after_the_alert_is_noted_and_nothing_is_said() {
     let mut notes = held(Mode::Tag);
     notes.take(Note::Disturbed(mark_gone()), second(60));
@@ -102,6 +168,27 @@ fn who_becomes_known_after_the_alert_is_noted_and_nothing_is_said() {
     assert!(notes.take(Note::Seen(vec![removal(58, Some("Mary"))]), second(900)));
     assert_eq!(notes.tampering.due(), None);
     assert_eq!(notes.tampering.said.unwrap().account.actors.len(), 1);
+}
+
+#[test]
+fn event_is_about_what_is_not_said_yet_or_else_about_what_was_said() {
+    let mut notes = held(Mode::Tag);
+    notes.take(Note::Disturbed(mark_gone()), second(60));
+    notes.take(Note::TamperingSaid, second(700));
+    notes.take(Note::Agrees(basis(Mode::Tag)), second(1_000));
+    notes.take(Note::Disturbed(mark_gone()), second(2_000));
+    let events = [(1_999, "Bob"), (58, "Mary"), (1_999, "Bob"), (1_998, "Eve"), (1_999, "Eve")];
+    notes.take(Note::Seen(events.map(|(at, name)| removal(at, Some(name))).to_vec()), second(2_001));
+    let known = |account: Account| {
+        (account.at, account.actors.into_iter().map(|actor| (actor.at, actor.who.arn)).collect::<Vec<_>>())
+    };
+    let expected = |at: i64, actors: &[(i64, &str)]| {
+        let who = |(at, name): &(i64, &str)| (second(*at), actor(name).who.arn);
+        (Some(second(at)), actors.iter().map(who).collect())
+    };
+    let new = known(notes.tampering.unsaid.unwrap());
+    assert_eq!(new, expected(1_998, &[(1_999, "Bob"), (1_998, "Eve"), (1_999, "Eve")]));
+    assert_eq!(known(notes.tampering.said.unwrap().account), expected(58, &[(58, "Mary")]));
 }
 
 #[test]
