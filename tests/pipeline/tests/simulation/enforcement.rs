@@ -67,7 +67,7 @@ impl World {
     }
 
     /// Of the images that were there before, no more came under quarantine than the limit lets, and none after one was held.
-    /// One hour may end and another one begin just when something happens.
+    /// A switch of the mode reaches them before what happens next does, which may be days later.
     pub fn is_bounded(
         &mut self,
         marked: &BTreeMap<String, bool>,
@@ -85,7 +85,7 @@ impl World {
         let is_held = |digest: &String| self.things[digest].stored == Stored::Active;
         let holds = old().any(|(digest, is_marked)| !is_marked && is_held(digest));
         let hours = self.now.duration_since(self.began_at).as_hours();
-        let most = if self.holds { 0 } else { 2 + hours };
+        let most = if self.holds { 0 } else { 1 + i64::from(self.is_switched) + hours };
         self.holds |= holds;
         i64::try_from(came).unwrap() <= most
     }

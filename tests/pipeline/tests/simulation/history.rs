@@ -167,7 +167,7 @@ pub fn history(seed: u64) -> (Nature, Vec<Act>) {
         mode: MODES[chance.below(MODES.len()) & chance.below(MODES.len())],
         waiver: chance.below(3) == 0,
         basic: chance.below(3) == 0,
-        limited: chance.below(4) == 0,
+        limited: chance.below(3) == 0,
     };
     let switches = chance.below(2) == 0;
     let count = 5 + chance.below(21);
@@ -183,7 +183,7 @@ pub fn history(seed: u64) -> (Nature, Vec<Act>) {
         let faults = if goes_wrong { [0, 0, 1, 2][chance.below(4)] } else { 0 };
         let troubles = (0..faults).map(|_| trouble(&mut chance)).collect();
         let mode = (switches && chance.below(4) == 0).then(|| MODES[chance.below(MODES.len())]);
-        let is_later = chance.below(8) == 0;
+        let is_later = chance.below(4) == 0;
         acts.push(Act { mode, is_later, steps, troubles, seed: chance.next() });
         left -= size;
     }

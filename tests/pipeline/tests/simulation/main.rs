@@ -144,6 +144,7 @@ async fn play(seed: u64) {
     let (mut world, mut past) = (World::new(nature), Vec::<Value>::new());
     for (number, Act { mode, is_later, steps, troubles, seed: order }) in acts.into_iter().enumerate() {
         let when = format!("seed {seed}, act {number}");
+        world.is_switched = mode.is_some_and(|mode| mode != world.mode);
         if let Some(mode) = mode.filter(|mode| *mode != world.mode) {
             pipeline.redeploy(deployment(mode, nature)).unwrap();
             world.mode = mode;

@@ -84,6 +84,8 @@ pub struct World {
     pub rested_at: Timestamp,
     /// When what happened after that began.
     pub began_at: Timestamp,
+    /// Whether the operator switched the mode then.
+    pub is_switched: bool,
     /// Whether something went wrong since.
     pub is_troubled: bool,
     pub nature: Nature,
@@ -116,6 +118,7 @@ impl World {
             now: minute(0),
             rested_at: minute(0),
             began_at: minute(0),
+            is_switched: false,
             is_troubled: false,
             nature,
             limited: nature.limited,
