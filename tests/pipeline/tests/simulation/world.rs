@@ -78,6 +78,8 @@ impl Thing {
     }
 }
 
+// Independent facts, of which a state machine would be a worse name.
+#[allow(clippy::struct_excessive_bools)]
 pub struct World {
     pub now: Timestamp,
     /// When everything had been delivered last.
