@@ -88,6 +88,18 @@ struct Wanted {
     part_of: Option<Whole>,
 }
 
+impl Wanted {
+    /// Whether the image is held under quarantine, in a mode that changes the registry.
+    fn holds(&self, mode: Mode, notes: &Notes) -> bool {
+        let held = match self.verdict {
+            Verdict::Clear => false,
+            Verdict::Quarantine => true,
+            Verdict::Pending | Verdict::Unscannable => notes.quarantine.is_some(),
+        };
+        held && mode != Mode::Observe
+    }
+}
+
 /// What came of an attempt.
 enum Acted {
     /// The registry agreed already.

@@ -29,18 +29,6 @@ impl Prompt {
     }
 }
 
-impl Wanted {
-    /// Whether the image is held under quarantine, in a mode that changes the registry.
-    pub(crate) fn holds(&self, mode: Mode, notes: &Notes) -> bool {
-        let held = match self.verdict {
-            Verdict::Clear => false,
-            Verdict::Quarantine => true,
-            Verdict::Pending | Verdict::Unscannable => notes.quarantine.is_some(),
-        };
-        held && mode != Mode::Observe
-    }
-}
-
 impl EnforceQuarantine {
     /// Looks at an image of which its tag may be all that is known, because somebody put that on another image.
     pub(crate) async fn enforce_whole(&self, image: &ImageId, prompt: Prompt) -> Result<(), QuarantineError> {

@@ -21,6 +21,16 @@ fn kinds() -> [(&'static str, Mutability); 3] {
     ]
 }
 
+/// The image `a` with these tags, after it came under quarantine.
+async fn quarantined(mode: Mode, mutability: Mutability, tags: &[&str]) -> World {
+    let mut world = World::new(mutability).await;
+    world.mode(mode);
+    world.push(&image('a'), tags);
+    world.judge(&image('a'), Verdict::Quarantine, 0).await;
+    world.settle(&image('a')).await;
+    world
+}
+
 /// A table without its borders and padding.
 fn rows(table: &str) -> Vec<Vec<String>> {
     let cells =
@@ -177,11 +187,7 @@ async fn crash_during_a_switch_of_the_mode_leaves_no_image_in_the_old_one() {
 async fn rescan_restores_without_tags_and_releases_or_archives_again() {
     for (verdict, expected) in [(Verdict::Clear, "1.0 R"), (Verdict::Quarantine, "archived: M")] {
         let image = image('a');
-        let mut world = World::new(Mutability::Immutable).await;
-        world.mode(Mode::Archive);
-        world.push(&image, &["1.0"]);
-        world.judge(&image, Verdict::Quarantine, 0).await;
-        world.settle(&image).await;
+        let world = quarantined(Mode::Archive, Mutability::Immutable, &["1.0"]).await;
         world.pass(5);
         let mut notes = world.memory.notes(&image).await.unwrap();
         let (by, why) = ("ana".to_owned(), "the feed was wrong".to_owned());
@@ -210,11 +216,7 @@ async fn rescan_restores_without_tags_and_releases_or_archives_again() {
 #[tokio::test]
 async fn tag_that_another_image_has_by_now_is_not_given_back() {
     let (image, other) = (image('a'), image('b'));
-    let mut world = World::new(Mutability::Immutable).await;
-    world.mode(Mode::Untag);
-    world.push(&image, &["1.0", "2.0"]);
-    world.judge(&image, Verdict::Quarantine, 0).await;
-    world.settle(&image).await;
+    let world = quarantined(Mode::Untag, Mutability::Immutable, &["1.0", "2.0"]).await;
     world.push(&other, &["2.0"]);
     world.judge(&image, Verdict::Clear, 0).await;
     world.settle(&image).await;
@@ -249,11 +251,7 @@ async fn tags_that_can_move_are_taken_off_only_by_choice_and_come_back_by_a_comm
 #[tokio::test]
 async fn image_that_somebody_restored_is_archived_again_after_a_scan() {
     let image = image('a');
-    let mut world = World::new(Mutability::Mutable).await;
-    world.mode(Mode::Archive);
-    world.push(&image, &["1.0"]);
-    world.judge(&image, Verdict::Quarantine, 0).await;
-    world.settle(&image).await;
+    let world = quarantined(Mode::Archive, Mutability::Mutable, &["1.0"]).await;
     world.pass(5);
     world.aws.ecr().set_image_status(ACCOUNT, REPOSITORY, image.digest.as_str(), ImageStatus::Active);
     for _ in 0..3 {
@@ -279,11 +277,7 @@ async fn image_that_somebody_restored_is_archived_again_after_a_scan() {
 #[tokio::test]
 async fn restore_that_is_heard_of_after_its_scan_ends_like_any_other() {
     let image = image('a');
-    let mut world = World::new(Mutability::Mutable).await;
-    world.mode(Mode::Archive);
-    world.push(&image, &["1.0"]);
-    world.judge(&image, Verdict::Quarantine, 0).await;
-    world.settle(&image).await;
+    let world = quarantined(Mode::Archive, Mutability::Mutable, &["1.0"]).await;
     let person = aws_sdk_ecr::Client::new(&world.aws.sdk_config().await);
     let id = aws_sdk_ecr::types::ImageIdentifier::builder().image_digest(image.digest.as_str()).build();
     let restore = person.update_image_storage_class().repository_name(REPOSITORY).image_id(id);
@@ -351,11 +345,7 @@ async fn crash_after_any_call_changes_nothing_in_the_end() {
 async fn what_agrees_is_not_written_and_a_fight_costs_one_write_a_blow() {
     let image = image('a');
     for mode in [Mode::Tag, Mode::Untag, Mode::Archive] {
-        let mut world = World::new(Mutability::Immutable).await;
-        world.mode(mode);
-        world.push(&image, &["1.0"]);
-        world.judge(&image, Verdict::Quarantine, 0).await;
-        world.settle(&image).await;
+        let world = quarantined(mode, Mutability::Immutable, &["1.0"]).await;
         let writes = |world: &World| {
             let calls = world.aws.calls();
             let writes =
@@ -368,11 +358,7 @@ async fn what_agrees_is_not_written_and_a_fight_costs_one_write_a_blow() {
         }
         assert_eq!(writes(&world), before, "{mode}");
     }
-    let mut world = World::new(Mutability::Mutable).await;
-    world.mode(Mode::Tag);
-    world.push(&image, &["1.0"]);
-    world.judge(&image, Verdict::Quarantine, 0).await;
-    world.settle(&image).await;
+    let world = quarantined(Mode::Tag, Mutability::Mutable, &["1.0"]).await;
     for _ in 0..10 {
         world.untag(&tag(&image));
         world.settle(&image).await;
@@ -385,12 +371,8 @@ async fn what_agrees_is_not_written_and_a_fight_costs_one_write_a_blow() {
 
 #[tokio::test]
 async fn deployment_that_observes_asks_nothing_of_the_registry_but_the_image() {
-    let image = image('1');
-    let mut world = World::new(Mutability::Immutable).await;
-    world.mode(Mode::Untag);
-    world.push(&image, &["1.0"]);
-    world.judge(&image, Verdict::Quarantine, 0).await;
-    world.settle(&image).await;
+    let image = image('a');
+    let mut world = quarantined(Mode::Untag, Mutability::Immutable, &["1.0"]).await;
     assert_eq!(world.shown(&image), "M");
     let asked =
         |world: &World| world.aws.calls().get("ecr:DescribeRepositories").copied().unwrap_or_default();

@@ -32,6 +32,21 @@ fn marked(world: &World, images: &[ImageId]) -> usize {
     images.iter().filter(|image| world.shown(image).ends_with(" M")).count()
 }
 
+fn archived(world: &World, images: &[ImageId]) -> usize {
+    images.iter().filter(|image| world.shown(image).starts_with("archived")).count()
+}
+
+/// Images that are marked; a stricter mode is allowed for one of them.
+async fn mostly_held_in_a_milder_mode() -> (Vec<ImageId>, World) {
+    let images = old();
+    let mut world = world(0, &images).await;
+    handle(&world, &images).await;
+    world.mode(Mode::Archive);
+    world.set("QUARANTINES_PER_HOUR", &1);
+    handle(&world, &images).await;
+    (images, world)
+}
+
 async fn handle(world: &World, images: &[ImageId]) {
     let bodies: Vec<String> = images.iter().map(due).collect();
     let report = world.handle(&bodies).await;
@@ -129,14 +144,8 @@ async fn image_that_becomes_clear_is_not_held_any_more() {
 
 #[tokio::test]
 async fn stricter_mode_takes_a_place_and_the_milder_one_stays_in_force_meanwhile() {
-    let images = old();
-    let mut world = world(0, &images).await;
-    handle(&world, &images).await;
-    world.mode(Mode::Archive);
-    world.set("QUARANTINES_PER_HOUR", &1);
-    handle(&world, &images).await;
-    let archived = images.iter().filter(|image| world.shown(image).starts_with("archived")).count();
-    assert_eq!((archived, marked(&world, &images)), (1, 5));
+    let (images, world) = mostly_held_in_a_milder_mode().await;
+    assert_eq!((archived(&world, &images), marked(&world, &images)), (1, 5));
     // What is held in its old mode is held in it: the mark comes back.
     for image in &images {
         world.untag(&domain::quarantine::tag(image));
@@ -220,18 +229,12 @@ async fn another_look_at_an_image_that_is_held_writes_nothing() {
 #[tokio::test]
 async fn scan_that_fails_takes_nothing_past_the_limit() {
     for verdict in [Verdict::Unscannable, Verdict::Pending] {
-        let images = old();
-        let mut world = world(0, &images).await;
-        handle(&world, &images).await;
-        world.mode(Mode::Archive);
-        world.set("QUARANTINES_PER_HOUR", &1);
-        handle(&world, &images).await;
+        let (images, world) = mostly_held_in_a_milder_mode().await;
         for image in &images {
             world.judge(image, verdict, TWO_DAYS).await;
         }
         handle(&world, &images).await;
-        let archived = images.iter().filter(|image| world.shown(image).starts_with("archived")).count();
-        assert_eq!((archived, marked(&world, &images)), (1, 5), "{verdict}");
+        assert_eq!((archived(&world, &images), marked(&world, &images)), (1, 5), "{verdict}");
     }
 }
 

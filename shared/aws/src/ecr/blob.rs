@@ -103,7 +103,7 @@ impl Blobs {
             .endpoint_url(endpoint)
             .no_auth()
             .no_retry()
-            // Whoever asks has a patience of his own.
+            // The caller limits how long it waits.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
         if let Some(http) = &self.http {
             operation = operation.http_client(http.clone());

@@ -82,7 +82,7 @@ impl Check {
             world.is_bounded(&marked, &verdicts),
             "{when}: more came under quarantine than the limit lets"
         );
-        world.seen(&pipeline.aws, &views, &marked);
+        world.seen(&pipeline.aws, &views, &marked, &verdicts);
         self.told(pipeline, when);
         if thoroughly {
             self.remembered(&images, world, when).await;

@@ -66,33 +66,36 @@ impl World {
         }
     }
 
+    /// The roots that were there before and are to be in quarantine, where the limit is in force.
+    fn limited<'a>(&'a self, verdicts: &'a BTreeMap<String, String>) -> impl Iterator<Item = &'a String> {
+        let is_limited = self.limited && self.mode != "observe";
+        let old = |digest: &&String| self.things[*digest].is_old(self.rested_at);
+        let wanted =
+            verdicts.iter().filter(|(_, verdict)| *verdict == "quarantine").map(|(digest, _)| digest);
+        wanted.filter(old).filter(move |_| is_limited)
+    }
+
     /// Of the images that were there before, no more came under quarantine than the limit lets, and none after one was held.
     /// A switch of the mode reaches them before what happens next does, which may be days later.
-    pub fn is_bounded(
-        &mut self,
-        marked: &BTreeMap<String, bool>,
-        verdicts: &BTreeMap<String, String>,
-    ) -> bool {
-        if !self.limited || self.mode == "observe" {
-            return true;
-        }
-        let is_old = |digest: &String| {
-            let is_root = verdicts.get(digest).is_some_and(|verdict| verdict == "quarantine");
-            is_root && self.things[digest].is_old(self.rested_at)
-        };
-        let old = || marked.iter().filter(|(digest, _)| is_old(digest));
-        let came = old().filter(|(digest, is_marked)| **is_marked && !self.things[*digest].marked).count();
-        let is_held = |digest: &String| self.things[digest].stored == Stored::Active;
-        let holds = old().any(|(digest, is_marked)| !is_marked && is_held(digest));
+    pub fn is_bounded(&self, marked: &BTreeMap<String, bool>, verdicts: &BTreeMap<String, String>) -> bool {
+        let came = self.limited(verdicts).filter(|digest| marked[*digest] && !self.things[*digest].marked);
         let hours = self.now.duration_since(self.began_at).as_hours();
         let most = if self.holds { 0 } else { 1 + i64::from(self.is_switched) + hours };
-        self.holds |= holds;
-        i64::try_from(came).unwrap() <= most
+        i64::try_from(came.count()).unwrap() <= most
     }
 
     /// Remembers what was seen at rest. What came into the archive is not scanned any more.
-    pub fn seen(&mut self, aws: &SimulatedAws, views: &[ImageView], marked: &BTreeMap<String, bool>) {
+    pub fn seen(
+        &mut self,
+        aws: &SimulatedAws,
+        views: &[ImageView],
+        marked: &BTreeMap<String, bool>,
+        verdicts: &BTreeMap<String, String>,
+    ) {
         let roots = self.roots();
+        let is_held = |digest: &String| !marked[digest] && self.things[digest].stored == Stored::Active;
+        let holds = self.limited(verdicts).any(is_held);
+        self.holds |= holds;
         for view in views {
             let thing = &self.things[&view.digest];
             for tag in view.tags.iter().filter(|tag| thing.withheld.contains(*tag)) {
