@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use domain::event::{Event, ScanOutcome};
 use domain::finding::Source;
 use domain::ledger::{Evidence, Ledger};
+use domain::policy::Fingerprint;
+use domain::text::with_causes;
+use jiff::Timestamp;
 use lambda::batch::Report;
 
-use crate::AssessError;
+use crate::{AssessError, prompt};
 
 pub(crate) struct Draft<'a> {
     pub(crate) ledger: &'a mut Ledger,
@@ -36,6 +39,8 @@ pub(crate) struct Unfinished {
     pub(crate) scans: BTreeMap<Source, AssessError>,
     /// Why a question must be asked again.
     question: Option<AssessError>,
+    /// The policy of this function, if messages want another one, and what time that was.
+    pub(crate) awaiting: Option<(Fingerprint, Timestamp)>,
 }
 
 impl Unfinished {
@@ -53,11 +58,27 @@ impl Unfinished {
     pub(crate) fn report(self, messages: Vec<String>, events: &[Event]) -> Report {
         let mut report = Report::default();
         let mut question = self.question;
+        let awaits = |event: &Event| {
+            self.awaiting.as_ref().is_some_and(|(ours, now)| prompt::awaits_policy(event, ours, *now))
+        };
         for (message, event) in messages.into_iter().zip(events).rev() {
             let problem = match event {
                 Event::Scan(scan) if scan.outcome != ScanOutcome::Failed => self.scans.get(&scan.source),
                 _ => None,
             };
+            if awaits(event) {
+                report.fail([message], &AssessError::PolicyToCome);
+                continue;
+            }
+            // What the sweep asks for again needs no message that waits.
+            let waits = question.as_ref().is_some_and(|problem| matches!(problem, AssessError::TooEarly { .. }));
+            if prompt::comes_again(event) && problem.is_none() && !waits {
+                if let Some(problem) = &question {
+                    tracing::warn!(reason = with_causes(problem), "to be asked again by the sweep");
+                }
+                report.handled.push(message);
+                continue;
+            }
             match (problem, question.take()) {
                 (Some(problem), _) => report.fail([message], problem),
                 (None, Some(problem)) => report.fail([message], &problem),

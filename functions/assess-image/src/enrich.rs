@@ -8,7 +8,8 @@ use domain::verdict::Verdict;
 use jiff::{Timestamp, ToSpan};
 
 use crate::draft::Draft;
-use crate::{AssessError, AssessImage, question, root};
+use crate::prompt::Prompt;
+use crate::{AssessError, AssessImage, question};
 
 /// How far ahead a question is waited for. One that is further away is asked with the next evidence.
 const HORIZON_MINUTES: i64 = 60;
@@ -16,13 +17,14 @@ const HORIZON_MINUTES: i64 = 60;
 impl AssessImage {
     /// Asks for what is missing. Of an image whose first scan is running nothing is said yet, so nothing is asked.
     /// Returns whether that changed anything that was known.
-    pub(crate) async fn enrich(&self, draft: &mut Draft<'_>, is_news: bool, is_due: bool) -> bool {
+    pub(crate) async fn enrich(&self, draft: &mut Draft<'_>, is_news: bool, prompt: &Prompt) -> bool {
+        let is_due = prompt.is_due;
         let facts = &draft.ledger.facts;
         if facts.is_gone() {
             return false;
         }
         if !facts.is_index() && !facts.is_scanned() && !facts.has_failed_scan() {
-            return is_due && self.ask_for_the_scan(draft).await;
+            return is_due && self.ask_for_the_scan(draft, prompt).await;
         }
         // A repetition is answered with what is known.
         let mut changed = (is_news || is_due) && self.ask_belonging(draft).await;
@@ -74,21 +76,6 @@ impl AssessImage {
         }
         let tags: Vec<String> = self.enforcement.notes(image).await?.value.removed.into_keys().collect();
         Ok(!tags.is_empty() && draft.learn(Evidence::Withheld { at, tags }))
-    }
-
-    /// Asks whether Inspector scans an image at all, where an index waits for its scan.
-    async fn ask_for_the_scan(&self, draft: &mut Draft<'_>) -> bool {
-        let now = self.clock.now();
-        if !root::is_to_be_asked(draft.ledger, now) {
-            return false;
-        }
-        match self.inspector.coverage(&draft.ledger.image).await {
-            Ok(answer) => draft.learn(Evidence::Coverage { at: now, answer }),
-            Err(problem) => {
-                draft.unfinished.ask_again(problem.into());
-                false
-            }
-        }
     }
 
     /// Asks whether Inspector scans the image, where findings have gone of which that decides whether they are fixed.

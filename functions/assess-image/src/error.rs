@@ -9,6 +9,8 @@ use jiff::Timestamp;
 use lambda::batch::{Retry, Retryable};
 use thiserror::Error;
 
+use crate::prompt::POLICY_TRIED_AFTER;
+
 /// Why an image could not be assessed, or not by all that there is to know of it.
 #[derive(Debug, Error)]
 pub enum AssessError {
@@ -28,6 +30,9 @@ pub enum AssessError {
     /// The evidence is stored and judged, but what could not be asked may change that.
     #[error("a question must be asked again: {0}")]
     Unanswered(#[source] Box<Self>),
+    /// The image is to be judged by a policy that this function does not have yet.
+    #[error("a new policy was deployed, and this function does not have it yet")]
+    PolicyToCome,
     /// The evidence is stored, but the next step must wait.
     #[error("{reason}; that can be told from {until}")]
     TooEarly {
@@ -57,6 +62,7 @@ impl Retryable for AssessError {
             Self::Notes(error) => Retry::if_it_may_help(error.is_retryable()),
             Self::Unanswered(error) if error.retry() == Retry::Never => Retry::Never,
             Self::TooEarly { seconds, .. } => Retry::After(*seconds),
+            Self::PolicyToCome => Retry::After(POLICY_TRIED_AFTER),
             Self::Unanswered(_) | Self::Incomplete { .. } | Self::ScanPending(_) => Retry::Later,
         }
     }

@@ -9,13 +9,23 @@ use jiff::Timestamp;
 
 use crate::adoption::{Adoption, adoption, is_alive};
 use crate::draft::Draft;
+use crate::prompt::Prompt;
 use crate::{AssessError, AssessImage, scan};
 
 impl AssessImage {
     /// Merges the evidence. Returns whether it changed anything that was known. What cannot be had besides keeps nothing
     /// out of the ledger that is here.
-    pub(crate) async fn gather(&self, draft: &mut Draft<'_>, events: &[Event]) -> bool {
+    pub(crate) async fn gather(&self, draft: &mut Draft<'_>, events: &[Event], prompt: &Prompt) -> bool {
         let mut changed = false;
+        for due in events.iter().filter_map(|event| if let Event::Due(due) = event { Some(due) } else { None }) {
+            changed |= due.evidence().fold(false, |changed, piece| draft.ledger.merge(piece) | changed);
+        }
+        if prompt.unseen {
+            match self.inspector.findings(&draft.ledger.image).await {
+                Ok(findings) => changed |= draft.learn(Evidence::Findings(findings)),
+                Err(problem) => draft.unfinished.ask_again(problem.into()),
+            }
+        }
         for report in findings(events) {
             changed |= draft.ledger.merge(Evidence::Finding(Box::new(report.clone())));
         }
@@ -49,7 +59,7 @@ impl AssessImage {
             ScanOutcome::Complete(counts) => counts,
         };
         let findings = match self.listing(&draft.ledger.image, source).await? {
-            ScanResult::Complete(findings) => findings,
+            ScanResult::Complete { findings, .. } => findings,
             ScanResult::Failed(_) => return Ok(draft.learn(Evidence::ScanFailed { source, at })),
             ScanResult::Gone => {
                 let now = self.clock.now();
@@ -117,7 +127,9 @@ impl AssessImage {
 
     pub(crate) async fn listing(&self, image: &ImageId, source: Source) -> Result<ScanResult, AssessError> {
         Ok(match source {
-            Source::Inspector => ScanResult::Complete(self.inspector.findings(image).await?),
+            Source::Inspector => {
+                ScanResult::Complete { findings: self.inspector.findings(image).await?, at: None }
+            }
             Source::Basic => self.registry.basic_scan(image).await?,
         })
     }

@@ -8,9 +8,11 @@ mod error;
 mod exploitation;
 mod gather;
 mod label;
+mod prompt;
 mod question;
 mod root;
 mod scan;
+mod unscanned;
 mod update;
 
 use aws::dynamodb::{Enforcement, Ledgers, Vulnerabilities};
@@ -23,7 +25,7 @@ use aws_config::SdkConfig;
 use aws_lambda_events::event::sqs::SqsEvent;
 use domain::event::{Event, EventError, Foreign};
 use domain::image::ImageId;
-use domain::policy::Policy;
+use domain::policy::{Fingerprint, Policy};
 use domain::provenance::TagKeys;
 use lambda::batch::{self, Report, Subject};
 use lambda::clock::Clock;
@@ -52,6 +54,9 @@ pub struct AssessImage {
     pub(crate) repositories: Option<Repositories>,
     pub(crate) announcements: Announcements,
     pub(crate) policy: Policy,
+    pub(crate) fingerprint: Fingerprint,
+    /// Who deployed the policy, where the deployment says so.
+    pub(crate) deployed_by: Option<String>,
     pub(crate) clock: Clock,
     queue: Queue,
     scope: Scope,
@@ -59,7 +64,8 @@ pub struct AssessImage {
 
 impl AssessImage {
     /// Reads `TABLE_NAME`, `GONE_RETENTION_DAYS` (default 400), `EVENT_BUS_NAME`, `POLICY_FILE`, `QUEUE_URL`,
-    /// `ROOTS_QUEUE_URL`, `PARTITION` (optional: where ARNs are, such as `aws-cn`), `OWNER_TAG_KEY`,
+    /// `ROOTS_QUEUE_URL`, `QUARANTINE_ADOPTED` (default `false`), `DEPLOYED_BY` (optional: who deployed the policy),
+    /// `PARTITION` (optional: where ARNs are, such as `aws-cn`), `OWNER_TAG_KEY`,
     /// `ENVIRONMENT_TAG_KEY` and `CRITICALITY_TAG_KEY` (optional: of the tags of repositories) and what [`Scope::new`] reads.
     pub fn new(
         config: &SdkConfig,
@@ -70,6 +76,7 @@ impl AssessImage {
         let refuse = |reason: String| EnvironmentError { name: "POLICY_FILE", reason };
         let text = std::fs::read_to_string(&file).map_err(|error| refuse(format!("{file}: {error}")))?;
         let policy = Policy::read_deployed(&text, &file).map_err(|error| refuse(error.to_string()))?;
+        let policy = policy.quarantining_adopted(environment.parsed("QUARANTINE_ADOPTED")?);
         let table = environment.required("TABLE_NAME")?;
         let tables = aws_sdk_dynamodb::Client::new(config);
         let ledgers = Ledgers::new(tables.clone(), table.clone())
@@ -101,6 +108,8 @@ impl AssessImage {
                 aws_sdk_eventbridge::Client::new(config),
                 environment.required("EVENT_BUS_NAME")?,
             ),
+            fingerprint: policy.fingerprint(),
+            deployed_by: environment.optional("DEPLOYED_BY"),
             policy,
             clock,
             queue: Queue::new(sqs, environment.required("QUEUE_URL")?),

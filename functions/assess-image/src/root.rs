@@ -2,18 +2,17 @@
 
 use aws::dynamodb::Platforms;
 use domain::assessment::Platform;
-use domain::ledger::Ledger;
+use domain::image::Digest;
+use domain::ledger::{INDEX_COMES_WITHIN, Ledger};
 use domain::verdict::Verdict;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::draft::Draft;
+use crate::prompt::Prompt;
 use crate::{AssessError, AssessImage};
 
 /// How long the scans of an index's platforms may lie apart. They start with the push of each, and take minutes.
 const SCANS_LIE_APART: SignedDuration = SignedDuration::from_mins(30);
-/// How long an untagged image waits for an index that contains it, counted from when it could first be judged. Tools
-/// push an index after all that it contains, and its event comes within seconds.
-const INDEX_COMES_WITHIN: SignedDuration = SignedDuration::from_mins(5);
 
 /// An untagged image that is not judged yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,12 +36,19 @@ pub(crate) fn wait(ledger: &Ledger, now: Timestamp) -> Option<Wait> {
 impl AssessImage {
     /// Loads the platforms of an index. Where some are scanned and others are not, sees to it that the question why is
     /// asked: the ledgers of those others ask it, for it is evidence about them.
-    pub(crate) async fn platforms(&self, draft: &mut Draft<'_>) -> Result<Platforms, AssessError> {
+    pub(crate) async fn platforms(
+        &self,
+        draft: &mut Draft<'_>,
+        prompt: &Prompt,
+    ) -> Result<Platforms, AssessError> {
         let loaded = self.ledgers.platforms(draft.ledger).await?;
         if draft.ledger.facts.is_gone() {
             return Ok(loaded);
         }
         let now = self.clock.now();
+        if prompt.is_due {
+            self.have_asked(draft, &loaded, prompt, now).await;
+        }
         match missing(&loaded.platforms, now) {
             Missing::Nothing => {}
             Missing::WaitUntil(until) => {
@@ -51,12 +57,23 @@ impl AssessImage {
             }
             Missing::Ask(images) => {
                 let digests = images.iter().map(|ledger| &ledger.image.digest);
-                if let Err(problem) = self.outbox.send(&draft.ledger.image, digests).await {
+                if let Err(problem) = self.outbox.send(&draft.ledger.image, digests, prompt.adoption).await {
                     draft.unfinished.ask_again(problem.into());
                 }
             }
         }
         Ok(loaded)
+    }
+
+    /// Has the ledgers of an index's images ask what is to be asked again of them, for they have no place in the index of
+    /// what is due.
+    async fn have_asked(&self, draft: &mut Draft<'_>, loaded: &Platforms, prompt: &Prompt, now: Timestamp) {
+        let subject = loaded.of(draft.ledger);
+        let due = subject.platforms_due(&self.policy, now).map(|part| &part.image.digest);
+        let due: Vec<Digest> = due.cloned().collect();
+        if let Err(problem) = self.outbox.send(&draft.ledger.image, &due, prompt.adoption).await {
+            draft.unfinished.ask_again(problem.into());
+        }
     }
 }
 

@@ -6,30 +6,43 @@
 //! because of it, the indexes of a platform, are stored and sent likewise.
 
 use aws::dynamodb::{Change, StoredLedger};
-use domain::assessment::{Assessed, Assessment, assess};
+use domain::assessment::{Assessed, Assessment, Look, look};
 use domain::event::Event;
 use domain::image::ImageId;
 use domain::ledger::Evidence;
 use domain::text::with_causes;
+use jiff::Timestamp;
 use lambda::optional::in_time;
 
 use crate::draft::{Draft, Unfinished};
+use crate::prompt::{self, Prompt};
 use crate::root::{self, Wait};
 use crate::{AssessError, AssessImage};
 
 impl AssessImage {
     /// Takes in what a batch says of an image. Returns what is left to do, or why none of it took effect.
     pub(crate) async fn update(&self, image: &ImageId, events: &[Event]) -> Result<Unfinished, AssessError> {
+        // What waits for another policy is not judged by this one.
+        let now = self.clock.now();
+        let awaits = |event: &Event| prompt::awaits_policy(event, &self.fingerprint, now);
+        let waiting = events.iter().any(awaits);
+        let ready: Vec<Event> =
+            if waiting { events.iter().filter(|event| !awaits(event)).cloned().collect() } else { Vec::new() };
+        let events = if waiting { ready.as_slice() } else { events };
         let mut answers = Vec::new();
         let mut unfinished = Unfinished::default();
         let change = async |stored: &mut StoredLedger| {
             unfinished = Unfinished::default();
             self.change(stored, events, &mut answers, &mut unfinished).await
         };
-        if let Some(mut stored) = self.ledgers.update(image, change).await? {
+        if !events.is_empty()
+            && let Some(mut stored) = self.ledgers.update(image, change).await?
+        {
             self.publish(&mut stored).await?;
-            self.outbox.empty(&mut stored).await?;
+            let adoption = Prompt::of(events, None, &self.fingerprint).adoption;
+            self.outbox.empty(&mut stored, adoption).await?;
         }
+        unfinished.awaiting = waiting.then(|| (self.fingerprint.clone(), now));
         Ok(unfinished)
     }
 
@@ -40,15 +53,17 @@ impl AssessImage {
         answers: &mut Vec<Evidence>,
         unfinished: &mut Unfinished,
     ) -> Result<Change, AssessError> {
-        if !self.publish(stored).await? || !self.outbox.empty(stored).await? {
+        if !self.publish(stored).await? || !self.outbox.empty(stored, false).await? {
             return Ok(Change::Reload);
         }
         let before = stored.ledger.facts.clone();
+        let judged_by = stored.ledger.announced.policy.clone();
+        let prompt = Prompt::of(events, judged_by.as_ref(), &self.fingerprint);
         let mut draft = Draft { ledger: &mut stored.ledger, answers, unfinished };
         let recalled = draft.recall();
-        let gathered = self.gather(&mut draft, events).await;
-        let is_due = events.iter().any(|event| matches!(event, Event::Due(_)));
-        let enriched = self.enrich(&mut draft, recalled || gathered, is_due).await;
+        let gathered = self.gather(&mut draft, events, &prompt).await;
+        let is_due = prompt.is_due;
+        let enriched = self.enrich(&mut draft, recalled || gathered, &prompt).await;
         let learnt = recalled || gathered || enriched;
         if !learnt && !is_due && draft.ledger.announced.waiting_since.is_none() {
             return Ok(Change::Nothing);
@@ -58,14 +73,21 @@ impl AssessImage {
             let reason = "an untagged image may be a part of an index that is still to come";
             draft.unfinished.ask_again(AssessError::too_early(reason, until, now));
             let begins = draft.ledger.announced.waiting_since.replace(since).is_none();
+            // Should the message that waits be lost, the sweep finds it.
+            stored.due = Some(until);
             return Ok(if learnt || begins { Change::Store } else { Change::Nothing });
         }
-        let platforms = self.platforms(&mut draft).await?;
+        let platforms = self.platforms(&mut draft, &prompt).await?;
         let subject = platforms.of(draft.ledger);
         let next = stored.version + 1;
         let asked = draft.answers.len();
         let mut announces = false;
-        if let Some(Assessed { mut assessment, announced }) = assess(subject, next, &self.policy, now)
+        let was_announced = subject.ledger.announced.at.is_some();
+        let deployed_by = self.deployed_by.as_deref();
+        let occasion =
+            prompt.occasion(&subject.ledger.facts, was_announced, learnt, &self.fingerprint, deployed_by);
+        let Look { assessed, due } = look(subject, next, occasion, &self.policy, now);
+        if let Some(Assessed { mut assessment, announced }) = assessed
             && self.is_to_be_told(&mut draft, &mut assessment).await
         {
             self.locate(&draft, &mut assessment).await;
@@ -78,8 +100,18 @@ impl AssessImage {
         let learnt = learnt || draft.answers.len() > asked;
         if is_due && stored.ledger.facts.is_index() {
             // An index in another one passes on what its platforms say.
-            self.outbox.send(&stored.ledger.image, stored.ledger.facts.parents()).await?;
+            let parents = stored.ledger.facts.parents();
+            self.outbox.send(&stored.ledger.image, parents, prompt.adoption).await?;
         }
+        let is_listed = stored.ledger.facts.is_root() && !stored.ledger.facts.is_gone();
+        if is_listed {
+            stored.ledger.announced.policy = Some(self.fingerprint.clone());
+        }
+        // Stored in whole seconds.
+        let second = |due: Option<Timestamp>| due.map(Timestamp::as_second);
+        let redated = second(stored.due) != second(due);
+        stored.due = due;
+        let relisted = redated || is_listed && judged_by.as_ref() != Some(&self.fingerprint);
         if learnt {
             let facts = &stored.ledger.facts;
             stored.due_images = facts.parents().cloned().collect();
@@ -88,7 +120,7 @@ impl AssessImage {
                 stored.due_images.insert(stored.ledger.image.digest.clone());
             }
         }
-        Ok(if learnt || announces { Change::Store } else { Change::Nothing })
+        Ok(if learnt || announces || relisted { Change::Store } else { Change::Nothing })
     }
 
     /// Announces what is unpublished, if anything is. Returns whether the ledger is still the one that is stored.

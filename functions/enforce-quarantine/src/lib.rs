@@ -195,7 +195,7 @@ impl EnforceQuarantine {
         let Ledger { announced, facts, .. } = ledger;
         Ok(Wanted {
             verdict: match part_of {
-                None => announced.verdict,
+                None => announced.enforced(),
                 Some(Whole::Clear) => Verdict::Clear,
                 Some(Whole::Pulled | Whole::Withdrawn) => Verdict::Pending,
             },

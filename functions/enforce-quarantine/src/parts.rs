@@ -159,7 +159,7 @@ impl EnforceQuarantine {
     }
 
     async fn root(&self, ledger: &Ledger) -> Result<Root, QuarantineError> {
-        let verdict = ledger.announced.verdict;
+        let verdict = ledger.announced.enforced();
         let notes = match verdict {
             Verdict::Quarantine => self.memory.notes(&ledger.image).await?.value,
             _ => Notes::default(),

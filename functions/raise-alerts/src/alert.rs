@@ -25,7 +25,8 @@ pub fn alerts(batch: &[Assessment]) -> Vec<Alert> {
     let mut sorted: Vec<&Assessment> = batch.iter().collect();
     sorted.sort_by_key(|assessment| assessment.version());
     let mut by_image: BTreeMap<&ImageId, VecDeque<(&Assessment, Kind)>> = BTreeMap::new();
-    for assessment in sorted {
+    // What an adoption or a new policy brings is told in one notice.
+    for assessment in sorted.into_iter().filter(|assessment| assessment.occasion.is_none()) {
         if let Some(kind) = kind(assessment) {
             by_image.entry(&assessment.image.id).or_default().push_back((assessment, kind));
         }

@@ -55,9 +55,11 @@ pub struct RecordPush {
 #[derive(Debug)]
 struct News {
     /// What the ledger takes in.
-    evidence: Option<Evidence>,
+    evidence: Vec<Evidence>,
     /// What matters if they are under quarantine.
     seen: Option<Sighting>,
+    /// Whether images are adopted that were there before.
+    adoption: bool,
 }
 
 /// Why what is known of a push could not be stored, or not all of it.
@@ -113,11 +115,12 @@ impl RecordPush {
         let read = |body: &str| self.read(body);
         batch::by_subject(event, deadline, &self.queue, read, async |images: Images, received| {
             let (messages, news) = batch::split(received);
-            let evidence: Vec<Evidence> = news.iter().filter_map(|news| news.evidence.clone()).collect();
+            let evidence: Vec<Evidence> = news.iter().flat_map(|news| news.evidence.clone()).collect();
+            let adoption = news.iter().all(|news| news.adoption);
             let seen: Vec<Sighting> = news.into_iter().filter_map(|news| news.seen).collect();
             let mut outcome = Ok(());
             for image in &images {
-                let recorded = self.record(image, &evidence, &seen).await;
+                let recorded = self.record(image, &evidence, adoption, &seen).await;
                 outcome = outcome.and(recorded);
             }
             Report::of(messages, outcome)
@@ -129,6 +132,7 @@ impl RecordPush {
     /// like all others; the rules in template.yaml keep them out, and if one gets here it ends here.
     fn read(&self, body: &str) -> Result<Subject<Images, News>, EventError> {
         let not_ours = |reason: &str| Ok(Subject::NotOurs(reason.to_owned()));
+        let mut adoption = false;
         let (images, tag, evidence, seen) = match Event::parse(body)? {
             Event::ImageAction(action) => {
                 let seen = sighting::of_action(&action);
@@ -136,16 +140,16 @@ impl RecordPush {
                 // Whether our tag is on an image is no fact about it.
                 let about_mark = action.tag.as_deref().is_some_and(is_quarantine_tag);
                 let image = vec![action.image.clone()];
-                (image, tag, (!about_mark).then_some(Evidence::Action(action)), seen)
+                (image, tag, (!about_mark).then_some(Evidence::Action(action)).into_iter().collect(), seen)
             }
             Event::PutImage(put) if self.is_ours(&put.pusher) => return not_ours(OWN_CALL),
             Event::PutImage(put) if sighting::takes_mark_from(&put).is_some() => {
                 let other = sighting::takes_mark_from(&put).into_iter().collect();
-                (other, None, None, Some(sighting::of_move(&put)))
+                (other, None, Vec::new(), Some(sighting::of_move(&put)))
             }
             Event::PutImage(put) => {
                 let seen = sighting::of_put(&put);
-                (vec![put.image.clone()], put.tag.clone(), Some(Evidence::Put(put)), seen)
+                (vec![put.image.clone()], put.tag.clone(), vec![Evidence::Put(put)], seen)
             }
             Event::Deletion(deletion) if self.is_ours(&deletion.actor.who) => return not_ours(OWN_CALL),
             // ECR's own events say what else was deleted.
@@ -155,7 +159,7 @@ impl RecordPush {
                 if images.is_empty() {
                     return not_ours("no quarantine tag was taken off");
                 }
-                (images, None, None, Some(sighting::of_removal(&actor)))
+                (images, None, Vec::new(), Some(sighting::of_removal(&actor)))
             }
             Event::StorageChange(change) => {
                 if change.actor.as_ref().is_some_and(|actor| self.is_ours(&actor.who)) {
@@ -164,9 +168,14 @@ impl RecordPush {
                 let Some(seen) = sighting::of_storage(&change) else {
                     return not_ours("an image was archived");
                 };
-                (vec![change.image], None, Some(Evidence::Restored { at: change.at }), Some(seen))
+                (vec![change.image], None, vec![Evidence::Restored { at: change.at }], Some(seen))
             }
-            Event::Finding(_) | Event::Scan(_) | Event::Due(_) => return not_ours("not a push"),
+            // An index of which no event has come.
+            Event::Due(due) => {
+                adoption = due.adoption;
+                (vec![due.image.clone()], None, due.evidence().collect(), None)
+            }
+            Event::Finding(_) | Event::Scan(_) => return not_ours("not a push"),
             Event::Foreign(Foreign(reason)) => return Ok(Subject::NotOurs(reason)),
         };
         if tag.is_some_and(|tag| is_quarantine_tag(&tag)) {
@@ -177,7 +186,7 @@ impl RecordPush {
         let images: Images = images.into_iter().filter(ours).collect();
         Ok(match reason {
             Some(reason) if images.is_empty() => Subject::NotOurs(reason.to_string()),
-            _ => Subject::About(images, News { evidence, seen }),
+            _ => Subject::About(images, News { evidence, seen, adoption }),
         })
     }
 
@@ -192,6 +201,7 @@ impl RecordPush {
         &self,
         image: &ImageId,
         evidence: &[Evidence],
+        adoption: bool,
         seen: &[Sighting],
     ) -> Result<(), PushError> {
         let mut held = None;
@@ -203,7 +213,7 @@ impl RecordPush {
             held = Held::of(&self.ledgers.load(image).await?.ledger, self.mode);
             Ok(())
         } else {
-            self.store(image, evidence, &mut held).await
+            self.store(image, evidence, adoption, &mut held).await
         };
         if let Some(held) = held {
             let seen = seen.iter().filter(|seen| held.is_touched_by(seen));
@@ -247,11 +257,12 @@ impl RecordPush {
         &self,
         image: &ImageId,
         evidence: &[Evidence],
+        adoption: bool,
         held: &mut Option<Held>,
     ) -> Result<(), PushError> {
         let mut unread = None;
         self.outbox
-            .update(image, async |ledger: &mut Ledger| {
+            .update(image, adoption, async |ledger: &mut Ledger| {
                 *held = Held::of(ledger, self.mode);
                 let mut changed = false;
                 for piece in self.without_our_removals(ledger, evidence).await? {

@@ -40,7 +40,7 @@ impl Held {
     /// or where an earlier version announced it, it is not known since when.
     pub(crate) fn of(ledger: &Ledger, deployed: Mode) -> Option<Self> {
         let announced = &ledger.announced;
-        let since = match announced.verdict {
+        let since = match announced.enforced() {
             Verdict::Quarantine => announced.since.unwrap_or(Timestamp::MIN),
             Verdict::Pending | Verdict::Unscannable if announced.quarantined => Timestamp::MIN,
             Verdict::Clear | Verdict::Pending | Verdict::Unscannable => return None,

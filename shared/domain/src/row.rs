@@ -6,9 +6,11 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::assessment::Occasion;
 use crate::finding::Severity;
 use crate::image::ImageId;
 use crate::ledger::Ledger;
+use crate::policy::Fingerprint;
 use crate::verdict::Verdict;
 
 /// How many tags a row names; ECR allows a thousand.
@@ -46,6 +48,17 @@ pub struct StatusRow {
     /// that an earlier version announced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
+    /// Whether it is not held under quarantine because all that would do that was known when it was adopted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub exempt: bool,
+    /// By which policy it was judged last; absent where it was not judged yet, or by an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Fingerprint>,
+    /// Why it was announced last, where there was no news of it, and the verdict before that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub occasion: Option<Occasion>,
+    #[serde(default)]
+    pub previous: Verdict,
     /// Why an index is pending that could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unread: Option<String>,
@@ -71,6 +84,10 @@ impl StatusRow {
             environment: announced.environment.as_deref().map(shortened),
             criticality: announced.criticality.as_deref().map(shortened),
             since: announced.since.or(pushed_at),
+            exempt: announced.exempt,
+            policy: announced.policy.clone(),
+            occasion: announced.occasion.clone(),
+            previous: announced.previous,
             unread: facts.unread().map(shortened),
         })
     }
@@ -88,21 +105,25 @@ pub struct Shard(u8);
 impl Shard {
     const COUNT: u8 = 16;
 
-    /// The shard of an image, which never changes: by the folded FNV-1a hash of its id.
-    /// <https://datatracker.ietf.org/doc/html/draft-eastlake-fnv>
+    /// The shard of an image, which never changes.
     #[allow(clippy::cast_possible_truncation)] // Less than 16.
     pub fn of(image: &ImageId) -> Self {
-        let hash = image.to_string().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        });
-        // Folded, as the authors of the hash advise: the last bytes reach few of its bits.
-        let folded = [32, 16, 8, 4].iter().fold(hash, |hash, shift| hash ^ (hash >> shift));
-        Self((folded % u64::from(Self::COUNT)) as u8)
+        Self(spread(image, u64::from(Self::COUNT)) as u8)
     }
 
     pub fn all() -> impl Iterator<Item = Self> {
         (0..Self::COUNT).map(Self)
     }
+}
+
+/// A number below `below` that spreads images evenly and is always the same for one: by the folded FNV-1a hash of its id.
+/// <https://datatracker.ietf.org/doc/html/draft-eastlake-fnv>
+pub(crate) fn spread(image: &ImageId, below: u64) -> u64 {
+    let hash = image.to_string().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    // Folded, as the authors of the hash advise: the last bytes reach few of its bits.
+    [32, 16, 8, 4].iter().fold(hash, |hash, shift| hash ^ (hash >> shift)) % below
 }
 
 impl fmt::Display for Shard {

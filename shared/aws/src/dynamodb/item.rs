@@ -25,8 +25,8 @@ pub struct StoredLedger {
     pub version: u64,
     /// The assessment that is stored but not marked as announced.
     pub unpublished: Option<Assessment>,
-    /// The earliest moment at which the clock alone could change what is said of the image; stored in whole seconds.
-    /// `None` is never.
+    /// The earliest moment at which the clock alone could change what is said of the image; stored in whole seconds, and
+    /// while something is left to be sent, as long ago. `None` is never.
     pub due: Option<Timestamp>,
     /// The images of the same repository that have to be judged because of this version, and may not have been told.
     pub due_images: BTreeSet<Digest>,
@@ -55,7 +55,7 @@ pub(super) fn number(number: u64) -> AttributeValue {
 
 /// The item for the next version, in which a ledger whose image is gone expires after the retention.
 pub(super) fn write(stored: &StoredLedger, retention: Retention) -> Result<Item, LedgerError> {
-    let StoredLedger { ledger, version, unpublished, due, due_images } = stored;
+    let StoredLedger { ledger, version, unpublished, due_images, .. } = stored;
     let Ledger { image, facts, announced } = ledger;
     let encoding = |source| LedgerError::Encoding { image: Box::new(image.clone()), source };
     let json = |attribute, error: serde_json::Error| wrong(image, attribute, error.to_string());
@@ -71,7 +71,7 @@ pub(super) fn write(stored: &StoredLedger, retention: Retention) -> Result<Item,
         ("facts".to_owned(), AttributeValue::S(written)),
         ("findings".to_owned(), AttributeValue::B(Blob::new(findings))),
     ]);
-    bytes += index::write(&mut item, ledger, *due)?;
+    bytes += index::write(&mut item, stored)?;
     if let Some(end) = retention.end(facts) {
         item.insert("expires".to_owned(), AttributeValue::N(end.as_second().to_string()));
     }

@@ -9,6 +9,7 @@ use domain::image::ImageId;
 use domain::ledger::{Ledger, Retention};
 
 use super::error::LedgerError;
+use super::index;
 use super::item::{self, StoredLedger};
 use super::key::key;
 use crate::AwsError;
@@ -112,11 +113,11 @@ impl Ledgers {
     /// Marks the images that are due as told. Returns false, and marks nothing, if another version was stored since the
     /// ledger was loaded: its images may be others.
     pub async fn mark_told(&self, stored: &mut StoredLedger) -> Result<bool, LedgerError> {
-        let removed = format!("REMOVE {}", item::DUE_IMAGES);
+        let told = std::mem::take(&mut stored.due_images);
         let loaded = item::number(stored.version);
-        let marked = self.mark(stored, &removed, "version = :known", loaded).await?;
-        if marked {
-            stored.due_images.clear();
+        let marked = self.mark(stored, item::DUE_IMAGES, "version = :known", loaded).await?;
+        if !marked {
+            stored.due_images = told;
         }
         Ok(marked)
     }
@@ -128,11 +129,11 @@ impl Ledgers {
         let Some(announced) = stored.unpublished.take() else { return Ok(true) };
         let announced = AttributeValue::S(announced.id);
         // If another invocation stored the ledger meanwhile, this is not its version, and storing it will conflict.
-        self.mark(stored, "REMOVE unpublished, unpublished_id", "unpublished_id = :known", announced).await
+        self.mark(stored, "unpublished, unpublished_id", "unpublished_id = :known", announced).await
     }
 
-    /// Takes out of the item what is done, if a condition on `:known` holds. That is a new version, so that an invocation
-    /// that loaded the ledger earlier cannot put it back.
+    /// Takes out of the item what is done, if a condition on `:known` holds, and has its place in the index be what it is
+    /// without that. That is a new version, so that an invocation that loaded the ledger earlier cannot put it back.
     async fn mark(
         &self,
         stored: &mut StoredLedger,
@@ -140,15 +141,25 @@ impl Ledgers {
         condition: &str,
         known: AttributeValue,
     ) -> Result<bool, LedgerError> {
+        let due = index::due(stored);
+        let expression = match due {
+            Some(_) => format!("REMOVE {removed} SET due = :due ADD version :one"),
+            None => format!("REMOVE {removed}, shard, due ADD version :one"),
+        };
+        let due = due.map(|due| AttributeValue::N(due.to_string()));
         let marked = self
             .client
             .update_item()
             .table_name(&self.table)
             .key("id", AttributeValue::S(key(&stored.ledger.image)))
-            .update_expression(format!("{removed} ADD version :one"))
+            .update_expression(expression)
             .condition_expression(condition)
-            .expression_attribute_values(":known", known)
-            .expression_attribute_values(":one", item::number(1))
+            .set_expression_attribute_values(Some(
+                due.map(|due| (":due".to_owned(), due))
+                    .into_iter()
+                    .chain([(":known".to_owned(), known), (":one".to_owned(), item::number(1))])
+                    .collect(),
+            ))
             .send()
             .await
             .map_err(|error| AwsError::of("dynamodb:UpdateItem", error));

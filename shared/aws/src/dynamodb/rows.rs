@@ -27,12 +27,17 @@ pub struct Listed {
 }
 
 fn read(item: &Item) -> Result<Listed, LedgerError> {
-    let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).map_or("", String::as_str);
-    let id = text("id").strip_prefix(IMAGE).unwrap_or_default();
-    let image: ImageId =
-        id.parse().map_err(|source| LedgerError::Key { key: text("id").to_owned(), source })?;
-    let row = serde_json::from_str(text("row")).map_err(|error| wrong(&image, "row", error.to_string()))?;
+    let image = image_of(item)?;
+    let row = item.get("row").and_then(|value| value.as_s().ok()).map_or("", String::as_str);
+    let row = serde_json::from_str(row).map_err(|error| wrong(&image, "row", error.to_string()))?;
     Ok(Listed { due: read_due(item), row, image })
+}
+
+/// The image of an item of the index.
+fn image_of(item: &Item) -> Result<ImageId, LedgerError> {
+    let text = item.get("id").and_then(|value| value.as_s().ok()).map_or("", String::as_str);
+    let id = text.strip_prefix(IMAGE).unwrap_or_default();
+    id.parse().map_err(|source| LedgerError::Key { key: text.to_owned(), source })
 }
 
 impl Ledgers {
@@ -44,7 +49,8 @@ impl Ledgers {
         Ok(rows.concat())
     }
 
-    async fn rows_of(&self, shard: Shard) -> Result<Vec<Listed>, LedgerError> {
+    /// The images of one shard, in the order of what is due.
+    pub async fn rows_of(&self, shard: Shard) -> Result<Vec<Listed>, LedgerError> {
         let mut pages = self
             .client
             .query()
@@ -57,10 +63,28 @@ impl Ledgers {
         let mut rows = Vec::new();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| AwsError::of("dynamodb:Query", error))?;
-            for item in page.items() {
+            // What has no row is in the index only because something is left to be sent of it.
+            for item in page.items().iter().filter(|item| item.contains_key("row")) {
                 rows.push(read(item)?);
             }
         }
         Ok(rows)
+    }
+
+    /// Up to so many images of a shard that are due by then, those that have been due for longest first.
+    pub async fn due(&self, shard: Shard, until: Timestamp, limit: i32) -> Result<Vec<ImageId>, LedgerError> {
+        let page = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(INDEX)
+            .key_condition_expression("shard = :shard AND due <= :until")
+            .expression_attribute_values(":shard", AttributeValue::S(shard.to_string()))
+            .expression_attribute_values(":until", AttributeValue::N(until.as_second().to_string()))
+            .limit(limit)
+            .send()
+            .await
+            .map_err(|error| AwsError::of("dynamodb:Query", error))?;
+        page.items().iter().map(image_of).collect()
     }
 }

@@ -19,8 +19,8 @@ const FINDINGS_PER_PAGE: i32 = 1000;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ScanResult {
-    /// The findings from all pages.
-    Complete(Vec<Finding>),
+    /// The findings from all pages, and when the scan ended, if ECR says so.
+    Complete { findings: Vec<Finding>, at: Option<Timestamp> },
     /// The status says why.
     Failed(String),
     /// The result is not available yet; with the status.
@@ -42,7 +42,7 @@ impl Registry {
             .into_paginator()
             .page_size(FINDINGS_PER_PAGE)
             .send();
-        let mut findings = Vec::new();
+        let (mut findings, mut at) = (Vec::new(), None);
         while let Some(page) = pages.next().await {
             let page = match page.map_err(|error| AwsError::of(ACTION, error)) {
                 Ok(page) => page,
@@ -65,7 +65,8 @@ impl Registry {
                 Some(other) => return Ok(ScanResult::Failed(sanitize(other.as_str()))),
             }
             let Some(scan) = page.image_scan_findings() else { continue };
-            let completed = scan.image_scan_completed_at().and_then(timestamp).unwrap_or_default();
+            at = at.max(scan.image_scan_completed_at().and_then(timestamp));
+            let completed = at.unwrap_or_default();
             findings.extend(scan.findings().iter().map(|finding| basic_finding(finding, completed)));
             for finding in scan.enhanced_findings() {
                 findings.push(
@@ -74,7 +75,7 @@ impl Registry {
                 );
             }
         }
-        Ok(ScanResult::Complete(findings))
+        Ok(ScanResult::Complete { findings, at })
     }
 }
 

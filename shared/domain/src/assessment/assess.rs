@@ -10,8 +10,8 @@ use super::platform::{Part, Subject};
 use super::row::Row;
 use super::succession::Succession;
 use super::{
-    AssessedFinding, AssessedImage, AssessedPlatform, Assessment, Change, Changes, Excused, Reason, SCHEMA,
-    Scan, Worst,
+    AssessedFinding, AssessedImage, AssessedPlatform, Assessment, Change, Changes, Excused, Occasion, Reason,
+    SCHEMA, Scan, Worst,
 };
 use crate::finding::Severity;
 use crate::ledger::{Announced, AnnouncedFinding, Ledger, Standing};
@@ -34,26 +34,62 @@ pub struct Assessed {
     pub announced: Announced,
 }
 
-/// Judges an image whose ledger is about to be stored as `version`, and draws up what is to be announced of it. `None`
-/// where there is nothing to say: the image is gone, not scanned yet or no root, or nothing has changed that was
-/// announced before.
+/// What comes of a look at an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    /// What is to be announced; `None` where there is nothing to say: the image is gone, not scanned yet or no root, or
+    /// nothing has changed that was announced before.
+    pub assessed: Option<Assessed>,
+    /// The earliest moment at which the clock alone could change what is said of the image.
+    pub due: Option<Timestamp>,
+}
+
+/// Judges an image whose ledger is about to be stored as `version`, and draws up what is to be announced of it.
 pub fn assess<'a>(
     subject: impl Into<Subject<'a>>,
     version: u64,
     policy: &Policy,
     now: Timestamp,
 ) -> Option<Assessed> {
+    look(subject, version, None, policy, now).assessed
+}
+
+/// Judges an image as [`assess`] does, on an occasion if there is one, and says when the clock could change that.
+pub fn look<'a>(
+    subject: impl Into<Subject<'a>>,
+    version: u64,
+    occasion: Option<Occasion>,
+    policy: &Policy,
+    now: Timestamp,
+) -> Look {
     let subject = subject.into();
     let ledger = subject.ledger;
     let before = &ledger.announced;
     if ledger.facts.is_gone() {
-        return None;
+        return Look { assessed: None, due: None };
     }
     if !ledger.facts.is_root() {
-        return (before.verdict != Verdict::Pending || before.quarantined)
-            .then(|| superseded(ledger, version, policy, now));
+        let is_taken_back = before.verdict != Verdict::Pending || before.quarantined;
+        let assessed = is_taken_back.then(|| superseded(ledger, version, policy, now));
+        return Look { assessed, due: None };
     }
-    let Judgement { verdict, quarantine_mode, rows, platforms } = judge(subject, policy, now);
+    let judgement = judge(subject, policy, now);
+    let due = judgement.due(subject, policy, now);
+    Look { assessed: announcement(subject, judgement, version, occasion, policy, now), due }
+}
+
+/// What is to be announced of a root; `None` if there is nothing to say.
+fn announcement(
+    subject: Subject<'_>,
+    judgement: Judgement<'_>,
+    version: u64,
+    occasion: Option<Occasion>,
+    policy: &Policy,
+    now: Timestamp,
+) -> Option<Assessed> {
+    let ledger = subject.ledger;
+    let before = &ledger.announced;
+    let Judgement { verdict, quarantine_mode, exempt, rows, platforms, .. } = judgement;
     if verdict == Verdict::Pending && before.verdict == Verdict::Pending {
         return None;
     }
@@ -75,6 +111,7 @@ pub fn assess<'a>(
         && summary.changes == Changes::default()
         && before.verdict == verdict
         && before.quarantine_mode == quarantine_mode
+        && before.exempt == exempt
     {
         return None;
     }
@@ -83,13 +120,18 @@ pub fn assess<'a>(
     let announced = Announced {
         verdict,
         quarantined: match verdict {
-            Verdict::Quarantine => true,
+            Verdict::Quarantine => !exempt,
             Verdict::Clear => false,
             Verdict::Pending | Verdict::Unscannable => before.quarantined,
         },
         at: Some(now),
+        exempt,
+        policy: Some(policy.fingerprint()),
+        occasion: occasion.clone(),
+        previous: before.verdict,
         waiting_since: None,
         quarantined_by: match verdict {
+            Verdict::Quarantine if exempt => None,
             Verdict::Quarantine => before.quarantined_by.clone().or_else(|| Some(id.clone())),
             Verdict::Clear => None,
             Verdict::Pending | Verdict::Unscannable => before.quarantined_by.clone(),
@@ -104,7 +146,8 @@ pub fn assess<'a>(
         findings: summary.announced.into_iter().collect(),
     };
     // What puts the image under quarantine now comes before all else that is new, so that it is not left out.
-    let quarantined = verdict == Verdict::Quarantine && !before.quarantined && before.verdict != verdict;
+    let stood = before.quarantined || before.verdict == Verdict::Quarantine && !before.exempt;
+    let quarantined = verdict == Verdict::Quarantine && !exempt && !stood;
     let reasons = reasons(summary.matched, quarantined.then_some(now));
     let worst = Worst::of(&reasons, now);
     let (reasons, more_reasons) = fill(reasons, REASONS_BYTES);
@@ -117,6 +160,10 @@ pub fn assess<'a>(
         verdict,
         previous: before.verdict,
         superseded: false,
+        exempt,
+        was_exempt: before.exempt,
+        occasion,
+        unscanned: unscanned(ledger, policy),
         was_quarantined: before.quarantined,
         quarantine_mode: if verdict == Verdict::Clear { before.quarantine_mode } else { quarantine_mode },
         scan: scan.map(|(completed_at, source)| Scan {
@@ -136,6 +183,13 @@ pub fn assess<'a>(
     Some(Assessed { assessment, announced })
 }
 
+/// Inspector's reason why an image was not scanned in time; `None` if it was, or may still be.
+fn unscanned(ledger: &Ledger, policy: &Policy) -> Option<String> {
+    let facts = &ledger.facts;
+    let overdue = !facts.is_index() && facts.is_overdue(policy.scan_due(facts.pushed_at));
+    facts.coverage.newest().filter(|_| overdue).map(|(_, answer)| answer.reason.clone())
+}
+
 /// Takes back what was said of an image that was taken for a root: its index came later.
 fn superseded(ledger: &Ledger, version: u64, policy: &Policy, now: Timestamp) -> Assessed {
     let assessment = Assessment {
@@ -146,6 +200,10 @@ fn superseded(ledger: &Ledger, version: u64, policy: &Policy, now: Timestamp) ->
         verdict: Verdict::Pending,
         previous: ledger.announced.verdict,
         superseded: true,
+        exempt: false,
+        was_exempt: ledger.announced.exempt,
+        occasion: None,
+        unscanned: None,
         quarantine_mode: ledger.announced.quarantine_mode,
         was_quarantined: ledger.announced.quarantined,
         scan: None,
@@ -334,7 +392,9 @@ fn assessed_image(subject: Subject, verdicts: &[Verdict], policy: &Policy) -> As
     let facts = &ledger.facts;
     let tags = facts.repository_tags.as_ref().map(|known| known.tags.clone()).unwrap_or_default();
     let platforms = subject.parts().zip(verdicts).map(|(Part { name, ledger }, verdict)| {
-        let left_unscanned = ledger.facts.is_left_unscanned();
+        let pushed_at = ledger.facts.pushed_at.or(facts.pushed_at);
+        let left_unscanned =
+            ledger.facts.is_left_unscanned() || ledger.facts.is_overdue(policy.scan_due(pushed_at));
         let answer = ledger.facts.coverage.newest().filter(|_| left_unscanned);
         AssessedPlatform {
             platform: name.to_owned(),

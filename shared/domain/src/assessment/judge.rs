@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::due::Dates;
 use super::platform::{Part, Subject, merged};
 use super::row::Row;
 use super::succession::Present;
@@ -19,11 +20,15 @@ pub struct Judgement<'a> {
     pub verdict: Verdict,
     /// The strictest quarantine mode that the rules ask for which put the image under quarantine.
     pub quarantine_mode: Option<Mode>,
+    /// Whether the verdict is `quarantine` only for what was known when the image was adopted, and the policy lets that
+    /// quarantine nothing.
+    pub exempt: bool,
     /// One for each finding of an image, in the order of their ids; of an index one for each vulnerability and the
     /// packages that have it, over all platforms.
     pub rows: Vec<Row<'a>>,
     /// The verdicts on an index's platforms; after them that on the index itself, if it was scanned.
     pub platforms: Vec<Verdict>,
+    pub(super) dates: Dates,
 }
 
 /// Judges an image. Nothing is said of it before its first scan has ended, whatever was found until then:
@@ -50,8 +55,25 @@ pub fn may_quarantine(ledger: &Ledger, policy: &Policy, now: Timestamp) -> bool 
 fn image<'a>(ledger: &'a Ledger, policy: &'a Policy, in_use: Option<bool>, now: Timestamp) -> Judgement<'a> {
     let place = Place { criticality: ledger.facts.criticality(), ..Place::alone(&ledger.image) };
     let rows = rows(ledger, place, in_use, policy, now);
-    let verdict = verdict(ledger, &rows, now);
-    Judgement { verdict, quarantine_mode: strictest(&rows, now), rows, platforms: Vec::new() }
+    let verdict = verdict(ledger, &rows, policy, policy.scan_due(ledger.facts.pushed_at), now);
+    let dates = if verdict == Verdict::Pending { Dates::default() } else { Dates::of(&rows, now) };
+    Judgement {
+        verdict,
+        quarantine_mode: strictest(&rows, now),
+        exempt: is_exempt(verdict, ledger, &rows, policy, now),
+        rows,
+        platforms: Vec::new(),
+        dates,
+    }
+}
+
+/// Whether an image was adopted, and had then all that quarantines it.
+fn is_exempt(verdict: Verdict, root: &Ledger, rows: &[Row], policy: &Policy, now: Timestamp) -> bool {
+    let adopted = root.facts.adopted_at.filter(|_| !policy.quarantines_adopted);
+    verdict == Verdict::Quarantine
+        && adopted.is_some_and(|adopted| {
+            rows.iter().filter(|row| row.quarantines(now)).all(|row| row.known_since < adopted)
+        })
 }
 
 /// The strictest mode of the rules that quarantine.
@@ -65,18 +87,21 @@ fn index<'a>(subject: Subject<'a>, policy: &'a Policy, now: Timestamp) -> Judgem
     let index = Some(&subject.ledger.image.digest);
     let criticality = subject.ledger.facts.criticality();
     let mut verdicts = Vec::new();
+    let mut dates = Dates::default();
     let mut known: BTreeMap<&'a str, Vec<Row<'a>>> = BTreeMap::new();
     for Part { name, ledger } in subject.parts() {
         // Inspector does not know what runs an image that is part of an index.
         let place = Place { image: &ledger.image, index, criticality };
         let rows = rows(ledger, place, None, policy, now);
-        let verdict = match verdict(ledger, &rows, now) {
+        let pushed_at = ledger.facts.pushed_at.or(subject.ledger.facts.pushed_at);
+        let verdict = match verdict(ledger, &rows, policy, policy.scan_due(pushed_at), now) {
             Verdict::Pending if ledger.facts.is_left_unscanned() => Verdict::Unscannable,
             verdict => verdict,
         };
         verdicts.push(verdict);
         // Half of a scan is told of no platform.
         if verdict != Verdict::Pending {
+            dates.join(Dates::of(&rows, now));
             known.entry(name).or_default().extend(rows);
         }
     }
@@ -88,7 +113,14 @@ fn index<'a>(subject: Subject<'a>, policy: &'a Policy, now: Timestamp) -> Judgem
         worst => worst.copied().unwrap_or_default(),
     };
     let rows = merged(known);
-    Judgement { verdict, quarantine_mode: strictest(&rows, now), rows, platforms: verdicts }
+    Judgement {
+        verdict,
+        quarantine_mode: strictest(&rows, now),
+        exempt: is_exempt(verdict, subject.ledger, &rows, policy, now),
+        rows,
+        platforms: verdicts,
+        dates,
+    }
 }
 
 fn rows<'a>(
@@ -126,15 +158,19 @@ fn rows<'a>(
         .collect()
 }
 
-fn verdict(ledger: &Ledger, rows: &[Row<'_>], now: Timestamp) -> Verdict {
+/// What is known of an image by itself. Of one that no scan has reached nothing is said, unless a scan is overdue.
+fn verdict(
+    ledger: &Ledger,
+    rows: &[Row<'_>],
+    policy: &Policy,
+    scan_due: Option<Timestamp>,
+    now: Timestamp,
+) -> Verdict {
     let facts = &ledger.facts;
-    let quarantined = rows
-        .iter()
-        .filter_map(|row| row.ruling.as_ref()?.quarantine_from())
-        .any(|quarantine_from| quarantine_from <= now);
     match (facts.is_scanned(), facts.has_failed_scan()) {
+        (false, false) if facts.is_overdue(scan_due) => policy.verdict_on_unscanned(),
         (false, false) => Verdict::Pending,
-        _ if quarantined => Verdict::Quarantine,
+        _ if rows.iter().any(|row| row.quarantines(now)) => Verdict::Quarantine,
         (_, true) => Verdict::Unscannable,
         (true, false) => Verdict::Clear,
     }

@@ -4,7 +4,9 @@
 //! Its JSON form is documented in `docs/assessment.md`; a change of it that readers notice raises [`SCHEMA`].
 
 mod assess;
+mod due;
 mod judge;
+mod occasion;
 mod platform;
 mod row;
 mod succession;
@@ -25,7 +27,8 @@ use crate::verdict::Verdict;
 
 pub use crate::announcement::{AnnouncementError, EVENT_SOURCE};
 pub(crate) use assess::fill;
-pub use assess::{Assessed, assess};
+pub use assess::{Assessed, Look, assess, look};
+pub use occasion::Occasion;
 pub use judge::{Judgement, judge, may_quarantine};
 pub use platform::{Platform, Subject};
 pub use row::Row;
@@ -53,6 +56,19 @@ pub struct Assessment {
     /// `was_quarantined` says what it was.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub superseded: bool,
+    /// Whether the image is not held under quarantine, though that is its verdict, because all that would do that was known
+    /// when it was adopted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub exempt: bool,
+    /// Whether that was so before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub was_exempt: bool,
+    /// Why this is announced, where there is no news of the image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub occasion: Option<Occasion>,
+    /// Inspector's reason why it does not scan the image, where no scan came in time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unscanned: Option<String>,
     /// Whether the image is under quarantine from before; a scan that failed since does not end that.
     #[serde(default)]
     pub was_quarantined: bool,
@@ -321,7 +337,7 @@ impl Assessment {
 
     /// Whether this announcement puts the image under quarantine.
     pub fn is_quarantined(&self) -> bool {
-        self.verdict == Verdict::Quarantine && !self.stood_in_quarantine()
+        self.verdict == Verdict::Quarantine && !self.exempt && !self.stood_in_quarantine()
     }
 
     /// Whether this announcement releases the image from quarantine.
@@ -331,17 +347,18 @@ impl Assessment {
 
     /// Whether what it is about is under quarantine no longer: it is released, or judged as a part of its index.
     pub fn ends_quarantine(&self) -> bool {
-        self.is_released() || self.superseded && self.stood_in_quarantine()
+        self.is_released() || (self.superseded || self.exempt) && self.stood_in_quarantine()
     }
 
     /// Whether it may be worth an alert.
     pub fn is_news(&self) -> bool {
         let worse = self.verdict != self.previous && self.verdict != Verdict::Clear;
-        !self.superseded && (self.changes.reasons > 0 || worse || self.is_released())
+        let is_news = self.changes.reasons > 0 || worse || self.is_quarantined() || self.is_released();
+        !self.superseded && self.occasion.is_none() && is_news
     }
 
     fn stood_in_quarantine(&self) -> bool {
-        self.was_quarantined || self.previous == Verdict::Quarantine
+        self.was_quarantined || self.previous == Verdict::Quarantine && !self.was_exempt
     }
 }
 

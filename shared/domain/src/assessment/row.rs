@@ -26,3 +26,10 @@ pub struct Row<'a> {
     /// `None` where the finding is resolved.
     pub ruling: Option<Ruling<'a>>,
 }
+
+impl Row<'_> {
+    /// Whether it leads to quarantine at a certain time.
+    pub fn quarantines(&self, at: Timestamp) -> bool {
+        self.ruling.as_ref().and_then(Ruling::quarantine_from).is_some_and(|from| from <= at)
+    }
+}

@@ -23,7 +23,7 @@ use crate::image::ImageId;
 use crate::provenance::{Actor, Origin, Pusher};
 use crate::text::sanitize;
 
-pub use due::ImageDue;
+pub use due::{ImageDue, Registered};
 
 /// An event that can never be understood: no retry can help.
 #[derive(Debug, Error)]
@@ -200,7 +200,7 @@ pub enum Event {
     /// `Inspector2 Scan` of an ECR image, or `ECR Image Scan`.
     Scan(ScanReport),
     /// Our own `Image Due`.
-    Due(ImageDue),
+    Due(Box<ImageDue>),
     /// Not about an ECR image, or not something that changes a fact.
     Foreign(Foreign),
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::assessment::Occasion;
 use crate::finding::Severity;
+use crate::policy::Fingerprint;
 use crate::quarantine::Mode;
 use crate::verdict::Verdict;
 
@@ -18,6 +20,18 @@ pub struct Announced {
     /// When it was last announced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,
+    /// Whether it is not held under quarantine, though that is its verdict, because all that would do that was known when
+    /// it was adopted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub exempt: bool,
+    /// By which policy it was judged last, whether that was announced or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Fingerprint>,
+    /// Why it was announced last, where there was no news of it, and the verdict before that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub occasion: Option<Occasion>,
+    #[serde(default)]
+    pub previous: Verdict,
     /// Since when nothing is said of an untagged image, because it may be a part of an index that is still to come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_since: Option<Timestamp>,
@@ -50,6 +64,11 @@ pub struct Announced {
 }
 
 impl Announced {
+    /// The verdict that the registry has to agree with.
+    pub fn enforced(&self) -> Verdict {
+        if self.exempt { Verdict::Clear } else { self.verdict }
+    }
+
     /// How many findings were announced as open, by severity; waived ones are among them.
     pub fn open(&self) -> BTreeMap<Severity, u64> {
         let mut open = BTreeMap::new();

@@ -3,9 +3,14 @@
 
 use std::collections::BTreeSet;
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::{Facts, Ledger};
 use crate::image::Digest;
 use crate::verdict::Verdict;
+
+/// How long after its push an image is looked at. A first scan takes minutes.
+const FIRST_LOOK: SignedDuration = SignedDuration::from_mins(15);
 
 impl Ledger {
     /// The images to be judged after a push or a deletion, or after news of an index that contains this one:
@@ -29,6 +34,14 @@ impl Ledger {
             due.insert(self.image.digest.clone());
         }
         due
+    }
+
+    /// When an image is to be looked at first that was pushed and not judged yet, or is back: nothing may come of it by
+    /// itself. Those who know the policy say when it is due after that.
+    pub fn first_look(&self, before: &Facts) -> Option<Timestamp> {
+        let is_new = self.announced.policy.is_none() || before.is_gone();
+        let since = self.facts.present_at.max(self.facts.pushed_at).filter(|_| is_new && self.facts.is_root())?;
+        since.checked_add(FIRST_LOOK).ok()
     }
 }
 

@@ -84,6 +84,10 @@ pub enum Evidence {
     RepositoryTags(TagsAsOf),
     /// The labels of the image were read, or those of an image in the index.
     Labels(Labels),
+    /// It was in the registry before its repository was watched, which began then.
+    Adopted {
+        at: Timestamp,
+    },
     /// Inspector was asked whether it scans the image.
     Coverage {
         at: Timestamp,

@@ -65,6 +65,9 @@ pub struct Facts {
     /// What had closed by then was resolved by the rules of an earlier version, and stays so. Nothing sets it any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub covered_at: Option<Timestamp>,
+    /// When its repository began to be watched, where it was in the registry before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopted_at: Option<Timestamp>,
     /// When it was last known to be in the registry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub present_at: Option<Timestamp>,
@@ -140,6 +143,10 @@ pub struct Scans {
     pub failed_at: Option<Timestamp>,
 }
 
+/// How long an untagged image waits for an index that contains it, counted from when it could first be judged. Tools
+/// push an index after all that it contains, and its event comes within seconds.
+pub const INDEX_COMES_WITHIN: SignedDuration = SignedDuration::from_mins(5);
+
 /// For how long a "no" about exploitation holds. CISA adds to its catalogue about once a working day; a "yes" is for ever.
 pub const NO_HOLDS: SignedDuration = SignedDuration::from_hours(24);
 
@@ -209,6 +216,13 @@ impl Facts {
     pub fn is_left_unscanned(&self) -> bool {
         let ended = self.is_scanned() || self.has_failed_scan();
         !ended && self.coverage.newest().is_some_and(|(_, answer)| answer.rules_out_a_scan())
+    }
+
+    /// Whether no scan of it has ended though one is overdue, and Inspector was asked since why.
+    pub fn is_overdue(&self, scan_due: Option<Timestamp>) -> bool {
+        let ended = self.is_scanned() || self.has_failed_scan();
+        let asked = self.coverage.newest().map(|(at, _)| at);
+        !ended && scan_due.is_some_and(|due| asked.is_some_and(|asked| asked >= due))
     }
 
     /// Whether a scan failed, and none has been completed since.

@@ -64,6 +64,7 @@ impl Facts {
             Evidence::Restored { at } => newest(&mut self.present_at, at),
             Evidence::ContainedIn { index, link } => self.merge_link(&index, link),
             Evidence::RepositoryTags(tags) => newest(&mut self.repository_tags, tags),
+            Evidence::Adopted { at } => newest(&mut self.adopted_at, at),
             Evidence::Coverage { at, answer } => self.coverage.merge(at, answer),
             Evidence::Exploitation(answers) => {
                 let mut changed = false;

@@ -20,10 +20,10 @@ mod standing;
 use crate::image::ImageId;
 
 pub use announced::{Announced, AnnouncedFinding};
-pub use coverage::{COVERAGE_MARGIN, Coverage, CoverageAnswer, InUse, USAGE_LAG, Usage};
+pub use coverage::{COVERAGE_HOLDS, COVERAGE_MARGIN, Coverage, CoverageAnswer, InUse, USAGE_LAG, Usage};
 pub use encoding::{EncodingError, decode, encode};
 pub use evidence::Evidence;
-pub use facts::{Entry, Exploitation, Facts, Link, NO_HOLDS, Scans, TagMark};
+pub use facts::{Entry, Exploitation, Facts, INDEX_COMES_WITHIN, Link, NO_HOLDS, Scans, TagMark};
 pub use retention::{Retention, RetentionError};
 pub use standing::{CLOSED_ARE_LISTED, LISTING_LAG, Standing, is_outdated};
 

@@ -18,7 +18,7 @@ const DOCKER: [&str; 2] =
     [include_str!("fixtures/docker_amd64.json"), include_str!("fixtures/docker_arm64.json")];
 
 fn digest_of(bytes: &str) -> Digest {
-    format!("sha256:{:x}", Sha256::digest(bytes)).try_into().unwrap()
+    format!("sha256:{}", hex(&Sha256::digest(bytes))).try_into().unwrap()
 }
 
 fn child(bytes: &str, kind: ChildKind, platform: Option<&str>) -> Child {
@@ -261,4 +261,8 @@ proptest! {
         let _ = Contents::read(&String::from_utf8_lossy(&damaged));
         let _ = Contents::read(&INDEX[..at]);
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

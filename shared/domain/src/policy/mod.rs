@@ -1,5 +1,6 @@
 //! The policy: rules that say which findings matter and what then happens, and waivers that excuse findings.
 
+mod fingerprint;
 mod pattern;
 mod reading;
 mod ruling;
@@ -7,12 +8,15 @@ mod ruling;
 use std::collections::BTreeSet;
 
 use jiff::civil::Date;
+use jiff::{Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 
 use crate::finding::{Epss, Score, Severity};
 use crate::image::Digest;
 use crate::quarantine::Mode;
+use crate::verdict::Verdict;
 
+pub use fingerprint::Fingerprint;
 pub use pattern::Patterns;
 pub use reading::PolicyError;
 pub use ruling::{Circumstances, Excuse, Match, Place, Ruling};
@@ -20,6 +24,9 @@ pub use ruling::{Circumstances, Excuse, Match, Place, Ruling};
 /// A policy that was read and found to make sense.
 #[derive(Debug, Clone)]
 pub struct Policy {
+    file: Fingerprint,
+    /// Whether what an image had when it was adopted quarantines it.
+    pub quarantines_adopted: bool,
     /// The rules, in the order of the file; the first that matches a finding is named first.
     pub rules: Vec<Rule>,
     /// The waivers, in the order of the file; the first that fits is the one that is named.
@@ -162,6 +169,31 @@ pub struct Ownership {
 }
 
 impl Policy {
+    /// Lets what images had when they were adopted quarantine them, or not. Without this it does not.
+    #[must_use]
+    pub fn quarantining_adopted(self, quarantines_adopted: bool) -> Self {
+        Self { quarantines_adopted, ..self }
+    }
+
+    /// What tells it from other policies.
+    pub fn fingerprint(&self) -> Fingerprint {
+        if self.quarantines_adopted { self.file.clone().with_adopted() } else { self.file.clone() }
+    }
+
+    /// The verdict on an image of which a scan is overdue.
+    pub fn verdict_on_unscanned(&self) -> Verdict {
+        let quarantines =
+            self.unscanned.as_ref().is_some_and(|unscanned| unscanned.then.contains(&Action::Quarantine));
+        if quarantines { Verdict::Quarantine } else { Verdict::Unscannable }
+    }
+
+    /// When a scan is overdue of an image that was pushed then; `None` if the policy says nothing of that, or it is not known
+    /// when the image was pushed.
+    pub fn scan_due(&self, pushed_at: Option<Timestamp>) -> Option<Timestamp> {
+        let after = i64::from(self.unscanned.as_ref()?.after_minutes);
+        pushed_at?.checked_add(after.minutes()).ok()
+    }
+
     /// The environment and the owner of a repository.
     pub fn ownership(&self, repository: &str) -> (Option<&str>, Option<&str>) {
         self.repositories

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 use serde_saphyr::{Location, Spanned};
 use thiserror::Error;
 
-use super::{Action, Ownership, Patterns, Policy, Rule, Unscanned, Waiver};
+use super::{Action, Fingerprint, Ownership, Patterns, Policy, Rule, Unscanned, Waiver};
 use crate::finding::{Epss, Score};
 use crate::image::Digest;
 use crate::quarantine::Mode;
@@ -91,6 +91,8 @@ impl Policy {
             ));
         }
         Ok(Self {
+            file: Fingerprint::of(text),
+            quarantines_adopted: false,
             rules: read.rules.into_iter().map(|rule| rule.value).collect(),
             waivers: read.waivers.into_iter().map(|waiver| waiver.value.into()).collect(),
             unscanned: read.unscanned.map(|unscanned| unscanned.value),

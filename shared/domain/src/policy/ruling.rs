@@ -248,6 +248,12 @@ impl Condition {
 }
 
 impl Waiver {
+    /// The first moment at which it does not hold any more; `None` if that is beyond all dates.
+    pub fn end(&self) -> Option<Timestamp> {
+        let midnight = self.expires.tomorrow().ok()?.to_zoned(TimeZone::UTC).ok()?;
+        Some(midnight.timestamp())
+    }
+
     /// Whether it holds and all that it names fits. A waiver for a package excuses a finding only if all of
     /// the finding's packages are that one.
     fn excuses(&self, Place { image, index, .. }: Place<'_>, finding: &Finding, now: Timestamp) -> bool {

@@ -53,9 +53,13 @@ impl Ecr {
 
 /// Only this account can make it, as far as the simulation needs that.
 fn signature(path: &str) -> String {
-    format!("{:x}", Sha256::digest(path))
+    hex(&Sha256::digest(path))
 }
 
 fn refused(status: u16, code: &str) -> MockResponse {
     MockResponse::xml(status, format!("<Error><Code>{code}</Code></Error>"))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

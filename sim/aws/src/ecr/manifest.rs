@@ -13,7 +13,7 @@ pub const STAND_IN_ANNOTATION: &str = "simulated-aws.stand-in-for";
 
 /// `sha256:` and 64 hexadecimal digits.
 pub(crate) fn digest_of(manifest: &str) -> String {
-    format!("sha256:{:x}", Sha256::digest(manifest.as_bytes()))
+    format!("sha256:{}", hex(&Sha256::digest(manifest.as_bytes())))
 }
 
 /// The media type that the manifest itself states.
@@ -81,4 +81,8 @@ pub(crate) fn stand_in(digest: &str, media_type: &str, known: Option<&Value>) ->
         manifest["subject"] = subject.clone();
     }
     manifest.to_string()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -64,7 +64,7 @@ fn file_name() -> String {
 }
 
 pub fn digest_of(manifest: &str) -> String {
-    format!("sha256:{:x}", Sha256::digest(manifest))
+    format!("sha256:{}", hex(&Sha256::digest(manifest)))
 }
 
 /// A manifest; the name makes its digest its own.
@@ -165,4 +165,8 @@ pub fn finding(number: usize, repository: &str, digest: &str) -> Value {
 
 pub fn finding_arn(number: usize) -> String {
     format!("arn:aws:inspector2:eu-central-1:{ACCOUNT}:finding/{number:032}")
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
