@@ -111,6 +111,14 @@ impl Shard {
         Self(spread(image, u64::from(Self::COUNT)) as u8)
     }
 
+    /// How many there are.
+    pub const ALL: u8 = Self::COUNT;
+
+    /// The shard of a number below [`Self::ALL`].
+    pub fn nth(number: u8) -> Self {
+        Self(number % Self::COUNT)
+    }
+
     pub fn all() -> impl Iterator<Item = Self> {
         (0..Self::COUNT).map(Self)
     }

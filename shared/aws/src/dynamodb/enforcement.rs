@@ -13,11 +13,8 @@ use domain::image::ImageId;
 use domain::quarantine::Notes;
 use domain::quarantine::limit::Limit;
 use jiff::Timestamp;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use thiserror::Error;
 
-use super::key::Item;
+use super::memo::{Memos, NotesError, Stored};
 use crate::AwsError;
 
 const LIMIT: &str = "limit#enforcement";
@@ -26,53 +23,24 @@ const SHARDS: u8 = 32;
 /// How long empty notes are kept, so that their version outlasts messages that are still under way.
 const KEPT: Duration = Duration::from_hours(30 * 24);
 
-/// Something that is stored with a version; 0 if it never was.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored<T> {
-    pub value: T,
-    pub version: u64,
-}
-
-/// Why notes or the limit cannot be loaded or stored.
-#[derive(Debug, Error)]
-pub enum NotesError {
-    #[error(transparent)]
-    Aws(#[from] AwsError),
-    #[error("item {id}: {reason}")]
-    Item { id: String, reason: String },
-    /// Another invocation stored it since it was loaded.
-    #[error("another invocation has changed {0}")]
-    Conflict(String),
-}
-
-impl NotesError {
-    /// Whether a retry may succeed.
-    pub fn is_retryable(&self) -> bool {
-        match self {
-            Self::Aws(error) => error.retryable,
-            Self::Item { .. } => false,
-            Self::Conflict(_) => true,
-        }
-    }
-}
-
 #[derive(Debug, Clone)]
 pub struct Enforcement {
     client: Client,
     table: String,
+    memos: Memos,
 }
 
 impl Enforcement {
     pub fn new(client: Client, table: String) -> Self {
-        Self { client, table }
+        Self { memos: Memos::new(client.clone(), table.clone()), client, table }
     }
 
     pub async fn notes(&self, image: &ImageId) -> Result<Stored<Notes>, NotesError> {
-        self.load(&notes_key(image)).await
+        self.memos.load(&notes_key(image)).await
     }
 
     pub async fn limit(&self) -> Result<Stored<Limit>, NotesError> {
-        self.load(LIMIT).await
+        self.memos.load(LIMIT).await
     }
 
     pub async fn store_notes(
@@ -82,14 +50,14 @@ impl Enforcement {
         now: Timestamp,
     ) -> Result<(), NotesError> {
         let put = self.put_notes(image, notes, now)?;
-        self.store(&notes_key(image), put).await?;
+        self.memos.store(&notes_key(image), put).await?;
         notes.version += 1;
         Ok(())
     }
 
     pub async fn store_limit(&self, limit: &mut Stored<Limit>) -> Result<(), NotesError> {
-        let put = self.put(LIMIT, limit, None)?;
-        self.store(LIMIT, put).await?;
+        let put = self.memos.put(LIMIT, limit, None)?;
+        self.memos.store(LIMIT, put).await?;
         limit.version += 1;
         Ok(())
     }
@@ -102,7 +70,7 @@ impl Enforcement {
         limit: &mut Stored<Limit>,
         now: Timestamp,
     ) -> Result<(), NotesError> {
-        let puts = [self.put_notes(image, notes, now)?, self.put(LIMIT, limit, None)?];
+        let puts = [self.put_notes(image, notes, now)?, self.memos.put(LIMIT, limit, None)?];
         let items = puts.map(|put| TransactWriteItem::builder().put(put).build()).to_vec();
         let written = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
         match written {
@@ -154,88 +122,14 @@ impl Enforcement {
     }
 
     async fn held_in(&self, shard: u8) -> Result<Vec<String>, AwsError> {
-        let item = self.get(&shard_key(shard)).await?.unwrap_or_default();
+        let item = self.memos.get(&shard_key(shard)).await?.unwrap_or_default();
         Ok(item.get("images").and_then(|images| images.as_ss().ok()).cloned().unwrap_or_default())
-    }
-
-    async fn get(&self, id: &str) -> Result<Option<Item>, AwsError> {
-        let answer = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .key("id", AttributeValue::S(id.to_owned()))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| AwsError::of("dynamodb:GetItem", error))?;
-        Ok(answer.item)
-    }
-
-    async fn load<T: Default + DeserializeOwned>(&self, id: &str) -> Result<Stored<T>, NotesError> {
-        let Some(item) = self.get(id).await? else {
-            return Ok(Stored { value: T::default(), version: 0 });
-        };
-        let wrong = |reason: String| NotesError::Item { id: id.to_owned(), reason };
-        let missing =
-            |attribute: &str| wrong(format!("attribute {attribute} is missing or of the wrong type"));
-        let state = item.get("state").and_then(|state| state.as_s().ok()).ok_or_else(|| missing("state"))?;
-        let version = item.get("version").and_then(|version| version.as_n().ok()?.parse().ok());
-        Ok(Stored {
-            value: serde_json::from_str(state).map_err(|error| wrong(error.to_string()))?,
-            version: version.ok_or_else(|| missing("version"))?,
-        })
-    }
-
-    async fn store(&self, id: &str, put: Put) -> Result<(), NotesError> {
-        let written = self
-            .client
-            .put_item()
-            .table_name(put.table_name)
-            .set_item(Some(put.item))
-            .set_condition_expression(put.condition_expression)
-            .set_expression_attribute_values(put.expression_attribute_values)
-            .send()
-            .await
-            .map_err(|error| AwsError::of("dynamodb:PutItem", error));
-        match written {
-            Ok(_) => Ok(()),
-            Err(error) if error.is("ConditionalCheckFailed") => Err(NotesError::Conflict(id.to_owned())),
-            Err(error) => Err(error.into()),
-        }
     }
 
     fn put_notes(&self, image: &ImageId, notes: &Stored<Notes>, now: Timestamp) -> Result<Put, NotesError> {
         let kept = i64::try_from(KEPT.as_secs()).unwrap_or(i64::MAX / 2);
         let expires = (notes.value == Notes::default()).then(|| now.as_second() + kept);
-        self.put(&notes_key(image), notes, expires)
-    }
-
-    /// The next version, if the stored one is still the one that was loaded.
-    fn put<T: Serialize>(
-        &self,
-        id: &str,
-        stored: &Stored<T>,
-        expires: Option<i64>,
-    ) -> Result<Put, NotesError> {
-        let wrong = |reason: String| NotesError::Item { id: id.to_owned(), reason };
-        let state = serde_json::to_string(&stored.value).map_err(|error| wrong(error.to_string()))?;
-        let number = |number: String| AttributeValue::N(number);
-        let put = Put::builder()
-            .table_name(&self.table)
-            .item("id", AttributeValue::S(id.to_owned()))
-            .item("version", number((stored.version + 1).to_string()))
-            .item("state", AttributeValue::S(state));
-        let put = match expires {
-            Some(at) => put.item("expires", number(at.to_string())),
-            None => put,
-        };
-        let put = if stored.version == 0 {
-            put.condition_expression("attribute_not_exists(id)")
-        } else {
-            put.condition_expression("version = :loaded")
-                .expression_attribute_values(":loaded", number(stored.version.to_string()))
-        };
-        put.build().map_err(|error| wrong(error.to_string()))
+        self.memos.put(&notes_key(image), notes, expires)
     }
 }
 

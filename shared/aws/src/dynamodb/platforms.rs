@@ -1,6 +1,6 @@
 //! The images that an index contains, directly or in an index of its own.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use domain::assessment::{Platform, Subject};
 use domain::image::{Digest, ImageId};
@@ -71,6 +71,17 @@ impl Ledgers {
         found.is_complete &= level.is_empty();
         found.platforms = Platform::named(images);
         Ok(found)
+    }
+
+    /// The ledgers of images, which may be any; those that are not stored are left out. One call reads a hundred, or 16 MB.
+    pub async fn known(&self, images: &[ImageId]) -> Result<Vec<Ledger>, LedgerError> {
+        let keys: BTreeMap<String, &ImageId> = images.iter().map(|image| (key(image), image)).collect();
+        let mut items: Vec<Item> = Vec::new();
+        let batches = Batches { client: &self.client, table: &self.table, repetitions: REPETITIONS };
+        batches.get("id", keys.keys().cloned().collect(), false, |page| items.extend(page)).await?;
+        let image = |item: &Item| keys.get(item.get("id")?.as_s().ok()?).copied();
+        let known = items.iter().filter_map(|item| Some((image(item)?, item)));
+        known.map(|(image, item)| Ok(item::read(image, item)?.ledger)).collect()
     }
 
     /// The ledgers of images of one repository, new ones where none are stored. One call reads a hundred, or 16 MB.

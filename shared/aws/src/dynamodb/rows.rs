@@ -1,5 +1,7 @@
 //! The index of all images, read without unpacking a ledger.
 
+use std::collections::HashMap;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::image::ImageId;
 use domain::row::{Shard, StatusRow};
@@ -8,7 +10,7 @@ use jiff::Timestamp;
 
 use super::error::{LedgerError, wrong};
 use super::index::read_due;
-use super::key::{IMAGE, Item};
+use super::key::{IMAGE, Item, key};
 use super::ledgers::Ledgers;
 use crate::AwsError;
 
@@ -16,6 +18,14 @@ use crate::AwsError;
 const INDEX: &str = "rows";
 /// How many shards are read concurrently.
 const SHARDS_AT_ONCE: usize = 4;
+
+/// Some of the images of a shard that are due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DuePage {
+    pub images: Vec<ImageId>,
+    /// The key of the last one that was read, if there may be more.
+    pub next: Option<(i64, ImageId)>,
+}
 
 /// An image in the index.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,8 +81,22 @@ impl Ledgers {
         Ok(rows)
     }
 
-    /// Up to so many images of a shard that are due by then, those that have been due for longest first.
-    pub async fn due(&self, shard: Shard, until: Timestamp, limit: i32) -> Result<Vec<ImageId>, LedgerError> {
+    /// Up to so many images of a shard that are due by then, those that have been due for longest first, after those that
+    /// were read before.
+    pub async fn due(
+        &self,
+        shard: Shard,
+        until: Timestamp,
+        after: Option<&(i64, ImageId)>,
+        limit: i32,
+    ) -> Result<DuePage, LedgerError> {
+        let start = after.map(|(due, image)| {
+            HashMap::from([
+                ("id".to_owned(), AttributeValue::S(key(image))),
+                ("shard".to_owned(), AttributeValue::S(shard.to_string())),
+                ("due".to_owned(), AttributeValue::N(due.to_string())),
+            ])
+        });
         let page = self
             .client
             .query()
@@ -82,9 +106,17 @@ impl Ledgers {
             .expression_attribute_values(":shard", AttributeValue::S(shard.to_string()))
             .expression_attribute_values(":until", AttributeValue::N(until.as_second().to_string()))
             .limit(limit)
+            .set_exclusive_start_key(start)
             .send()
             .await
             .map_err(|error| AwsError::of("dynamodb:Query", error))?;
-        page.items().iter().map(image_of).collect()
+        let next = page.last_evaluated_key().map(|last| {
+            let due = last.get("due").and_then(|due| due.as_n().ok()?.parse().ok()).unwrap_or_default();
+            Ok::<_, LedgerError>((due, image_of(last)?))
+        });
+        Ok(DuePage {
+            images: page.items().iter().map(image_of).collect::<Result<_, _>>()?,
+            next: next.transpose()?,
+        })
     }
 }
