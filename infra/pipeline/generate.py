@@ -29,6 +29,8 @@ FUNCTIONS = {
     " fixed images keep theirs.",
     "record-history": "Nobody can look up later what was said of an image; verdicts, alerts, metrics and quarantine are"
     " not affected.",
+    "sweep": "Nothing happens by the clock: what a date changes waits for the next event about its image, and what events"
+    " did not bring stays unknown.",
 }
 #: The queues that feed a function besides its own, and what people notice while their messages wait.
 QUEUES = {
@@ -42,6 +44,7 @@ RULES = [
     "inspector-findings",
     "inspector-scans",
     "basic-scans",
+    "sweep",
     "image-assessed",
     "notices",
 ]
@@ -269,7 +272,23 @@ def of_the_whole() -> str:
         one("!Sub EcrWarden/${AWS::StackName}", "ImagesDeleted", "Sum"),
         threshold(0, 1),
     )
-    return "\n".join([undelivered, lost, failing, failures, deleted])
+    missing = comment("""
+        A clock that stands still. Each run of sweep counts itself once it has come to its end, every 15 minutes. Here
+        missing data is what there is to be seen.
+        """) + alarm(
+        "SweepMissingAlarm",
+        "sweep-missing",
+        "sweep has not run for an hour: its rule is switched off, or the function fails or is stopped. Nothing happens by"
+        " the clock, and what events did not bring stays unknown. What to do: docs/runbook.md#sweep-is-missing",
+        one("!Sub EcrWarden/${AWS::StackName}", "Sweeps", "Sum"),
+        [
+            "EvaluationPeriods: 12",
+            "ComparisonOperator: LessThanThreshold",
+            "Threshold: 1",
+            "TreatMissingData: breaching",
+        ],
+    )
+    return "\n".join([undelivered, lost, failing, failures, deleted, missing])
 
 
 QUARANTINE_FAILURES = """\

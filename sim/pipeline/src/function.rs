@@ -12,6 +12,7 @@ use publish_metrics::PublishMetrics;
 use raise_alerts::RaiseAlerts;
 use record_history::RecordHistory;
 use record_push::RecordPush;
+use sweep::Sweep;
 
 /// Makes an enum of the functions, each with its name and with what starts it.
 macro_rules! functions {
@@ -53,4 +54,5 @@ functions! {
     "raise-alerts" => RaiseAlerts: RaiseAlerts::new(config, environment, clock),
     "record-history" => RecordHistory: RecordHistory::new(config, environment),
     "record-push" => RecordPush: RecordPush::new(config, environment),
+    "sweep" => Sweep: Sweep::new(config, environment, clock),
 }

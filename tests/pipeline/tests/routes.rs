@@ -347,6 +347,23 @@ fn functions_find_in_their_environment_what_they_need() {
                 "TABLE_NAME",
             ],
         ),
+        (
+            "sweep",
+            vec![
+                "ALERTS_TOPIC_ARN",
+                "ASSESS_QUEUE_URL",
+                "EVENT_BUS_NAME",
+                "METRIC_NAMESPACE",
+                "PARTITION",
+                "POLICY_FILE",
+                "PUSH_QUEUE_URL",
+                "QUEUE_URL",
+                "REGISTRY_ACCOUNT",
+                "REPOSITORIES_EXCLUDED",
+                "REPOSITORIES_INCLUDED",
+                "TABLE_NAME",
+            ],
+        ),
     ];
     assert_eq!(functions.len(), wanted.len());
     let table = |logical_id: &str| {
@@ -373,6 +390,12 @@ fn functions_find_in_their_environment_what_they_need() {
     assert_eq!(functions["raise-alerts"].environment["TOPIC_ARN"], stack.topics()[0]);
     let enforcing = &functions["enforce-quarantine"].environment;
     assert_eq!(enforcing["EVENT_BUS_NAME"], stack.buses()[0]);
+    let sweeping = &functions["sweep"].environment;
+    assert_eq!(sweeping["EVENT_BUS_NAME"], stack.buses()[0]);
+    assert_eq!(sweeping["ALERTS_TOPIC_ARN"], stack.topics()[0]);
+    assert_eq!(sweeping["METRIC_NAMESPACE"], "EcrWarden/ecr-warden");
+    assert!(sweeping["ASSESS_QUEUE_URL"].ends_with("/ecr-warden-assess-roots"));
+    assert!(sweeping["PUSH_QUEUE_URL"].ends_with("/ecr-warden-record-push"));
     let defaults = ["QUARANTINE_MODE", "QUARANTINES_PER_HOUR", "QUARANTINE_UNTAGGED", "UNTAG_MUTABLE"];
     assert_eq!(defaults.map(|name| enforcing[name].as_str()), ["observe", "20", "false", "false"]);
 }
