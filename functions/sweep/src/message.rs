@@ -3,6 +3,7 @@
 use domain::assessment::EVENT_SOURCE;
 use lambda::batch::{Retry, Retryable, Subject};
 use serde::Deserialize;
+use serde_json::json;
 use thiserror::Error;
 
 /// What EventBridge sends for a rule with a schedule.
@@ -38,6 +39,11 @@ impl Retryable for MessageError {
     fn retry(&self) -> Retry {
         Retry::Never
     }
+}
+
+/// The message with which the function goes on.
+pub(crate) fn continuation() -> String {
+    json!({ "source": CONTINUES.0, "detail-type": CONTINUES.1, "detail": {} }).to_string()
 }
 
 /// Reads a message.

@@ -1,0 +1,45 @@
+//! What is due by the clock: each image is sent once a round, and a round begins with the schedule.
+
+use aws::sqs::DelayedMessage;
+use domain::event::ImageDue;
+use domain::image::ImageId;
+use domain::row::Shard;
+use domain::sweep::{Round, State};
+
+use crate::message::Wake;
+use crate::run::{Next, Run};
+use crate::{Sweep, SweepError};
+
+/// How many images are read and sent in one step.
+const PAGE: usize = 200;
+
+impl Sweep {
+    pub(crate) async fn due(&self, state: &State, run: &mut Run) -> Result<(State, Next), SweepError> {
+        let begins = run.wake == Wake::Schedule;
+        let Some(round) = state.round.clone().or_else(|| begins.then(|| Round::new(run.now))) else {
+            return Ok((state.clone(), Next::Done));
+        };
+        let limit = i32::try_from(PAGE.min(run.room)).unwrap_or_default();
+        if limit == 0 {
+            return Ok((State { round: Some(round), ..state.clone() }, Next::Later));
+        }
+        let shard = Shard::nth(round.shard);
+        let page = self.ledgers.due(shard, round.until, round.after.as_ref(), limit).await?;
+        self.send(&page.images, run).await?;
+        run.sent("ImagesDue", page.images.len());
+        let round = round.after_page(page.next, Shard::ALL);
+        // A round that began in this run is not begun again.
+        let next = if round.is_some() { Next::Again } else { Next::Done };
+        Ok((State { round, ..state.clone() }, next))
+    }
+
+    /// Has images judged, by the policy that is deployed.
+    pub(crate) async fn send(&self, images: &[ImageId], run: &Run) -> Result<(), SweepError> {
+        let policy = Some((run.now, self.policy.clone()));
+        let message = |image: &ImageId| {
+            let due = ImageDue { policy: policy.clone(), ..ImageDue::new(image.clone()) };
+            DelayedMessage::now(due.message())
+        };
+        Ok(self.assess.send_all(images.iter().map(message).collect()).await?)
+    }
+}

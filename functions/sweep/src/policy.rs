@@ -1,0 +1,36 @@
+//! A new policy reaches every image: those that were judged by another one are sent, until none differs.
+
+use domain::image::ImageId;
+use domain::row::Shard;
+use domain::sweep::State;
+
+use crate::run::{Next, Run};
+use crate::{Sweep, SweepError};
+
+impl Sweep {
+    pub(crate) async fn new_policy(&self, state: &State, run: &mut Run) -> Result<(State, Next), SweepError> {
+        let policy = state.policy.clone().meet(&self.policy, run.now);
+        if policy.under_way.is_none() {
+            return Ok((State { policy, ..state.clone() }, Next::Done));
+        }
+        let rows = self.ledgers.rows_of(Shard::nth(policy.shard)).await?;
+        let differs = |listed: &&aws::dynamodb::Listed| listed.row.policy.as_ref() != Some(&self.policy);
+        let images: Vec<ImageId> =
+            rows.iter().filter(differs).map(|listed| listed.image.clone()).collect();
+        let fitting = &images[..images.len().min(run.room)];
+        self.send(fitting, run).await?;
+        run.sent("ImagesJudgedAnew", fitting.len());
+        if fitting.len() < images.len() {
+            return Ok((State { policy, ..state.clone() }, Next::Later));
+        }
+        let passes = policy.passes;
+        let (policy, ended) = policy.after_shard(images.len() as u64, Shard::ALL);
+        let next = match (ended, policy.passes == passes) {
+            (true, _) => Next::Done,
+            // Before they are looked through again, what was sent has to be judged.
+            (false, false) => Next::Later,
+            (false, true) => Next::Again,
+        };
+        Ok((State { policy, ..state.clone() }, next))
+    }
+}
