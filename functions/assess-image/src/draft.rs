@@ -71,7 +71,8 @@ impl Unfinished {
                 continue;
             }
             // What the sweep asks for again needs no message that waits.
-            let waits = question.as_ref().is_some_and(|problem| matches!(problem, AssessError::TooEarly { .. }));
+            let waits =
+                question.as_ref().is_some_and(|problem| matches!(problem, AssessError::TooEarly { .. }));
             if prompt::comes_again(event) && problem.is_none() && !waits {
                 if let Some(problem) = &question {
                     tracing::warn!(reason = with_causes(problem), "to be asked again by the sweep");

@@ -17,7 +17,9 @@ impl AssessImage {
     /// out of the ledger that is here.
     pub(crate) async fn gather(&self, draft: &mut Draft<'_>, events: &[Event], prompt: &Prompt) -> bool {
         let mut changed = false;
-        for due in events.iter().filter_map(|event| if let Event::Due(due) = event { Some(due) } else { None }) {
+        for due in
+            events.iter().filter_map(|event| if let Event::Due(due) = event { Some(due) } else { None })
+        {
             changed |= due.evidence().fold(false, |changed, piece| draft.ledger.merge(piece) | changed);
         }
         if prompt.unseen {

@@ -69,7 +69,9 @@ impl AssessImage {
             }
             ScanResult::Gone => Ok(draft.learn(Evidence::Gone { at: now })),
             // Whatever it is, no scan has reached the image. Of one that failed, ECR does not say when.
-            ScanResult::Complete { at: None, .. } | ScanResult::Failed(_) | ScanResult::Pending(_) => Ok(false),
+            ScanResult::Complete { at: None, .. } | ScanResult::Failed(_) | ScanResult::Pending(_) => {
+                Ok(false)
+            }
         }
     }
 }

@@ -26,8 +26,11 @@ impl AssessImage {
         let now = self.clock.now();
         let awaits = |event: &Event| prompt::awaits_policy(event, &self.fingerprint, now);
         let waiting = events.iter().any(awaits);
-        let ready: Vec<Event> =
-            if waiting { events.iter().filter(|event| !awaits(event)).cloned().collect() } else { Vec::new() };
+        let ready: Vec<Event> = if waiting {
+            events.iter().filter(|event| !awaits(event)).cloned().collect()
+        } else {
+            Vec::new()
+        };
         let events = if waiting { ready.as_slice() } else { events };
         let mut answers = Vec::new();
         let mut unfinished = Unfinished::default();

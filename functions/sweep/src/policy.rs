@@ -15,8 +15,7 @@ impl Sweep {
         }
         let rows = self.ledgers.rows_of(Shard::nth(policy.shard)).await?;
         let differs = |listed: &&aws::dynamodb::Listed| listed.row.policy.as_ref() != Some(&self.policy);
-        let images: Vec<ImageId> =
-            rows.iter().filter(differs).map(|listed| listed.image.clone()).collect();
+        let images: Vec<ImageId> = rows.iter().filter(differs).map(|listed| listed.image.clone()).collect();
         let fitting = &images[..images.len().min(run.room)];
         self.send(fitting, run).await?;
         run.sent("ImagesJudgedAnew", fitting.len());

@@ -38,6 +38,9 @@ pub struct StatusRow {
     /// How many of the open findings are excused.
     #[serde(default)]
     pub waived: u64,
+    /// Since when the oldest of the open findings is known that nothing excuses, of the critical ones and of the high ones.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub oldest: BTreeMap<Severity, Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -80,6 +83,7 @@ impl StatusRow {
             quarantined: announced.quarantined,
             open: announced.open(),
             waived: announced.waived(),
+            oldest: announced.oldest.clone(),
             owner: announced.owner.as_deref().map(shortened),
             environment: announced.environment.as_deref().map(shortened),
             criticality: announced.criticality.as_deref().map(shortened),

@@ -161,8 +161,9 @@ mod tests {
             assess(&stored.ledger, 1, &samples::strict(), samples::second(9)).unwrap();
         stored.ledger.announced = announced;
         stored.unpublished = Some(assessment);
-        stored.due = Some(samples::second(77));
         stored.due_images = [stored.ledger.image.digest.clone()].into();
+        // What is left to be sent is due at once.
+        stored.due = Some(Timestamp::UNIX_EPOCH);
         let item = written(&stored).unwrap();
         assert_eq!(item["verdict"].as_s().unwrap(), "quarantine");
         let read = read(&stored.ledger.image, &item).unwrap();
@@ -225,6 +226,26 @@ mod tests {
         assert_eq!(expires, (samples::second(5).as_second() + 400 * 86_400).to_string());
         stored.ledger.merge(Evidence::Tagged { at: samples::second(6), tags: vec![] });
         assert_eq!(attributes(&stored), [true, true, true, false]);
+    }
+
+    #[test]
+    fn image_is_due_when_the_clock_says_or_at_once_while_something_is_left_to_be_sent() {
+        let due = |stored: &StoredLedger| {
+            let item = written(stored).unwrap();
+            let row = item.contains_key("row");
+            (item.get("due").map(|due| due.as_n().unwrap().parse::<i64>().unwrap()), row)
+        };
+        let mut stored = stored(2);
+        stored.due = Some(samples::second(77));
+        let dated = samples::second(77).as_second();
+        assert_eq!(due(&stored), (Some(dated), true));
+        stored.due_images = [stored.ledger.image.digest.clone()].into();
+        assert_eq!(due(&stored), (Some(0), true));
+        // One that has no place in a list is found all the same.
+        stored.ledger.merge(Evidence::Gone { at: samples::second(5) });
+        assert_eq!(due(&stored), (Some(0), false));
+        stored.due_images.clear();
+        assert_eq!(due(&stored), (None, false));
     }
 
     #[test]

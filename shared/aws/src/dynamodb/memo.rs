@@ -64,7 +64,10 @@ impl Memos {
         Ok(answer.item)
     }
 
-    pub(super) async fn load<T: Default + DeserializeOwned>(&self, id: &str) -> Result<Stored<T>, NotesError> {
+    pub(super) async fn load<T: Default + DeserializeOwned>(
+        &self,
+        id: &str,
+    ) -> Result<Stored<T>, NotesError> {
         let Some(item) = self.get(id).await? else {
             return Ok(Stored { value: T::default(), version: 0 });
         };
@@ -95,6 +98,19 @@ impl Memos {
             Err(error) if error.is("ConditionalCheckFailed") => Err(NotesError::Conflict(id.to_owned())),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Puts a state whatever is there.
+    pub(super) fn replace<T: Serialize>(&self, id: &str, state: &T, expires: i64) -> Result<Put, NotesError> {
+        let wrong = |reason: String| NotesError::Item { id: id.to_owned(), reason };
+        let state = serde_json::to_string(state).map_err(|error| wrong(error.to_string()))?;
+        let put = Put::builder()
+            .table_name(&self.table)
+            .item("id", AttributeValue::S(id.to_owned()))
+            .item("version", AttributeValue::N("1".to_owned()))
+            .item("state", AttributeValue::S(state))
+            .item("expires", AttributeValue::N(expires.to_string()));
+        put.build().map_err(|error| wrong(error.to_string()))
     }
 
     /// The next version, if the stored one is still the one that was loaded.

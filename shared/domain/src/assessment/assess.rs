@@ -140,6 +140,7 @@ fn announcement(
         scan: newest_scan.map(|(at, _)| at),
         platforms,
         since: if verdict == before.verdict { before.since } else { Some(now) },
+        oldest: summary.oldest,
         owner: image.owner.clone(),
         environment: image.environment.clone(),
         criticality: image.criticality.clone(),
@@ -227,6 +228,8 @@ struct Summary<'a> {
     /// The findings that rules match, with what is new about each.
     matched: Vec<(&'a Row<'a>, Option<Change>)>,
     waived: Vec<(&'a Row<'a>, Excuse<'a>)>,
+    /// Since when the oldest is known that is open and not excused, of the severities that matter most.
+    oldest: BTreeMap<Severity, Timestamp>,
     /// As what each row is announced now, by its key. Nothing is said of a resolved one.
     announced: Vec<(String, AnnouncedFinding)>,
 }
@@ -257,6 +260,10 @@ impl<'a> Summary<'a> {
             one_more(&mut self.open);
             if !before.open {
                 one_more(&mut self.changes.opened);
+            }
+            if !now.waived && matches!(finding.severity, Severity::Critical | Severity::High) {
+                let oldest = self.oldest.entry(finding.severity.clone()).or_insert(row.known_since);
+                *oldest = row.known_since.min(*oldest);
             }
         }
         if let Some(ruling) = &row.ruling {

@@ -76,7 +76,8 @@ impl Judgement<'_> {
         if ledger.facts.is_gone() || !ledger.facts.is_root() {
             return None;
         }
-        let waits = ledger.announced.waiting_since.and_then(|since| since.checked_add(INDEX_COMES_WITHIN).ok());
+        let waits =
+            ledger.announced.waiting_since.and_then(|since| since.checked_add(INDEX_COMES_WITHIN).ok());
         let enforced = self.verdict == Verdict::Quarantine && !self.exempt;
         // Of an image under quarantine another grace changes something only if it ends in a stricter one.
         let graces = self.dates.graces.iter().filter(|(mode, _)| !enforced || **mode > self.quarantine_mode);
@@ -128,3 +129,6 @@ fn aged(image: &ImageId, at: Timestamp, holds: SignedDuration) -> Timestamp {
     let jitter = SignedDuration::from_secs(i64::try_from(spread(image, JITTER)).unwrap_or_default());
     at.checked_add(holds + jitter).unwrap_or(Timestamp::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -50,6 +50,9 @@ pub struct Announced {
     /// When the verdict became what it is; `None` where an earlier version announced it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
+    /// Since when the oldest of the open findings is known that nothing excuses, of the critical ones and of the high ones.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub oldest: BTreeMap<Severity, Timestamp>,
     /// Who is responsible for the image, where it runs, and how much depends on it, as it was announced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,

@@ -40,7 +40,8 @@ impl Ledger {
     /// itself. Those who know the policy say when it is due after that.
     pub fn first_look(&self, before: &Facts) -> Option<Timestamp> {
         let is_new = self.announced.policy.is_none() || before.is_gone();
-        let since = self.facts.present_at.max(self.facts.pushed_at).filter(|_| is_new && self.facts.is_root())?;
+        let since =
+            self.facts.present_at.max(self.facts.pushed_at).filter(|_| is_new && self.facts.is_root())?;
         since.checked_add(FIRST_LOOK).ok()
     }
 }

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+use serde::Serialize;
+
 use crate::finding::Severity;
 use crate::image::ImageId;
 use crate::row::StatusRow;
@@ -11,15 +14,20 @@ use crate::verdict::Verdict;
 const WORST: usize = 10;
 
 /// Where some images stand.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Standing {
     /// How many there are, by verdict.
     pub images: BTreeMap<Verdict, u64>,
     /// Their open findings, by severity.
     pub open: BTreeMap<Severity, u64>,
+    /// Since when the oldest of their critical and high findings are known that nothing excuses.
+    pub oldest: BTreeMap<Severity, Timestamp>,
+    /// How many findings are excused.
+    pub waived: u64,
     /// How many have the verdict `quarantine` and are exempt from it.
     pub exempt: u64,
     /// The worst of them.
+    #[serde(skip)]
     pub worst: Vec<Worst>,
 }
 
@@ -35,6 +43,11 @@ impl Standing {
         *self.images.entry(row.verdict).or_default() += 1;
         for (severity, count) in &row.open {
             *self.open.entry(severity.clone()).or_default() += count;
+        }
+        self.waived += row.waived;
+        for (severity, since) in &row.oldest {
+            let oldest = self.oldest.entry(severity.clone()).or_insert(*since);
+            *oldest = (*oldest).min(*since);
         }
         self.exempt += u64::from(row.exempt);
         if row.verdict == Verdict::Quarantine || row.open.values().any(|count| *count > 0) {

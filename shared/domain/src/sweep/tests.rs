@@ -1,1 +1,224 @@
+use crate::image::{Digest, ImageId};
+use crate::ledger::{CoverageAnswer, Evidence};
+use crate::manifest::{Contents, OCI_INDEX};
+use crate::policy::Fingerprint;
+use crate::row::StatusRow;
+use crate::samples::{coverage, finding, image, ledger, listing, policy, second};
+use crate::verdict::Verdict;
 
+use super::*;
+
+fn fingerprint(id: &str) -> Fingerprint {
+    policy(&format!("rules: [{{ id: {id}, match: {{ severity: [LOW] }}, then: [alert] }}]")).fingerprint()
+}
+
+#[test]
+fn a_round_sends_every_shard_page_by_page_and_ends() {
+    let mut round = Round::new(second(0)).after_page(Some((7, image())), 2).unwrap();
+    assert_eq!((round.shard, round.after.clone()), (0, Some((7, image()))));
+    round = round.after_page(None, 2).unwrap();
+    assert_eq!((round.shard, round.after.clone(), round.until), (1, None, second(0)));
+    assert_eq!(round.after_page(None, 2), None);
+}
+
+#[test]
+fn a_new_policy_is_done_when_nothing_differs_any_more() {
+    let (old, new) = (fingerprint("a"), fingerprint("b"));
+    let known = PolicyState { done: Some(old.clone()), ..PolicyState::default() };
+    assert_eq!(known.clone().meet(&old, second(1)), known);
+    let begun = known.meet(&new, second(1));
+    assert_eq!(begun.under_way, Some((second(1), new.clone())));
+    assert_eq!(begun.clone().meet(&new, second(9)), begun, "it began once");
+    let (half, ended) = begun.after_shard(3, 2);
+    assert!(!ended);
+    let (again, ended) = half.after_shard(0, 2);
+    assert!(!ended && again.passes == 1 && again.shard == 0);
+    let (half, _) = again.after_shard(0, 2);
+    let (done, ended) = half.after_shard(0, 2);
+    assert!(ended);
+    assert_eq!(done, PolicyState { done: Some(new), ..PolicyState::default() });
+}
+
+#[test]
+fn a_policy_that_comes_meanwhile_begins_anew_and_an_earlier_one_ends_it() {
+    let (old, new) = (fingerprint("a"), fingerprint("b"));
+    let begun = PolicyState { done: Some(old.clone()), ..PolicyState::default() }.meet(&new, second(1));
+    let (half, _) = begun.after_shard(3, 2);
+    let back = half.meet(&old, second(5));
+    assert_eq!((back.under_way.clone(), back.shard, back.differ), (Some((second(5), old)), 0, 0));
+}
+
+#[test]
+fn an_image_that_cannot_be_judged_does_not_keep_a_policy_from_being_done() {
+    let mut state = PolicyState::default().meet(&fingerprint("a"), second(0));
+    for pass in 1..=PASSES {
+        let (next, ended) = state.after_shard(1, 1);
+        assert_eq!(ended, pass == PASSES);
+        state = next;
+    }
+}
+
+#[test]
+fn one_run_is_continued_by_one_other() {
+    let state = |at| State { continues_at: at, ..State::default() };
+    assert!(state(None).sends_continuation(second(0)));
+    assert!(!state(Some(second(60))).sends_continuation(second(0)));
+    assert!(!state(Some(second(60))).sends_continuation(second(359)));
+    assert!(state(Some(second(60))).sends_continuation(second(360)), "the message was lost");
+}
+
+#[test]
+fn a_repository_is_watched_since_its_patterns_include_it() {
+    let mut watches = Watches::default();
+    assert!(watches.note("prod/*", "", second(10)));
+    assert!(!watches.note("prod/*", "", second(20)));
+    assert!(watches.note("*", "prod/old", second(30)));
+    assert_eq!(watches.since("prod/cart"), Some(second(10)));
+    assert_eq!(watches.since("test/cart"), Some(second(30)));
+    assert_eq!(watches.since("prod/old"), None);
+    watches.note("*", "", second(40));
+    assert_eq!(watches.since("prod/old"), Some(second(40)));
+    assert_eq!(watches.adopts("prod/old", second(39)), Some(second(40)));
+    assert_eq!(watches.adopts("prod/old", second(40)), None);
+    for change in 0..50 {
+        watches.note(&format!("prod/*,shop/{change}"), "", second(100 + change));
+    }
+    assert_eq!(watches.since("prod/cart"), Some(second(10)), "what was always watched");
+    assert!(serde_json::to_string(&watches).unwrap().len() < 4_000);
+}
+
+#[test]
+fn changes_are_asked_for_hourly_with_an_overlap_and_to_the_last_page() {
+    let hour = |hours: i64| second(hours * 3_600);
+    let (first, walks) = Changes::default().next(hour(10));
+    assert_eq!((first.clone(), walks), (Some((hour(10), hour(10), None)), false));
+    let known = Changes::default().after_page(first.unwrap(), None);
+    assert_eq!(known.next(second(10 * 3_600 + 3_599)), (None, false));
+    let (asked, walks) = known.next(hour(11));
+    assert_eq!((asked.clone(), walks), (Some((second(10 * 3_600 - 1_800), hour(11), None)), false));
+    let half = known.after_page(asked.unwrap(), Some("2".to_owned()));
+    let (asked, _) = half.next(hour(12));
+    assert_eq!(asked, Some((second(10 * 3_600 - 1_800), hour(11), Some("2".to_owned()))), "the end is fixed");
+    let known = half.after_page(asked.unwrap(), None);
+    assert_eq!(known.until, Some(hour(11)));
+    assert!(!known.next(hour(31)).1);
+    assert!(known.next(second(31 * 3_600 + 1)).1, "findings may have been removed meanwhile");
+}
+
+#[test]
+fn a_finding_is_seen_as_it_is_listed_or_lost_when_no_event_brought_it_in_time() {
+    let known = ledger([Evidence::Findings(vec![finding("a", 100)])]);
+    let now = |seconds: i64| second(100 + seconds);
+    for (listed, ledger, at, expected) in [
+        (finding("a", 100), Some(&known), 9_000, Seen::Yes),
+        (finding("a", 99), Some(&known), 9_000, Seen::Yes),
+        (finding("a", 101), Some(&known), 60, Seen::NotYet),
+        (finding("a", 101), Some(&known), 7_200, Seen::NotYet),
+        (finding("a", 101), Some(&known), 7_201, Seen::Lost),
+        (finding("b", 100), Some(&known), 7_200, Seen::Lost),
+        (finding("b", 100), None, 7_200, Seen::Lost),
+    ] {
+        assert_eq!(Seen::of(&listed, ledger, now(at)), expected, "{} {at}", listed.id);
+    }
+}
+
+fn found(media_type: Option<&str>) -> Registered {
+    Registered {
+        image: image(),
+        tags: vec!["1.0".to_owned()],
+        pushed_at: second(0),
+        media_type: media_type.map(str::to_owned),
+        artifact_media_type: None,
+    }
+}
+
+fn answer(reason: &str, scanned: bool) -> CoverageAnswer {
+    let status = if reason == "SUCCESSFUL" { "ACTIVE" } else { "INACTIVE" };
+    CoverageAnswer::read(status, reason, scanned.then(|| second(5)))
+}
+
+#[test]
+fn what_no_ledger_knows_is_judged_and_an_index_is_read_first() {
+    let now = second(10_000);
+    assert_eq!(want(&found(None), None, None, now), Want::Judge);
+    assert_eq!(want(&found(Some(OCI_INDEX)), None, None, now), Want::Record);
+    assert_eq!(want(&found(None), None, None, second(60)), Want::Nothing, "its event is under way");
+    let read = ledger([Evidence::Contents(Contents::default())]);
+    assert_eq!(want(&found(Some(OCI_INDEX)), None, Some(&read), now), Want::Nothing);
+    let unread = ledger([]);
+    assert_eq!(want(&found(Some(OCI_INDEX)), None, Some(&unread), now), Want::Record);
+    let artifact =
+        Registered { artifact_media_type: Some("application/spdx+json".to_owned()), ..found(None) };
+    assert_eq!(want(&artifact, None, None, now), Want::Nothing);
+}
+
+#[test]
+fn image_that_is_known_is_judged_again_when_coverage_says_something_else() {
+    let now = second(10_000);
+    let known = ledger([listing(10, vec![]), coverage(20, true)]);
+    let same = CoverageAnswer { reason: "MADE_UP".to_owned(), covered: true, ..answer("SUCCESSFUL", true) };
+    assert_eq!(want(&found(None), Some(&same), Some(&known), now), Want::Nothing);
+    assert_eq!(want(&found(None), Some(&answer("IMAGE_ARCHIVED", false)), Some(&known), now), Want::Judge);
+    // Of what was never asked about, only a "no" is news.
+    let never = ledger([listing(10, vec![])]);
+    assert_eq!(want(&found(None), Some(&answer("SUCCESSFUL", true)), Some(&never), now), Want::Nothing);
+    assert_eq!(want(&found(None), Some(&answer("UNSUPPORTED_OS", false)), Some(&never), now), Want::Judge);
+    let unscanned = ledger([]);
+    assert_eq!(want(&found(None), Some(&answer("SUCCESSFUL", true)), Some(&unscanned), now), Want::Judge);
+    assert_eq!(want(&found(None), Some(&answer("SUCCESSFUL", false)), Some(&unscanned), now), Want::Nothing);
+    let gone = ledger([listing(10, vec![]), Evidence::Gone { at: second(30) }]);
+    assert_eq!(want(&found(None), None, Some(&gone), now), Want::Judge, "it is there");
+}
+
+#[test]
+fn rows_are_held_against_all_that_a_repository_has() {
+    let of = |number: u8| -> ImageId {
+        let digest: Digest = format!("sha256:{number:064x}").try_into().unwrap();
+        ImageId { digest, ..image() }
+    };
+    let row = |quarantined| StatusRow { quarantined, tags: vec!["1.0".to_owned()], ..StatusRow::default() };
+    let registered = |number: u8, marked: bool| {
+        let mark = marked.then(|| crate::quarantine::tag(&of(number)));
+        Registered { image: of(number), tags: mark.into_iter().collect(), ..found(None) }
+    };
+    let rows = [
+        (of(1), row(true)),
+        (of(2), row(true)),
+        (of(3), row(false)),
+        (of(4), row(false)),
+        (of(5), row(false)),
+    ];
+    let there = [registered(1, true), registered(2, false), registered(3, true), registered(4, false)];
+    let drifted = missing(&rows, &there, true);
+    assert_eq!(drifted, Missing { gone: vec![of(5)], drifted: vec![of(2), of(3)] });
+    assert_eq!(missing(&rows, &there, false).drifted, vec![], "nobody keeps tags");
+}
+
+#[test]
+fn standing_counts_all_and_names_the_worst() {
+    let mut standing = Standing::default();
+    for number in 0..30_u64 {
+        let mut row = StatusRow { exempt: number == 3, ..StatusRow::default() };
+        row.verdict = if number == 3 { Verdict::Quarantine } else { Verdict::Clear };
+        row.open = [(crate::finding::Severity::High, number)].into();
+        let digest: Digest = format!("sha256:{number:064x}").try_into().unwrap();
+        standing.add(&ImageId { digest, ..image() }, &row);
+    }
+    assert_eq!((standing.count(), standing.exempt), (30, 1));
+    assert_eq!(standing.images[&Verdict::Quarantine], 1);
+    assert_eq!(standing.open[&crate::finding::Severity::High], 435);
+    let worst: Vec<u64> = standing.worst.iter().map(|worst| worst.row.open.values().sum()).collect();
+    assert_eq!(worst, [3, 29, 28, 27, 26, 25, 24, 23, 22, 21]);
+}
+
+#[test]
+fn a_walk_has_three_stages_and_is_due_once_a_day() {
+    let walk = Walk { token: Some("7".to_owned()), ..Walk::new(second(0)) };
+    let covered = walk.next_stage().unwrap();
+    assert_eq!((covered.stage, covered.token.clone(), covered.since), (Stage::Covered, None, second(0)));
+    let registry = covered.next_stage().unwrap();
+    assert_eq!((registry.stage, registry.next_stage()), (Stage::Registry, None));
+    assert!(Walk::is_due(None, second(0)));
+    assert!(!Walk::is_due(Some(second(0)), second(86_399)));
+    assert!(Walk::is_due(Some(second(0)), second(86_400)));
+}

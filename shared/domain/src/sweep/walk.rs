@@ -98,7 +98,12 @@ pub enum Want {
 }
 
 /// What to do about what is in the registry, with what is known of it.
-pub fn want(found: &Registered, answer: Option<&CoverageAnswer>, known: Option<&Ledger>, now: Timestamp) -> Want {
+pub fn want(
+    found: &Registered,
+    answer: Option<&CoverageAnswer>,
+    known: Option<&Ledger>,
+    now: Timestamp,
+) -> Want {
     if found.is_artifact() || known.is_none() && found.is_young(now) {
         return Want::Nothing;
     }
