@@ -50,7 +50,7 @@ OPERATIONS = {
     "inspector2": {"BatchGetFindingDetails", "GetClustersForImage", "ListCoverage", "ListFindings"},
     "resourcegroupstaggingapi": {"GetResources"},
     "sns": {"Publish"},
-    "sqs": {"SendMessageBatch"},
+    "sqs": {"GetQueueAttributes", "SendMessageBatch"},
 }
 #: The models of services whose IAM actions have another prefix.
 MODELS = {"tag": "resourcegroupstaggingapi"}

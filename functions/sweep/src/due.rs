@@ -3,8 +3,10 @@
 use aws::sqs::DelayedMessage;
 use domain::event::ImageDue;
 use domain::image::ImageId;
+use domain::policy::Fingerprint;
 use domain::row::Shard;
 use domain::sweep::{Round, State};
+use jiff::Timestamp;
 
 use crate::message::Wake;
 use crate::run::{Next, Run};
@@ -35,11 +37,24 @@ impl Sweep {
 
     /// Has images judged, by the policy that is deployed.
     pub(crate) async fn send(&self, images: &[ImageId], run: &Run) -> Result<(), SweepError> {
-        let policy = Some((run.now, self.policy.clone()));
+        self.send_as(images, false, run).await
+    }
+
+    /// The same with images of which findings changed unseen.
+    pub(crate) async fn send_unseen(&self, images: &[ImageId], run: &Run) -> Result<(), SweepError> {
+        self.send_as(images, true, run).await
+    }
+
+    async fn send_as(&self, images: &[ImageId], unseen: bool, run: &Run) -> Result<(), SweepError> {
         let message = |image: &ImageId| {
-            let due = ImageDue { policy: policy.clone(), ..ImageDue::new(image.clone()) };
+            let due = ImageDue { policy: self.wanted(run), unseen, ..ImageDue::new(image.clone()) };
             DelayedMessage::now(due.message())
         };
         Ok(self.assess.send_all(images.iter().map(message).collect()).await?)
+    }
+
+    /// By which policy images are to be judged, and since when that is wanted.
+    pub(crate) fn wanted(&self, run: &Run) -> Option<(Timestamp, Fingerprint)> {
+        Some((run.now, self.policy.clone()))
     }
 }

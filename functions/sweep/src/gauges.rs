@@ -1,7 +1,5 @@
 //! Where all images stand, once an hour, by the small rows of the index; once a day that is kept.
 
-use std::collections::BTreeMap;
-
 use aws::cloudwatch::Metric;
 use aws_sdk_cloudwatch::types::StandardUnit;
 use domain::row::Shard;
@@ -63,6 +61,8 @@ fn gauges(standing: &Standing, now: Timestamp) -> Vec<Metric> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use domain::finding::Severity;
     use domain::samples::second;
     use domain::verdict::Verdict;

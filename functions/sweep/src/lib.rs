@@ -3,20 +3,25 @@
 //! A run does its tasks in steps. After each step what it remembers is stored, and no step is begun that there is no time
 //! or no room for: then the run sends itself a message and goes on later.
 
+mod changes;
 mod due;
 mod error;
 mod gauges;
 mod message;
 mod policy;
+mod registry;
 mod run;
 
 use aws::cloudwatch::Metrics;
 use aws::dynamodb::{Ledgers, SweepMemory};
+use aws::ecr::Registry;
 use aws::eventbridge::Announcements;
+use aws::inspector::Inspector;
 use aws::sqs::Queue;
 use aws_config::SdkConfig;
 use aws_lambda_events::event::sqs::SqsEvent;
 use domain::policy::{Fingerprint, Policy};
+use domain::quarantine::Mode;
 use lambda::batch::{self, Report};
 use lambda::clock::Clock;
 use lambda::deadline::Deadline;
@@ -30,8 +35,15 @@ pub use message::MessageError;
 pub struct Sweep {
     memory: SweepMemory,
     ledgers: Ledgers,
-    /// Where images go that have to be judged.
+    inspector: Inspector,
+    registry: Registry,
+    /// Where images go that have to be judged, and where they wait when that is put off.
     assess: Queue,
+    images: Queue,
+    /// Where indexes go that have to be read.
+    push: Queue,
+    /// Where images go whose quarantine tag is not as it should be.
+    quarantine: Queue,
     announcements: Announcements,
     metrics: Metrics,
     queue: Queue,
@@ -41,12 +53,17 @@ pub struct Sweep {
     deployed_by: Option<String>,
     included: String,
     excluded: String,
+    account: String,
+    region: String,
+    /// Whether the deployment keeps quarantine tags.
+    marks: bool,
 }
 
 impl Sweep {
-    /// Reads `TABLE_NAME`, `EVENT_BUS_NAME`, `POLICY_FILE`, `METRIC_NAMESPACE`, `QUEUE_URL`, `ASSESS_QUEUE_URL`, and
-    /// with defaults `QUARANTINE_ADOPTED` (`false`), `DEPLOYED_BY`, `REPOSITORIES_INCLUDED` and `REPOSITORIES_EXCLUDED`
-    /// (all optional).
+    /// Reads `TABLE_NAME`, `EVENT_BUS_NAME`, `POLICY_FILE`, `METRIC_NAMESPACE`, `ACCOUNT_ID`, `QUEUE_URL` and those of the
+    /// queues behind, `ASSESS_QUEUE_URL`, `IMAGES_QUEUE_URL`, `PUSH_QUEUE_URL` and `QUARANTINE_QUEUE_URL`; with defaults
+    /// `QUARANTINE_MODE` (`observe`) and `QUARANTINE_ADOPTED` (`false`); and `PARTITION`, `DEPLOYED_BY`,
+    /// `REPOSITORIES_INCLUDED` and `REPOSITORIES_EXCLUDED`, which are optional.
     pub fn new(
         config: &SdkConfig,
         environment: &Environment,
@@ -62,7 +79,15 @@ impl Sweep {
         Ok(Self {
             memory: SweepMemory::new(tables.clone(), table.clone()),
             ledgers: Ledgers::new(tables, table),
+            inspector: Inspector::new(
+                aws_sdk_inspector2::Client::new(config),
+                environment.optional("PARTITION"),
+            ),
+            registry: Registry::new(aws_sdk_ecr::Client::new(config)),
             assess: Queue::new(sqs.clone(), environment.required("ASSESS_QUEUE_URL")?),
+            images: Queue::new(sqs.clone(), environment.required("IMAGES_QUEUE_URL")?),
+            push: Queue::new(sqs.clone(), environment.required("PUSH_QUEUE_URL")?),
+            quarantine: Queue::new(sqs.clone(), environment.required("QUARANTINE_QUEUE_URL")?),
             announcements: Announcements::new(
                 aws_sdk_eventbridge::Client::new(config),
                 environment.required("EVENT_BUS_NAME")?,
@@ -77,6 +102,9 @@ impl Sweep {
             deployed_by: environment.optional("DEPLOYED_BY"),
             included: environment.optional("REPOSITORIES_INCLUDED").unwrap_or_default(),
             excluded: environment.optional("REPOSITORIES_EXCLUDED").unwrap_or_default(),
+            account: environment.required("ACCOUNT_ID")?,
+            region: config.region().map(ToString::to_string).unwrap_or_default(),
+            marks: environment.parsed::<Mode>("QUARANTINE_MODE")? != Mode::Observe,
         })
     }
 

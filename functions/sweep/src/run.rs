@@ -12,9 +12,10 @@ use jiff::{SignedDuration, Timestamp};
 use lambda::deadline::Deadline;
 
 use crate::message::{self, Wake};
+use crate::registry::Read;
 use crate::{Sweep, SweepError};
 
-/// Nothing is sent while the queue behind holds more messages than this.
+/// Nothing is sent while the queues behind hold more messages than this.
 const MOST_WAITING: u64 = 5_000;
 /// After how many seconds a run goes on that was not finished: as long as the queue behind takes for some of its messages.
 const GOES_ON_AFTER: u16 = 60;
@@ -26,11 +27,15 @@ enum Task {
     Due,
     /// What was judged by another policy than the one that is deployed.
     Policy,
+    /// What changed of Inspector's findings and came as no event.
+    Changes,
+    /// What is in the registry, and what Inspector covers.
+    Walk,
     /// Where all images stand, as metrics.
     Gauges,
 }
 
-const TASKS: [Task; 3] = [Task::Due, Task::Policy, Task::Gauges];
+const TASKS: [Task; 5] = [Task::Due, Task::Policy, Task::Changes, Task::Walk, Task::Gauges];
 
 /// What comes after a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +57,8 @@ pub(crate) struct Run {
     pub(crate) room: usize,
     /// What is counted, by metric.
     pub(crate) counts: BTreeMap<&'static str, u64>,
+    /// What the walk has read already.
+    pub(crate) read: Read,
 }
 
 impl Run {
@@ -71,9 +78,12 @@ impl Sweep {
             state.value.continues_at = None;
         }
         state.value.watches.note(&self.included, &self.excluded, now);
-        let waiting = self.assess.length().await?;
+        let mut waiting = 0;
+        for queue in [&self.assess, &self.images, &self.push] {
+            waiting += queue.length().await?;
+        }
         let room = usize::try_from(MOST_WAITING.saturating_sub(waiting)).unwrap_or_default();
-        let mut run = Run { wake, now, room, counts: BTreeMap::from([("Sweeps", 1)]) };
+        let mut run = Run { wake, now, room, counts: BTreeMap::from([("Sweeps", 1)]), read: Read::default() };
         let mut outcome = Ok(());
         let mut goes_on = false;
         for task in TASKS {
@@ -116,6 +126,8 @@ impl Sweep {
                 match task {
                     Task::Due => self.due(&state.value, run).await,
                     Task::Policy => self.new_policy(&state.value, run).await,
+                    Task::Changes => self.changes(&state.value, run).await,
+                    Task::Walk => self.walk(&state.value, run).await,
                     Task::Gauges => self.gauge(&state.value, run).await,
                 }
             };

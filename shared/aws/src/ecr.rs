@@ -4,6 +4,7 @@
 mod blob;
 mod rules;
 mod scan;
+mod walk;
 
 use aws_sdk_ecr::Client;
 use aws_sdk_ecr::types::{

@@ -95,6 +95,25 @@ impl ImageId {
         self.arn_in(partition(&self.region).0)
     }
 
+    /// Reads the ARN of an image, `arn:<partition>:ecr:<region>:<account>:repository/<name>/<digest>`.
+    pub fn from_arn(text: &str) -> Result<Self, ImageError> {
+        let wrong = || ImageError::RepositoryArn(text.chars().take(600).collect());
+        let mut parts = text.splitn(6, ':').skip(2);
+        let (Some("ecr"), Some(region), Some(account), Some(resource)) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(wrong());
+        };
+        let named = resource.strip_prefix("repository/").and_then(|rest| rest.rsplit_once('/'));
+        let (repository, digest) = named.ok_or_else(wrong)?;
+        Ok(Self {
+            account: account.to_owned(),
+            region: region.to_owned(),
+            repository: repository.to_owned(),
+            digest: digest.to_owned().try_into()?,
+        })
+    }
+
     /// The same in a partition that is known from elsewhere.
     pub fn arn_in(&self, partition: &str) -> String {
         format!(
@@ -226,6 +245,17 @@ mod tests {
             assert!(matches!(text.parse::<ImageId>(), Err(ImageError::Id(_))), "{text}");
         }
         assert!(matches!("a/b/c@md5:ab".parse::<ImageId>(), Err(ImageError::Digest(_))));
+    }
+
+    #[test]
+    fn arn_is_read_back_as_the_image() {
+        assert_eq!(ImageId::from_arn(&image().arn()).unwrap(), image());
+        assert_eq!(ImageId::from_arn(&image().arn_in("aws-cn")).unwrap(), image());
+        for wrong in
+            ["", "arn:aws:ecr:eu-west-1:1:repository/a", "arn:aws:ec2:eu-west-1:1:instance/i-1", "a/b"]
+        {
+            assert!(ImageId::from_arn(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub struct MessageAttribute {
 #[derive(Default)]
 struct State {
     queues: BTreeSet<String>,
+    /// How many messages each holds; what was not told holds none.
+    lengths: BTreeMap<String, usize>,
     sent: Vec<SentMessage>,
     failing_entries: u64,
 }
@@ -82,6 +84,12 @@ impl Sqs {
         self.state.with(|state| state.queues.insert(url.to_owned()));
     }
 
+    /// How many messages a queue holds from now on, as `GetQueueAttributes` says. Nothing is received here, so whoever
+    /// delivers messages has to tell.
+    pub fn set_length(&self, url: &str, messages: usize) {
+        self.state.with(|state| state.lengths.insert(url.to_owned(), messages));
+    }
+
     /// Makes the next so many entries fail with `InternalError`, in a response of HTTP 200.
     pub fn fail_entries(&self, count: u64) {
         self.state.with(|state| state.failing_entries = count);
@@ -96,6 +104,7 @@ impl Sqs {
         match operation {
             "SendMessageBatch" => {}
             "GetQueueUrl" => return self.queue_url(body),
+            "GetQueueAttributes" => return self.queue_attributes(body),
             _ => return Err(ApiError::unknown_operation(&format!("sqs:{operation}"))),
         }
         let request = Parameters(body);
@@ -130,6 +139,30 @@ impl Sqs {
         let url = self.state.with(|state| state.queues.iter().find(|url| url.ends_with(&suffix)).cloned());
         let url = url.ok_or_else(|| refused("QueueDoesNotExist", "The specified queue does not exist."))?;
         Ok(json!({"QueueUrl": url}))
+    }
+
+    /// All messages count as ones that can be received.
+    fn queue_attributes(&self, body: &Value) -> Result<Value, ApiError> {
+        let request = Parameters(body);
+        let url = request.text("QueueUrl").unwrap_or_default();
+        let length = self.state.with(|state| {
+            state.queues.contains(url).then(|| state.lengths.get(url).copied().unwrap_or_default())
+        });
+        let length =
+            length.ok_or_else(|| refused("QueueDoesNotExist", "The specified queue does not exist."))?;
+        let mut attributes = json!({});
+        for name in request.texts("AttributeNames") {
+            let count = match name {
+                "ApproximateNumberOfMessages" => length,
+                "ApproximateNumberOfMessagesNotVisible" | "ApproximateNumberOfMessagesDelayed" => 0,
+                other => {
+                    let message = format!("Unknown Attribute {other}.");
+                    return Err(refused("InvalidAttributeName", message));
+                }
+            };
+            attributes[name] = json!(count.to_string());
+        }
+        Ok(json!({"Attributes": attributes}))
     }
 
     fn send(&self, url: &str, entry: Parameters<'_>) -> Result<Value, EntryError> {

@@ -11,13 +11,12 @@ use crate::ledger::Ledger;
 
 /// How often it is asked.
 const EVERY: SignedDuration = SignedDuration::from_hours(1);
-/// By how much what is asked for overlaps with what was: the list may lag behind the events.
+/// By how much what is asked for overlaps with what was: the list may lag behind the events, and a change that is younger
+/// than this may still be under way as one, so it is left to the next time.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(30);
 /// After a longer gap than this the list does not have all: where scanning is switched off, findings are removed within a
 /// day. <https://docs.aws.amazon.com/inspector/latest/user/deactivating-best-practices.html>
 const GAP: SignedDuration = SignedDuration::from_hours(20);
-/// A change that is younger may still be under way as an event.
-pub const EVENT_COMES_WITHIN: SignedDuration = SignedDuration::from_hours(2);
 
 /// How far it was asked what changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,7 +75,7 @@ impl Seen {
         if known.is_some_and(|known| known.finding.updated_at >= finding.updated_at) {
             return Self::Yes;
         }
-        let late = finding.updated_at.checked_add(EVENT_COMES_WITHIN).is_ok_and(|late| late <= now);
+        let late = finding.updated_at.checked_add(OVERLAP).is_ok_and(|late| late <= now);
         if late { Self::Lost } else { Self::NotYet }
     }
 }

@@ -113,8 +113,8 @@ fn a_finding_is_seen_as_it_is_listed_or_lost_when_no_event_brought_it_in_time() 
         (finding("a", 100), Some(&known), 9_000, Seen::Yes),
         (finding("a", 99), Some(&known), 9_000, Seen::Yes),
         (finding("a", 101), Some(&known), 60, Seen::NotYet),
-        (finding("a", 101), Some(&known), 7_200, Seen::NotYet),
-        (finding("a", 101), Some(&known), 7_201, Seen::Lost),
+        (finding("a", 101), Some(&known), 1_800, Seen::NotYet),
+        (finding("a", 101), Some(&known), 1_801, Seen::Lost),
         (finding("b", 100), Some(&known), 7_200, Seen::Lost),
         (finding("b", 100), None, 7_200, Seen::Lost),
     ] {
@@ -129,6 +129,7 @@ fn found(media_type: Option<&str>) -> Registered {
         pushed_at: second(0),
         media_type: media_type.map(str::to_owned),
         artifact_media_type: None,
+        is_archived: false,
     }
 }
 
@@ -150,6 +151,8 @@ fn what_no_ledger_knows_is_judged_and_an_index_is_read_first() {
     let artifact =
         Registered { artifact_media_type: Some("application/spdx+json".to_owned()), ..found(None) };
     assert_eq!(want(&artifact, None, None, now), Want::Nothing);
+    let archived = Registered { is_archived: true, ..found(None) };
+    assert_eq!(want(&archived, None, None, now), Want::Nothing, "nobody can pull it");
 }
 
 #[test]

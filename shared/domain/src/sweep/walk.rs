@@ -71,6 +71,8 @@ pub struct Registered {
     pub media_type: Option<String>,
     /// The media type of its config, or what kind of artifact it is.
     pub artifact_media_type: Option<String>,
+    /// Whether it is in the archive, or on its way out of it.
+    pub is_archived: bool,
 }
 
 impl Registered {
@@ -104,7 +106,7 @@ pub fn want(
     known: Option<&Ledger>,
     now: Timestamp,
 ) -> Want {
-    if found.is_artifact() || known.is_none() && found.is_young(now) {
+    if found.is_artifact() || known.is_none() && (found.is_archived || found.is_young(now)) {
         return Want::Nothing;
     }
     if found.is_index() {

@@ -130,6 +130,11 @@ impl Stack {
         self.queues.values().map(Queue::url)
     }
 
+    /// How many messages each queue holds, those in flight and those that are delayed included, by its URL.
+    pub fn queue_lengths(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.queues.values().map(|queue| (queue.url(), queue.len()))
+    }
+
     /// Puts a message that somebody sent into the queue with this URL, where it is delayed for so many seconds. Returns
     /// whether there is such a queue, and whether it takes a message of this length.
     pub fn send(

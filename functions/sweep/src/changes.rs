@@ -1,0 +1,61 @@
+//! What changed of Inspector's findings and came as no event: its cost follows what changes, not how much there is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::finding::Finding;
+use domain::image::ImageId;
+use domain::ledger::Ledger;
+use domain::sweep::{Seen, State, Walk};
+
+use crate::run::{Next, Run};
+use crate::{Sweep, SweepError};
+
+impl Sweep {
+    pub(crate) async fn changes(&self, state: &State, run: &mut Run) -> Result<(State, Next), SweepError> {
+        let (asked, walks) = state.changes.next(run.now);
+        let Some(asked) = asked else { return Ok((state.clone(), Next::Done)) };
+        let mut state = state.clone();
+        if walks && state.walk.is_none() {
+            state.walk = Some(Walk::new(run.now));
+        }
+        let (from, to, token) = asked.clone();
+        let (changed, next) = if from == to {
+            (Vec::new(), None)
+        } else {
+            self.inspector.changed(&self.account, (from, to), token).await?
+        };
+        let unseen = self.unseen(&state, changed, run).await?;
+        if unseen.len() > run.room {
+            return Ok((state, Next::Later));
+        }
+        self.send_unseen(&unseen, run).await?;
+        run.sent("Reconciled", unseen.len());
+        state.changes = state.changes.after_page(asked, next);
+        let next = if state.changes.under_way.is_some() { Next::Again } else { Next::Done };
+        Ok((state, next))
+    }
+
+    /// The images of which a change was lost.
+    async fn unseen(
+        &self,
+        state: &State,
+        changed: Vec<(ImageId, Finding)>,
+        run: &Run,
+    ) -> Result<Vec<ImageId>, SweepError> {
+        let watched = |image: &ImageId| state.watches.since(&image.repository).is_some();
+        let changed: Vec<_> = changed.into_iter().filter(|(image, _)| watched(image)).collect();
+        let images: BTreeSet<ImageId> = changed.iter().map(|(image, _)| image.clone()).collect();
+        let images: Vec<ImageId> = images.into_iter().collect();
+        let known = self.ledgers.known(&images).await?;
+        let known: BTreeMap<&ImageId, &Ledger> = known.iter().map(|ledger| (&ledger.image, ledger)).collect();
+        let lost = |image: &ImageId, finding: &Finding| {
+            Seen::of(finding, known.get(image).copied(), run.now) == Seen::Lost
+        };
+        let unseen = changed.iter().filter(|(image, finding)| lost(image, finding));
+        let unseen: BTreeSet<ImageId> = unseen.map(|(image, _)| image.clone()).collect();
+        for image in &unseen {
+            tracing::warn!(%image, "findings changed, and no event said so");
+        }
+        Ok(unseen.into_iter().collect())
+    }
+}

@@ -1,0 +1,283 @@
+//! The walk through the registry and through what Inspector covers: once a day, and first for what was there before.
+
+use std::collections::BTreeMap;
+
+use aws::sqs::DelayedMessage;
+use domain::event::{self, ImageDue};
+use domain::image::ImageId;
+use domain::ledger::{CoverageAnswer, Ledger};
+use domain::quarantine;
+use domain::row::StatusRow;
+use domain::sweep::{Registered, Stage, State, Walk, Want, missing, want};
+
+use crate::message::Wake;
+use crate::run::{Next, Run};
+use crate::{Sweep, SweepError};
+
+/// What one run has read already.
+#[derive(Debug, Default)]
+pub(crate) struct Read {
+    repositories: Option<Vec<String>>,
+    rows: Option<BTreeMap<String, Vec<(ImageId, StatusRow)>>>,
+}
+
+/// What a step found.
+#[derive(Debug, Default)]
+struct Found {
+    to_record: Vec<ImageDue>,
+    to_judge: Vec<ImageDue>,
+    /// For enforcement.
+    drifted: Vec<ImageId>,
+    adopted: usize,
+}
+
+impl Found {
+    fn len(&self) -> usize {
+        self.to_record.len() + self.to_judge.len()
+    }
+}
+
+impl Sweep {
+    pub(crate) async fn walk(&self, state: &State, run: &mut Run) -> Result<(State, Next), SweepError> {
+        let mut state = state.clone();
+        if state.walk.is_none() && run.wake == Wake::Schedule && Walk::is_due(state.walked_at, run.now) {
+            state.walk = Some(Walk::new(run.now));
+        }
+        let Some(walk) = state.walk.clone() else { return Ok((state, Next::Done)) };
+        let (found, next) = match walk.stage {
+            Stage::Indexes => self.indexes(&state, &walk, run).await?,
+            Stage::Covered => self.covered(&state, &walk, run).await?,
+            Stage::Registry => self.registered(&state, &walk, run).await?,
+        };
+        if found.len() > run.room {
+            return Ok((state, Next::Later));
+        }
+        self.tell(&found, run).await?;
+        let adoption = &mut state.adoption;
+        adoption.sent += found.adopted as u64;
+        if found.adopted > 0 && adoption.since.is_none() {
+            (adoption.since, adoption.told_at) = (Some(walk.since), None);
+        }
+        state.walk = next.or_else(|| walk.next_stage());
+        if state.walk.is_some() {
+            return Ok((state, Next::Again));
+        }
+        state.walked_at = Some(walk.since);
+        if state.adoption.since.is_some() && state.adoption.all_sent_at.is_none() {
+            state.adoption.all_sent_at = Some(run.now);
+        }
+        Ok((state, Next::Done))
+    }
+
+    /// A page of the indexes of a repository.
+    async fn indexes(
+        &self,
+        state: &State,
+        walk: &Walk,
+        run: &mut Run,
+    ) -> Result<(Found, Option<Walk>), SweepError> {
+        let Some(repository) = self.repository(state, walk, run).await? else {
+            return Ok((Found::default(), None));
+        };
+        let place = (self.account.as_str(), self.region.as_str());
+        let (page, token) = self.registry.images(place, &repository, walk.token.clone()).await?;
+        let indexes: Vec<(Registered, Option<CoverageAnswer>)> =
+            page.into_iter().filter(Registered::is_index).map(|index| (index, None)).collect();
+        let found = self.weigh(state, indexes, run).await?;
+        Ok((found, self.after(state, walk, repository, token, run).await?))
+    }
+
+    /// A page of what Inspector covers. Without Inspector that is nothing.
+    async fn covered(
+        &self,
+        state: &State,
+        walk: &Walk,
+        run: &mut Run,
+    ) -> Result<(Found, Option<Walk>), SweepError> {
+        let page = match self.inspector.covered(&self.account, walk.token.clone()).await {
+            Ok(page) => page,
+            Err(error) if error.is("AccessDenied") => {
+                tracing::info!(reason = %error, "Inspector is not active, or not allowed to be asked");
+                return Ok((Found::default(), None));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let (covered, token) = page;
+        let watched = |image: &ImageId| state.watches.since(&image.repository).is_some();
+        let mut by_repository: BTreeMap<String, Vec<(ImageId, CoverageAnswer)>> = BTreeMap::new();
+        for (image, answer) in covered.into_iter().filter(|(image, _)| watched(image)) {
+            by_repository.entry(image.repository.clone()).or_default().push((image, answer));
+        }
+        let mut found = Found::default();
+        for covered in by_repository.into_values() {
+            let answers: BTreeMap<ImageId, CoverageAnswer> = covered.into_iter().collect();
+            let images: Vec<ImageId> = answers.keys().cloned().collect();
+            let described = self.registry.described(&images).await?;
+            let answered = described.into_iter().map(|one| {
+                let answer = answers.get(&one.image).cloned();
+                (one, answer)
+            });
+            let more = self.weigh(state, answered.collect(), run).await?;
+            found.to_judge.extend(more.to_judge);
+            found.adopted += more.adopted;
+        }
+        Ok((found, token.map(|token| Walk { token: Some(token), ..walk.clone() })))
+    }
+
+    /// All that a repository has, held against the index of all images.
+    async fn registered(
+        &self,
+        state: &State,
+        walk: &Walk,
+        run: &mut Run,
+    ) -> Result<(Found, Option<Walk>), SweepError> {
+        let Some(repository) = self.repository(state, walk, run).await? else {
+            return Ok((Found::default(), None));
+        };
+        let place = (self.account.as_str(), self.region.as_str());
+        let (mut all, mut token) = (Vec::new(), None);
+        loop {
+            let (page, next) = self.registry.images(place, &repository, token).await?;
+            all.extend(page);
+            token = next;
+            if token.is_none() {
+                break;
+            }
+        }
+        // Read before the registry would be older than it; what was pushed since is young, and left alone.
+        let rows = self.rows_of(&repository, run).await?;
+        let missing = missing(&rows, &all, self.marks);
+        // What Inspector covers was walked before.
+        let uncovered = Some(CoverageAnswer::not_listed());
+        let unknown = all.into_iter().filter(|one| !one.is_index()).map(|one| (one, uncovered.clone()));
+        let mut found = self.weigh_unknown(state, unknown.collect(), run).await?;
+        let due = |image: ImageId| ImageDue { policy: self.wanted(run), ..ImageDue::new(image) };
+        found.to_judge.extend(missing.gone.into_iter().map(due));
+        found.drifted = missing.drifted;
+        Ok((found, self.after(state, walk, repository, None, run).await?))
+    }
+
+    /// What is to be done about manifests of one repository, with what Inspector says of them.
+    async fn weigh(
+        &self,
+        state: &State,
+        page: Vec<(Registered, Option<CoverageAnswer>)>,
+        run: &Run,
+    ) -> Result<Found, SweepError> {
+        let images: Vec<ImageId> = page.iter().map(|(one, _)| one.image.clone()).collect();
+        let known = self.ledgers.known(&images).await?;
+        let known: BTreeMap<&ImageId, &Ledger> = known.iter().map(|ledger| (&ledger.image, ledger)).collect();
+        let mut found = Found::default();
+        for (one, answer) in page {
+            let known = known.get(&one.image).copied();
+            let wanted = want(&one, answer.as_ref(), known, run.now);
+            if wanted == Want::Nothing {
+                continue;
+            }
+            let adopted_at =
+                known.is_none().then(|| state.watches.adopts(&one.image.repository, one.pushed_at));
+            let adopted_at = adopted_at.flatten();
+            found.adopted += usize::from(adopted_at.is_some());
+            let due = ImageDue {
+                policy: self.wanted(run),
+                adoption: adopted_at.is_some(),
+                adopted_at,
+                registered: Some(event::Registered {
+                    at: run.now,
+                    tags: one.tags,
+                    pushed_at: one.pushed_at,
+                    media_type: one.media_type,
+                })
+                .filter(|_| known.is_none_or(|known| known.facts.is_gone()) || wanted == Want::Record),
+                coverage: answer.map(|answer| (run.now, answer)),
+                ..ImageDue::new(one.image)
+            };
+            match wanted {
+                Want::Record => found.to_record.push(due),
+                Want::Judge | Want::Nothing => found.to_judge.push(due),
+            }
+        }
+        Ok(found)
+    }
+
+    /// The same, but of those that no ledger knows only: what is known is not uncovered because a page did not have it.
+    async fn weigh_unknown(
+        &self,
+        state: &State,
+        all: Vec<(Registered, Option<CoverageAnswer>)>,
+        run: &Run,
+    ) -> Result<Found, SweepError> {
+        let images: Vec<ImageId> = all.iter().map(|(one, _)| one.image.clone()).collect();
+        let known = self.ledgers.known(&images).await?;
+        let known: BTreeMap<&ImageId, &Ledger> = known.iter().map(|ledger| (&ledger.image, ledger)).collect();
+        let is_there = |image: &ImageId| known.get(image).is_some_and(|known| !known.facts.is_gone());
+        let unknown = all.into_iter().filter(|(one, _)| !is_there(&one.image)).collect();
+        self.weigh(state, unknown, run).await
+    }
+
+    /// Sends what a step found.
+    async fn tell(&self, found: &Found, run: &mut Run) -> Result<(), SweepError> {
+        let messages =
+            |dues: &[ImageDue]| dues.iter().map(|due| DelayedMessage::now(due.message())).collect();
+        self.push.send_all(messages(&found.to_record)).await?;
+        self.assess.send_all(messages(&found.to_judge)).await?;
+        let drifted = found.drifted.iter().map(|image| DelayedMessage::now(quarantine::due(image)));
+        self.quarantine.send_all(drifted.collect()).await?;
+        run.sent("ImagesAdopted", found.adopted);
+        run.sent("Reconciled", found.len() + found.drifted.len() - found.adopted);
+        Ok(())
+    }
+
+    /// The repository that is read; `None` if there is none.
+    async fn repository(
+        &self,
+        state: &State,
+        walk: &Walk,
+        run: &mut Run,
+    ) -> Result<Option<String>, SweepError> {
+        if run.read.repositories.is_none() {
+            let mut names = self.registry.repositories(&self.account).await?;
+            names.retain(|name| state.watches.since(name).is_some());
+            run.read.repositories = Some(names);
+        }
+        let names = run.read.repositories.iter().flatten();
+        let from = walk.repository.as_deref().unwrap_or_default();
+        Ok(names.into_iter().find(|name| name.as_str() >= from).cloned())
+    }
+
+    /// What comes after a page of a repository; `None` after the last of the stage.
+    async fn after(
+        &self,
+        state: &State,
+        walk: &Walk,
+        repository: String,
+        token: Option<String>,
+        run: &mut Run,
+    ) -> Result<Option<Walk>, SweepError> {
+        if token.is_some() {
+            return Ok(Some(Walk { repository: Some(repository), token, ..walk.clone() }));
+        }
+        // The first name after this one.
+        let next = Walk { repository: Some(repository + "\0"), token: None, ..walk.clone() };
+        let is_there = self.repository(state, &next, run).await?.is_some();
+        Ok(is_there.then_some(next))
+    }
+
+    /// The images of a repository that are in the index.
+    async fn rows_of(
+        &self,
+        repository: &str,
+        run: &mut Run,
+    ) -> Result<Vec<(ImageId, StatusRow)>, SweepError> {
+        if run.read.rows.is_none() {
+            let mut rows: BTreeMap<String, Vec<(ImageId, StatusRow)>> = BTreeMap::new();
+            for listed in self.ledgers.rows().await? {
+                if listed.image.account == self.account && listed.image.region == self.region {
+                    rows.entry(listed.image.repository.clone()).or_default().push((listed.image, listed.row));
+                }
+            }
+            run.read.rows = Some(rows);
+        }
+        Ok(run.read.rows.as_ref().and_then(|rows| rows.get(repository)).cloned().unwrap_or_default())
+    }
+}
