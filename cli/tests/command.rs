@@ -181,6 +181,47 @@ fn what_cannot_be_read_is_refused_by_name() {
     }
 }
 
+fn time_passes(time: &str) -> String {
+    json!({"detail-type": "Time Passes", "time": time}).to_string()
+}
+
+fn sweeps(outcome: &Value) -> &Value {
+    let metrics = outcome["metrics"].as_array().unwrap();
+    &metrics.iter().find(|metric| metric["name"] == "Sweeps").unwrap()["sum"]
+}
+
+#[test]
+fn time_passes_where_a_stream_says_so() {
+    let pushes = std::fs::read_to_string(story("1-push.jsonl")).unwrap();
+    let until = |time| format!("{}\n{}\n", pushes.trim_end(), time_passes(time));
+    // The pushes are at nine.
+    let input = until("2026-03-02T10:00:00Z");
+    assert_eq!(*sweeps(&outcome(&["play", "-", "--json"], Some(&input))), json!(4.0));
+    // In several files, and twice in one.
+    let folder = folder();
+    let first = write(&folder, "first.jsonl", &input);
+    let [next, last] = ["2026-03-02T11:00:00Z", "2026-03-02T12:00:00Z"].map(time_passes);
+    let second = write(&folder, "second.jsonl", &format!("{next}\n{last}\n"));
+    assert_eq!(*sweeps(&outcome(&["play", &first, &second, "--json"], None)), json!(12.0));
+}
+
+#[test]
+fn time_that_cannot_pass_is_refused_with_its_place() {
+    let folder = folder();
+    for (time, reason) in [
+        ("2026-03-01T00:00:00Z", "time cannot pass until 2026-03-01T00:00:00Z"),
+        ("tomorrow", "expected a time such as \"2026-12-01T00:00:00Z\", found \"tomorrow\""),
+    ] {
+        let lines = [time_passes("2026-03-02T00:00:00Z"), time_passes(time)];
+        let file = write(&folder, "events.jsonl", &lines.join("\n"));
+        let output = run(&["play", &file], None);
+        assert_eq!(output.status.code(), Some(2));
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(error.starts_with("error: events.jsonl:2: ") && error.contains(reason), "{error}");
+        assert!(output.stdout.is_empty());
+    }
+}
+
 #[test]
 fn a_scan_result_is_played_directly_and_files_are_written() {
     let folder = folder();

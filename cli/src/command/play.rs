@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
-use sim_pipeline::{Delivery, Outcome, Pipeline, Setting, know_exploited, read_file, receiver};
+use sim_pipeline::{Delivery, Outcome, Pipeline, Setting, beginning, know_exploited, read_file, receiver};
 
 use super::root;
 use crate::report;
 
 /// Files hold EventBridge events (JSON lines, JSON, SQS batches) or scan results of Amazon Inspector (`*.cdx.json`).
+/// `{"detail-type": "Time Passes", "time": "2026-12-01T00:00:00Z"}` between events lets time pass.
 /// Rules, queues and batch sizes are those of template.yaml.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -63,8 +64,7 @@ pub(crate) async fn run(arguments: &Arguments, out: &mut impl Write) -> Result<(
         deliveries.extend(read_file(file)?);
     }
     let policy = arguments.policy.clone().unwrap_or_else(|| root().join("policy/policy.yaml"));
-    // The stream's own end is "now", so that a stream has the same outcome whenever it is played.
-    let now = deliveries.iter().filter_map(Delivery::time).max().unwrap_or_else(Timestamp::now);
+    let now = beginning(&deliveries).unwrap_or_else(Timestamp::now);
     // The rules take events about their own account and region alone.
     let (account, region) =
         receiver(&deliveries).unwrap_or_else(|| ("123456789012".to_owned(), "eu-central-1".to_owned()));

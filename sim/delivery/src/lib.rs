@@ -16,5 +16,5 @@ pub use delivery::{
     Attribute, Batch, Failed, Finished, LONGEST_INVOCATION, LONGEST_MESSAGE, Record, Routed, Stack,
 };
 pub use pattern::{Pattern, PatternError};
-pub use resources::{Function, Grant, Mapping, Rule, Table};
+pub use resources::{Function, Grant, Mapping, Rule, Schedule, Table};
 pub use template::{Pseudo, TemplateError};

@@ -5,6 +5,8 @@ use lambda::environment::EnvironmentError;
 use sim_delivery::TemplateError;
 use thiserror::Error;
 
+use crate::input::InputError;
+
 /// Why a run cannot begin, or cannot go on.
 #[derive(Debug, Error)]
 pub enum PipelineError {
@@ -12,6 +14,8 @@ pub enum PipelineError {
     PolicyFile { file: String, source: std::io::Error },
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    #[error(transparent)]
+    Input(#[from] InputError),
     #[error("template.yaml: {0}")]
     Template(#[from] TemplateError),
     /// The template names a function that this runner does not know.

@@ -14,7 +14,7 @@ pub mod story;
 pub use deployment::{Deployment, Setting};
 pub use endpoint::{Endpoint, News};
 pub use error::PipelineError;
-pub use input::{Delivery, InputError, Unreadable, read_file, read_text, receiver};
+pub use input::{Delivery, InputError, Unreadable, beginning, read_file, read_text, receiver};
 pub use known_exploited::know_exploited;
 pub use outcome::{AlertSent, Events, ImageOutcome, MetricSum, Outcome, ReasonGiven};
 pub use pipeline::Pipeline;

@@ -22,7 +22,7 @@ use crate::deployment::{Deployment, Setting};
 use crate::error::PipelineError;
 use crate::function::Function;
 use crate::implied;
-use crate::input::{Delivery, Unreadable};
+use crate::input::{Delivery, Unreadable, stretches};
 
 /// After how many delivered events the functions get their turn, so that a long stream needs no long queue.
 const EVENTS_AT_ONCE: usize = 2_000;
@@ -133,15 +133,26 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Delivers a stream and lets the functions work until nothing is left to do. `progress` is told how many
-    /// of the events are through.
+    /// Delivers a stream and lets the functions work until nothing is left to do. Where time passes in the stream, what
+    /// comes before is played to rest first. `progress` is told how many of the events are through.
     pub async fn play(
         &mut self,
         deliveries: Vec<Delivery>,
-        progress: impl FnMut(usize),
+        mut progress: impl FnMut(usize),
     ) -> Result<(), PipelineError> {
-        self.establish(&deliveries);
-        self.run(deliveries, progress).await
+        let mut through = 0;
+        for stretch in stretches(deliveries)? {
+            let length = stretch.deliveries.len();
+            self.establish(&stretch.deliveries);
+            self.run(stretch.deliveries, |of_stretch| progress(through + of_stretch)).await?;
+            through += length;
+            if let Some(until) = stretch.until {
+                self.pass_time(until).await?;
+                through += 1;
+                progress(through);
+            }
+        }
+        Ok(())
     }
 
     /// Tells the registry and Inspector what a stream implies.
@@ -188,11 +199,28 @@ impl Pipeline {
         for delivery in deliveries {
             self.deliver(delivery);
         }
-        let until = until.as_millisecond();
+        self.work_until(until.as_millisecond(), false).await
+    }
+
+    /// Lets time pass. What waits is handled when its time has come, in order with the schedule, which fires as often as
+    /// it would have, and once more at the end; then the functions work until nothing is left to do.
+    pub async fn pass_time(&mut self, until: Timestamp) -> Result<(), PipelineError> {
+        self.work_until(until.as_millisecond(), true).await?;
+        self.stack.fire_every_schedule(self.now());
+        self.settle().await
+    }
+
+    /// Lets the functions work until a time. The schedule fires before it, if it does at all, and not at that time itself.
+    async fn work_until(&mut self, until: i64, with_schedule: bool) -> Result<(), PipelineError> {
         loop {
             while self.step().await? {}
-            let Some(at) = self.stack.next_visible_at().filter(|at| *at <= until) else { break };
+            let scheduled = self.stack.next_scheduled(self.now()).filter(|at| with_schedule && *at < until);
+            let visible = self.stack.next_visible_at().filter(|at| *at <= until);
+            let Some(at) = scheduled.into_iter().chain(visible).min() else { break };
             self.time.fetch_max(at, Ordering::SeqCst);
+            if scheduled == Some(at) {
+                self.stack.fire_scheduled(at);
+            }
         }
         self.time.fetch_max(until, Ordering::SeqCst);
         Ok(())

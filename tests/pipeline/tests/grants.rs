@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use aws::sqs::{DelayedMessage, Queue};
 use pipeline_tests::buildx::{Manifest, minute};
 use pipeline_tests::{ACTS, QUARANTINED, act, event, pipeline, pipeline_with, play, setting, stream};
 use serde_json::json;
@@ -59,7 +58,7 @@ async fn called() -> BTreeSet<(String, String)> {
     for name in ACTS {
         play(&mut pipeline, act(name)).await;
     }
-    wake(&mut pipeline).await;
+    pipeline.pass_time(pipeline.time()).await.unwrap();
     let mut called: BTreeSet<_> = pipeline.aws.calls_by_caller().into_keys().collect();
     for action in pipeline.aws.calls().into_keys() {
         let mut pipeline = pipeline_tests::pipeline().await;
@@ -88,16 +87,6 @@ async fn called() -> BTreeSet<(String, String)> {
         called.extend(pipeline.aws.calls_by_caller().into_keys());
     }
     called
-}
-
-/// Has sweep run once.
-async fn wake(pipeline: &mut Pipeline) {
-    let queue = pipeline.functions().find(|function| function.name == "sweep").unwrap();
-    let client = aws_sdk_sqs::Client::new(&pipeline.aws.sdk_config().await);
-    let tick = json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}});
-    let queue = Queue::new(client, queue.environment["QUEUE_URL"].clone());
-    queue.send(vec![DelayedMessage::now(tick.to_string())]).await.unwrap();
-    pipeline.settle().await.unwrap();
 }
 
 #[tokio::test]

@@ -390,14 +390,20 @@ fn functions_find_in_their_environment_what_they_need() {
     assert_eq!(functions["raise-alerts"].environment["TOPIC_ARN"], stack.topics()[0]);
     let enforcing = &functions["enforce-quarantine"].environment;
     assert_eq!(enforcing["EVENT_BUS_NAME"], stack.buses()[0]);
-    let sweeping = &functions["sweep"].environment;
-    assert_eq!(sweeping["EVENT_BUS_NAME"], stack.buses()[0]);
-    assert_eq!(sweeping["ALERTS_TOPIC_ARN"], stack.topics()[0]);
-    assert_eq!(sweeping["METRIC_NAMESPACE"], "EcrWarden/ecr-warden");
-    assert!(sweeping["ASSESS_QUEUE_URL"].ends_with("/ecr-warden-assess-roots"));
-    assert!(sweeping["PUSH_QUEUE_URL"].ends_with("/ecr-warden-record-push"));
     let defaults = ["QUARANTINE_MODE", "QUARANTINES_PER_HOUR", "QUARANTINE_UNTAGGED", "UNTAG_MUTABLE"];
     assert_eq!(defaults.map(|name| enforcing[name].as_str()), ["observe", "20", "false", "false"]);
+}
+
+#[test]
+fn the_sweep_finds_in_its_environment_whom_it_sends_to() {
+    let stack = stack();
+    let sweep = stack.functions().find(|function| function.name == "sweep").unwrap();
+    let environment = &sweep.environment;
+    assert_eq!(environment["EVENT_BUS_NAME"], stack.buses()[0]);
+    assert_eq!(environment["ALERTS_TOPIC_ARN"], stack.topics()[0]);
+    assert_eq!(environment["METRIC_NAMESPACE"], "EcrWarden/ecr-warden");
+    assert!(environment["ASSESS_QUEUE_URL"].ends_with("/ecr-warden-assess-roots"));
+    assert!(environment["PUSH_QUEUE_URL"].ends_with("/ecr-warden-record-push"));
 }
 
 #[test]

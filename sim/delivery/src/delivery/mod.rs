@@ -5,6 +5,7 @@ mod batch;
 mod invocations;
 mod queue;
 mod record;
+mod schedule;
 mod stack;
 
 pub use batch::{Batch, Failed, Finished, LONGEST_INVOCATION};

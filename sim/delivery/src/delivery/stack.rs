@@ -33,12 +33,13 @@ pub(super) struct Invocation {
 /// The stack of a template. It has no clock: the caller says what time it is, in milliseconds since 1970.
 #[derive(Debug, Clone)]
 pub struct Stack {
+    pub(super) account: String,
     pub(super) region: String,
     pub(super) resources: Resources,
     /// By logical id.
     pub(super) queues: BTreeMap<String, Queue>,
     pub(super) invocations: BTreeMap<u64, Invocation>,
-    next_message: u64,
+    pub(super) next_message: u64,
     pub(super) next_invocation: u64,
     /// The position of the mapping whose turn it is.
     pub(super) turn: usize,
@@ -54,6 +55,7 @@ impl Stack {
         let resources = Resources::read(&Template::read(text, overrides, pseudo)?)?;
         let queues = resources.queues.iter().cloned();
         Ok(Self {
+            account: pseudo.account.clone(),
             region: pseudo.region.clone(),
             queues: queues.map(|queue| (queue.logical_id.clone(), Queue::new(queue))).collect(),
             resources,
@@ -105,24 +107,30 @@ impl Stack {
         let bus = bus_name(bus);
         let mut routed = Routed::default();
         let mut body: Option<Arc<str>> = None;
-        for rule in &self.resources.rules {
-            if rule.bus != bus || !rule.pattern.as_ref().is_some_and(|pattern| pattern.matches(event)) {
-                continue;
-            }
-            routed.rules.push(rule.logical_id.clone());
-            for target in &rule.queues {
-                let Some(queue) = self.queues.get_mut(target) else { continue };
-                let body = body.get_or_insert_with(|| serialize(event));
-                match queue.send(self.next_message, Arc::clone(body), now) {
-                    Ok(()) => {
-                        self.next_message += 1;
-                        routed.queues.push(target.clone());
-                    }
-                    Err(_) => routed.refused.push(target.clone()),
-                }
+        for index in 0..self.resources.rules.len() {
+            let rule = &self.resources.rules[index];
+            if rule.bus == bus && rule.pattern.as_ref().is_some_and(|pattern| pattern.matches(event)) {
+                let body = Arc::clone(body.get_or_insert_with(|| serialize(event)));
+                self.target(index, &body, now, &mut routed);
             }
         }
         routed
+    }
+
+    /// Sends an event to the queues of a rule, which is given by its position.
+    pub(super) fn target(&mut self, rule: usize, body: &Arc<str>, now: i64, routed: &mut Routed) {
+        let rule = &self.resources.rules[rule];
+        routed.rules.push(rule.logical_id.clone());
+        for target in &rule.queues {
+            let Some(queue) = self.queues.get_mut(target) else { continue };
+            match queue.send(self.next_message, Arc::clone(body), now) {
+                Ok(()) => {
+                    self.next_message += 1;
+                    routed.queues.push(target.clone());
+                }
+                Err(_) => routed.refused.push(target.clone()),
+            }
+        }
     }
 
     /// The URLs of the queues, ordered by logical id.
@@ -177,6 +185,6 @@ impl Stack {
 }
 
 /// The event's JSON. A `Value` always has one; its `Display` writes the same text at half the speed.
-fn serialize(event: &Value) -> Arc<str> {
+pub(super) fn serialize(event: &Value) -> Arc<str> {
     serde_json::to_string(event).unwrap_or_else(|_| event.to_string()).into()
 }

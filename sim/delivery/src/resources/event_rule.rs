@@ -1,6 +1,7 @@
 use serde_json::Value;
 
 use super::queue::Queue;
+use super::schedule::Schedule;
 use crate::pattern::Pattern;
 use crate::template::{Template, TemplateError, bus_name};
 
@@ -11,10 +12,12 @@ const MOST_TARGETS: usize = 5;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
     pub logical_id: String,
+    pub arn: String,
     /// The name of the bus; `default` is the account's own.
     pub bus: String,
     /// `None` for a rule that only has a schedule.
     pub pattern: Option<Pattern>,
+    pub schedule: Option<Schedule>,
     /// The logical ids of the queues. What a rule sends to a topic is for people, and is not delivered here.
     pub queues: Vec<String>,
 }
@@ -37,23 +40,29 @@ pub(super) fn read(
                 Pattern::compile(&pattern)
                     .map_err(|source| TemplateError::Pattern { logical_id: logical_id.to_owned(), source })?,
             ),
-            None if template.property(logical_id, "ScheduleExpression")?.is_some() => None,
-            None => return Err(refuse("expected an `EventPattern` or a `ScheduleExpression`".to_owned())),
+            None => None,
         };
+        let schedule = template.text(logical_id, "ScheduleExpression")?;
+        let schedule = schedule.map(|text| text.parse()).transpose().map_err(refuse)?;
+        if pattern.is_none() && schedule.is_none() {
+            return Err(refuse("expected an `EventPattern` or a `ScheduleExpression`".to_owned()));
+        }
         let bus = template.text(logical_id, "EventBusName")?;
         let bus = bus.as_deref().map_or("default", bus_name).to_owned();
+        if schedule.is_some() && bus != "default" {
+            return Err(refuse("ScheduleExpression: only a rule on the default bus has one".to_owned()));
+        }
         let targets = match template.property(logical_id, "Targets")? {
             Some(Value::Array(targets)) if (1..=MOST_TARGETS).contains(&targets.len()) => targets,
             _ => return Err(refuse(format!("Targets: expected a list of 1 to {MOST_TARGETS}"))),
         };
-        // What a schedule sends carries no event.
-        let targets = if pattern.is_some() { targets } else { Vec::new() };
         let queues = targets
             .iter()
             .filter(|target| !is_one_of(target, topics))
             .map(|target| target_queue(target, queues).map_err(|reason| refuse(format!("Targets: {reason}"))))
             .collect::<Result<Vec<_>, _>>()?;
-        rules.push(Rule { logical_id: logical_id.to_owned(), bus, pattern, queues });
+        let arn = template.arn(logical_id)?;
+        rules.push(Rule { logical_id: logical_id.to_owned(), arn, bus, pattern, schedule, queues });
     }
     Ok(rules)
 }

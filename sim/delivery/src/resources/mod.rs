@@ -9,6 +9,7 @@ mod function;
 mod queue;
 mod queue_policy;
 mod role;
+mod schedule;
 mod table;
 mod topic;
 
@@ -17,6 +18,7 @@ pub use event_source_mapping::Mapping;
 pub use function::Function;
 pub(crate) use queue::{Queue, Redrive};
 pub use role::Grant;
+pub use schedule::Schedule;
 pub use table::Table;
 
 use crate::template::{Template, TemplateError};

@@ -2,20 +2,24 @@
 
 mod delivery;
 mod scan_result;
+mod stretch;
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
+use jiff::Timestamp;
 use serde_json::Value;
 use thiserror::Error;
 
 pub use delivery::{Delivery, Unreadable, receiver};
+pub use stretch::beginning;
+pub(crate) use stretch::stretches;
 
 /// EventBridge takes less than 1 MB in an event, and SQS 1 MiB in a message.
 /// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html>
 const LONGEST_EVENT: usize = 1 << 20;
 
-/// Why a file cannot be read at all.
+/// Why an input cannot be played at all.
 #[derive(Debug, Error)]
 pub enum InputError {
     /// The file is not there, or not readable.
@@ -24,6 +28,12 @@ pub enum InputError {
     /// A `*.cdx.json` that is no scan result.
     #[error("{file}: not a scan result of Inspector in CycloneDX: {reason}")]
     ScanResult { file: String, reason: String },
+    /// Time passes to no time.
+    #[error("{origin}: `time`: expected a time such as \"2026-12-01T00:00:00Z\", found {written}")]
+    UnreadableTime { origin: String, written: String },
+    /// Time passes backwards.
+    #[error("{origin}: time cannot pass until {until}: what was played before is from {newest}")]
+    TimePassed { origin: String, until: Timestamp, newest: Timestamp },
 }
 
 /// Reads a file, or standard input where the name is `-`.
