@@ -1,83 +1,156 @@
-//! Time passes, and nothing else happens.
-#![allow(clippy::unwrap_used)] // A test says what it expects by failing.
+//! What a date changes happens within one interval of the sweep, with no new evidence (invariant 11), and once.
+#![allow(clippy::unwrap_used, clippy::panic)] // A test says what it expects by failing.
 
-use std::time::Duration;
-
+use aws::dynamodb::StoredLedger;
+use domain::image::ImageId;
+use domain::verdict::Verdict;
 use jiff::{SignedDuration, Timestamp};
-use pipeline_tests::{act, pipeline, play, sums};
-use serde_json::json;
-use sim_aws::{Fault, Nth};
-use sim_pipeline::{Delivery, Outcome, Pipeline, read_text};
+use pipeline_tests::{announced, event, file, ledgers, pipeline_with, quarantined, rows, setting, stream};
+use serde_json::Value;
+use sim_pipeline::{Delivery, Outcome, Pipeline, Setting};
 
-fn sweeps(outcome: &Outcome) -> i64 {
-    sums(outcome).get(&("Sweeps".to_owned(), Vec::new())).copied().unwrap_or_default()
+/// When the image is pushed.
+const PUSHED: &str = "2026-03-02T09:00:00Z";
+/// How often the sweep comes.
+const INTERVAL: SignedDuration = SignedDuration::from_mins(15);
+
+fn pushed() -> Timestamp {
+    PUSHED.parse().unwrap()
 }
 
-async fn passing(pipeline: &mut Pipeline, until: Timestamp) -> i64 {
-    pipeline.pass_time(until).await.unwrap();
-    sweeps(&Outcome::of(pipeline).await.unwrap())
+fn with_policy(policy: &str) -> Setting {
+    Setting { policy: file(policy), ..setting() }
 }
 
-fn time_passes(time: &str) -> Vec<Delivery> {
-    read_text("test", json!({"detail-type": "Time Passes", "time": time}).to_string().as_bytes())
+async fn watched() -> Pipeline {
+    pipeline_with(with_policy("tests/pipeline/clock-policy.yaml")).await
 }
 
-#[tokio::test]
-async fn the_schedule_fires_as_often_as_it_would_have_and_at_the_end() {
-    let mut pipeline = pipeline().await;
-    assert_eq!(sweeps(&play(&mut pipeline, act("1-push")).await), 0);
-    let midnight: Timestamp = "2026-03-03T00:00:00Z".parse().unwrap();
-    assert!(pipeline.time() < midnight);
-    passing(&mut pipeline, midnight).await;
-    assert_eq!(pipeline.time(), midnight);
-    let before = sweeps(&Outcome::of(&pipeline).await.unwrap());
-    let at = |minutes| midnight + SignedDuration::from_mins(minutes);
-    assert_eq!(passing(&mut pipeline, at(60)).await - before, 4);
-    // Not every interval ends with a quarter of an hour.
-    assert_eq!(passing(&mut pipeline, at(62)).await - before, 5);
-    assert_eq!(passing(&mut pipeline, at(80)).await - before, 7);
-    // And it fires where no time passes.
-    assert_eq!(passing(&mut pipeline, at(80)).await - before, 8);
-    assert_eq!(pipeline.dead(), []);
+fn push() -> Vec<Delivery> {
+    let mut push = event("1-push", "ECR Image Action");
+    push["time"] = PUSHED.into();
+    push["detail"]["image-digest"] = quarantined().digest.as_str().into();
+    push["detail"]["repository-name"] = "shop/checkout".into();
+    stream([push])
 }
 
-#[tokio::test]
-async fn a_line_in_the_stream_lets_time_pass_after_what_stands_before_it() {
-    let mut pipeline = pipeline().await;
-    let stream = [
-        act("1-push"),
-        time_passes("2026-03-02T12:00:00Z"),
-        act("2-scan"),
-        time_passes("2026-03-03T00:00:00Z"),
-    ];
-    let outcome = play(&mut pipeline, stream.concat()).await;
-    assert_eq!(pipeline.time().to_string(), "2026-03-03T00:00:00Z");
-    // From the pushes at nine to twelve, and from there to midnight: a quarter of an hour each.
-    assert_eq!(sweeps(&outcome), 12 + 48);
-    assert_eq!((pipeline.dead(), outcome.events.skipped), ([].as_slice(), 0));
-    assert!(outcome.images.iter().any(|image| !image.tags.is_empty()));
+/// Critical findings of these vulnerabilities, and the scan that found them, a minute after the push.
+fn scan(vulnerabilities: &[&str]) -> Vec<Delivery> {
+    let sample = event("2-scan", "Inspector2 Finding");
+    let found = vulnerabilities.iter().enumerate().map(|(number, vulnerability)| {
+        let mut finding = sample.clone();
+        let detail = &mut finding["detail"];
+        detail["findingArn"] = format!("arn:aws:inspector2:eu-west-1:210987654321:finding/{number:032x}").into();
+        detail["packageVulnerabilityDetails"]["vulnerabilityId"] = (*vulnerability).into();
+        detail["exploitAvailable"] = "NO".into();
+        detail["epss"]["score"] = 0.0004.into();
+        finding
+    });
+    let mut ended = event("2-scan", "Inspector2 Scan");
+    let count = vulnerabilities.len();
+    ended["detail"]["finding-severity-counts"] =
+        serde_json::json!({"CRITICAL": count, "HIGH": 0, "MEDIUM": 0, "TOTAL": count});
+    stream(found.chain([ended]).collect::<Vec<Value>>())
 }
 
-#[tokio::test]
-async fn what_waits_is_handled_when_its_time_has_come() {
-    let mut pipeline = pipeline().await;
-    play(&mut pipeline, act("1-push")).await;
-    pipeline.aws.faults().inject("cloudwatch:PutMetricData", Fault::ResponseLost, Nth::Times(7));
-    pipeline.limit("sweep", 1, Duration::from_secs(5));
-    let begin = pipeline.time();
-    passing(&mut pipeline, begin + SignedDuration::from_hours(2)).await;
-    assert_eq!(pipeline.dead(), []);
-    // The first run had no time and was deferred, and the failed ones came again after six minutes.
-    assert!(sweeps(&Outcome::of(&pipeline).await.unwrap()) >= 8);
-    assert_eq!(pipeline.time(), begin + SignedDuration::from_hours(2));
+async fn stored(pipeline: &Pipeline, image: &ImageId) -> StoredLedger {
+    ledgers(pipeline).await.load(image).await.unwrap()
+}
+
+async fn verdict(pipeline: &Pipeline) -> Verdict {
+    stored(pipeline, &quarantined()).await.ledger.announced.verdict
+}
+
+async fn alerts(pipeline: &Pipeline) -> Vec<String> {
+    let alerts = Outcome::of(pipeline).await.unwrap().alerts;
+    alerts.into_iter().map(|alert| alert.subject).collect()
 }
 
 #[tokio::test]
-async fn a_month_in_one_line_is_a_month_of_sweeps() {
-    let mut pipeline = pipeline().await;
-    play(&mut pipeline, act("1-push")).await;
-    pipeline.pass_time("2026-03-03T00:00:00Z".parse().unwrap()).await.unwrap();
-    let before = sweeps(&Outcome::of(&pipeline).await.unwrap());
-    let outcome = play(&mut pipeline, time_passes("2026-04-02T00:00:00Z")).await;
-    assert_eq!(sweeps(&outcome) - before, 30 * 96);
+async fn image_comes_under_quarantine_when_the_grace_ends() {
+    let mut pipeline = watched().await;
+    pipeline.play([push(), scan(&["CVE-2026-1"])].concat(), |_| ()).await.unwrap();
+    let grace_ends = "2026-03-04T09:01:10Z".parse().unwrap();
+    assert_eq!(stored(&pipeline, &quarantined()).await.due, Some(grace_ends));
+    pipeline.pass_time(grace_ends - SignedDuration::from_secs(1)).await.unwrap();
+    assert_eq!(verdict(&pipeline).await, Verdict::Clear);
+    let before = alerts(&pipeline).await;
+    pipeline.pass_time(grace_ends + INTERVAL).await.unwrap();
+    assert_eq!(verdict(&pipeline).await, Verdict::Quarantine);
+    let at_the_end = announced(&pipeline, &quarantined()).await;
+    pipeline.pass_time(grace_ends + INTERVAL * 400).await.unwrap();
+    assert_eq!(announced(&pipeline, &quarantined()).await, at_the_end, "it is said once");
+    let after = alerts(&pipeline).await;
+    assert_eq!(after.len(), before.len() + 1, "{after:?}");
+    assert!(after.last().unwrap().starts_with("QUARANTINE"), "{after:?}");
+    let outcome = Outcome::of(&pipeline).await.unwrap();
+    let marked = outcome.images.iter().any(|image| image.tags.iter().any(|tag| tag.starts_with("quarantine-")));
+    assert!(marked, "{:?}", outcome.images);
+    assert_eq!(outcome.events.dead, 0);
+}
+
+#[tokio::test]
+async fn image_comes_under_quarantine_on_the_day_after_its_waiver() {
+    let mut pipeline = watched().await;
+    pipeline.play([push(), scan(&["CVE-2026-7"])].concat(), |_| ()).await.unwrap();
+    let midnight: Timestamp = "2026-03-21T00:00:00Z".parse().unwrap();
+    pipeline.pass_time(midnight - SignedDuration::from_secs(1)).await.unwrap();
+    assert_eq!(verdict(&pipeline).await, Verdict::Clear);
+    pipeline.pass_time(midnight + INTERVAL).await.unwrap();
+    assert_eq!(verdict(&pipeline).await, Verdict::Quarantine);
+}
+
+#[tokio::test]
+async fn image_that_nothing_scans_is_reported_when_its_scan_is_overdue() {
+    let mut pipeline = watched().await;
+    pipeline.aws.inspector().seed_coverage(&quarantined().arn(), "INACTIVE", "UNSUPPORTED_OS");
+    pipeline.play(push(), |_| ()).await.unwrap();
+    let overdue = pushed() + SignedDuration::from_mins(30);
+    pipeline.pass_time(overdue - SignedDuration::from_secs(1)).await.unwrap();
+    assert_eq!(verdict(&pipeline).await, Verdict::Pending);
+    pipeline.pass_time(overdue + INTERVAL).await.unwrap();
+    assert_eq!(verdict(&pipeline).await, Verdict::Unscannable);
+    pipeline.pass_time(overdue + SignedDuration::from_hours(24 * 9)).await.unwrap();
+    let subjects = alerts(&pipeline).await;
+    assert_eq!(subjects.len(), 1, "{subjects:?}");
+    // A scan after all ends it.
+    pipeline.play(scan(&[]), |_| ()).await.unwrap();
+    assert_eq!(verdict(&pipeline).await, Verdict::Clear);
+}
+
+#[tokio::test]
+async fn scan_whose_events_were_lost_is_found() {
+    let mut pipeline = watched().await;
+    let lost = scan(&["CVE-2026-1"]);
+    pipeline.establish(&lost);
+    pipeline.aws.inspector().seed_coverage(&quarantined().arn(), "ACTIVE", "SUCCESSFUL");
+    let scanned = (pushed() + SignedDuration::from_mins(1)).as_millisecond();
+    pipeline.aws.inspector().seed_last_scan(&quarantined().arn(), scanned);
+    pipeline.play(push(), |_| ()).await.unwrap();
+    pipeline.pass_time(pushed() + SignedDuration::from_mins(30) + INTERVAL).await.unwrap();
+    assert_eq!(verdict(&pipeline).await, Verdict::Clear);
+    let open = rows(&pipeline).await[&quarantined()].open.values().sum::<u64>();
+    assert_eq!(open, 1);
+    pipeline.pass_time(pushed() + SignedDuration::from_hours(49)).await.unwrap();
+    assert_eq!(verdict(&pipeline).await, Verdict::Quarantine);
+}
+
+#[tokio::test]
+async fn assessment_that_a_crash_left_unpublished_is_announced_without_an_event() {
+    let mut pipeline = watched().await;
+    pipeline.play([push(), scan(&["CVE-2026-1"])].concat(), |_| ()).await.unwrap();
+    let ledgers = ledgers(&pipeline).await;
+    let mut left = ledgers.load(&quarantined()).await.unwrap();
+    let said = announced(&pipeline, &quarantined()).await;
+    let policy = domain::policy::Policy::read_deployed(
+        &std::fs::read_to_string(file("tests/pipeline/strict-policy.yaml")).unwrap(),
+        "policy.yaml",
+    );
+    let policy = policy.unwrap();
+    let assessed = domain::assessment::assess(&left.ledger, left.version + 1, &policy, pipeline.time());
+    left.unpublished = Some(assessed.unwrap().assessment);
+    assert!(ledgers.store(&mut left).await.unwrap());
+    pipeline.pass_time(pipeline.time() + INTERVAL).await.unwrap();
+    assert_eq!(ledgers.load(&quarantined()).await.unwrap().unpublished, None);
+    assert!(announced(&pipeline, &quarantined()).await.len() > said.len());
 }
