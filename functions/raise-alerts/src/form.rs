@@ -59,12 +59,17 @@ pub(crate) fn notification(alert: &Alert, circumstances: &Circumstances) -> Noti
             subject: subject.clone(),
             attributes: attributes.clone(),
         };
-        let bytes = notification.message().len() + notification.attributes.iter().map(size).sum::<usize>();
-        if listed == 0 || bytes <= Notification::LARGEST {
+        if listed == 0 || fits(&notification) {
             return notification;
         }
         listed /= 2;
     }
+}
+
+/// Whether SNS takes it.
+pub(crate) fn fits(notification: &Notification) -> bool {
+    let attributes: usize = notification.attributes.iter().map(size).sum();
+    notification.message().len() + attributes <= Notification::LARGEST
 }
 
 fn json(alert: &Alert, subject: &str, circumstances: &Circumstances, listed: usize) -> String {

@@ -1,9 +1,10 @@
-//! Notices: what enforcement met, each as an alert of its own.
+//! Notices: what people should know besides the verdicts, each as an alert of its own.
 
 mod copy;
+mod many;
 mod tampering;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use aws::dynamodb::Claim;
@@ -12,6 +13,7 @@ use aws_lambda_events::event::sqs::SqsEvent;
 use domain::image::ImageId;
 use domain::notice::{About, Notice};
 use domain::quarantine::give_back_command;
+use domain::text::sanitize;
 use jiff::Timestamp;
 use lambda::batch::{Report, messages};
 use lambda::inbox::Busy;
@@ -72,32 +74,52 @@ impl RaiseAlerts {
     }
 }
 
-/// The forms in which a notice goes out.
+/// The forms in which a notice goes out. One that is too long for SNS names fewer, and counts the rest.
 fn notification(notice: &Notice, may_repeat: bool) -> Notification {
+    let mut notice = notice.clone();
+    loop {
+        let notification = whole(&notice, may_repeat);
+        if form::fits(&notification) || !notice.halve() {
+            return notification;
+        }
+    }
+}
+
+fn whole(notice: &Notice, may_repeat: bool) -> Notification {
     let (subject, mut text) = said(notice);
     if may_repeat {
         text.push_str(MAY_REPEAT);
     }
     let subject = form::one_line(&subject);
-    let repository = notice.image().map_or("none", |image| image.repository.as_str());
-    let attributes = [
-        ("severity", "NONE"),
-        ("verdict", "none"),
-        ("notice", kind(notice)),
-        ("repository", repository),
-        ("environment", "none"),
-        ("owner", "none"),
-    ];
-    let attribute = |(name, value): (&str, &str)| (name.to_owned(), Attribute::One(value.to_owned()));
-    let mut attributes: BTreeMap<String, Attribute> = attributes.map(attribute).into();
+    let one = |value: &str| Attribute::One(value.to_owned());
+    let mut attributes: BTreeMap<String, Attribute> = [
+        ("severity", one("NONE")),
+        ("verdict", one("none")),
+        ("notice", one(kind(notice))),
+        ("repository", any(notice.repositories())),
+        ("environment", one("none")),
+        ("owner", any(notice.owners())),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into();
     if may_repeat {
-        attributes.insert("may_repeat".to_owned(), Attribute::One("true".to_owned()));
+        attributes.insert("may_repeat".to_owned(), one("true"));
     }
     let json = json!({
         "schema": 1, "kind": "notice", "at": notice.at, "subject": subject, "may_repeat": may_repeat,
         "notice": notice,
     });
     Notification { subject, text, json: json.to_string(), attributes }
+}
+
+/// Of several values a filter matches any; for none it is `none`, for SNS takes no empty value.
+fn any(values: BTreeSet<&str>) -> Attribute {
+    let mut values: Vec<String> = values.into_iter().map(sanitize).collect();
+    match values.len() {
+        0 => Attribute::One("none".to_owned()),
+        1 => Attribute::One(values.remove(0)),
+        _ => Attribute::Many(values),
+    }
 }
 
 fn kind(notice: &Notice) -> &'static str {
@@ -107,6 +129,15 @@ fn kind(notice: &Notice) -> &'static str {
         About::TagsNotGivenBack { .. } => "tags_not_given_back",
         About::MarkOnCopy { .. } => "mark_on_copy",
         About::Tampered { .. } => "tampered",
+        About::Adopted(_) => "adopted",
+        About::PolicyChanged(_) => "policy_changed",
+        About::WaiversEnding(_) => "waivers_ending",
+        About::WaiversEnded(_) => "waivers_ended",
+        About::WaiversUnused(_) => "waivers_unused",
+        About::Unscanned(_) => "unscanned",
+        About::ScanningOff(_) => "scanning_off",
+        About::RuleIdle(_) => "rule_idle",
+        About::Reconciled(_) => "reconciled",
     }
 }
 
@@ -154,6 +185,15 @@ fn said(notice: &Notice) -> (String, String) {
         About::Tampered { image, .. } => {
             (format!("Quarantine tampered with: {}", place(image)), tampering::text(notice))
         }
+        About::Adopted(about) => many::adopted(about),
+        About::PolicyChanged(about) => many::policy_changed(about),
+        About::WaiversEnding(about) => many::waivers_ending(about),
+        About::WaiversEnded(about) => many::waivers_ended(about),
+        About::WaiversUnused(about) => many::waivers_unused(about),
+        About::Unscanned(about) => many::unscanned(about),
+        About::ScanningOff(about) => many::scanning_off(about),
+        About::RuleIdle(about) => many::rule_idle(about),
+        About::Reconciled(about) => many::reconciled(about),
     }
 }
 

@@ -1,7 +1,10 @@
 //! What becomes of an image: what happens to it in the registry, what people should do, and when that changes. Pure.
 
+use std::collections::BTreeSet;
+
 use domain::assessment::{Assessment, Reason};
 use domain::finding::Fix;
+use domain::ledger::ScanReason;
 use domain::policy::Action;
 use domain::quarantine::{self, Mode, is_new};
 use domain::verdict::Verdict;
@@ -121,9 +124,13 @@ pub(crate) fn to_do(alert: &Alert, deployed: Mode) -> String {
         return "nothing; the image may be deployed again".to_owned();
     }
     if alert.kind == Kind::Unscannable {
-        let named = alert.assessments.iter().flat_map(|one| &one.image.platforms);
-        if named.into_iter().any(|platform| platform.unscanned.is_some()) {
-            return "see what Inspector's reason means in its user guide (\"Scanning Amazon ECR container images\"), or take the platform out of the build".to_owned();
+        let platforms = alert.assessments.iter().flat_map(|one| &one.image.platforms);
+        let codes: BTreeSet<&str> = platforms.filter_map(|platform| platform.unscanned.as_deref()).collect();
+        // Several codes can ask for the same.
+        let helps: BTreeSet<&str> = codes.into_iter().map(|code| ScanReason::read(code).to_do).collect();
+        if !helps.is_empty() {
+            let helps: Vec<&str> = helps.into_iter().collect();
+            return format!("{}; or take the platform out of the build", helps.join("; "));
         }
         return "see in the ECR console why the scan failed; the usual cause is an unsupported base image"
             .to_owned();

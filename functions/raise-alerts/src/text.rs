@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use domain::assessment::{AssessedImage, AssessedPlatform, Assessment, Change, Reason};
 use domain::finding::{Fix, Package};
 use domain::image::Digest;
-use domain::ledger::InUse;
+use domain::ledger::{InUse, ScanReason};
 use domain::provenance::Labels;
 use domain::quarantine::Mode;
 use domain::verdict::Verdict;
@@ -173,7 +173,10 @@ fn platforms(text: &mut String, image: &AssessedImage) {
 
 fn standing(platform: &AssessedPlatform) -> String {
     let stands = match (&platform.unscanned, platform.verdict) {
-        (Some(reason), _) => format!("not scanned: Inspector says {reason}"),
+        (Some(code), _) => {
+            let ScanReason { words, code, .. } = ScanReason::read(code);
+            format!("not scanned: {words} ({code})")
+        }
         (None, Verdict::Unscannable) => "could not be scanned".to_owned(),
         (None, Verdict::Pending) => "not scanned yet".to_owned(),
         (None, verdict) => verdict.to_string(),

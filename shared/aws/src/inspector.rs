@@ -373,3 +373,17 @@ fn read(finding: &ApiFinding) -> Result<Finding, FindingError> {
     };
     finding.read()
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_inspector2::types::ScanStatusReason;
+    use domain::ledger::ScanReason;
+
+    #[test]
+    fn every_reason_that_the_sdk_knows_is_told_in_words() {
+        let codes = ScanStatusReason::values();
+        assert!(codes.len() >= 39);
+        let untold: Vec<&&str> = codes.iter().filter(|code| !ScanReason::read(code).is_known).collect();
+        assert!(untold.is_empty(), "add them to the reasons of the domain: {untold:?}");
+    }
+}

@@ -1,4 +1,9 @@
-//! A notice: the announcement "Notice" on our bus, of what enforcement met. It is documented in `docs/notice.md`.
+//! A notice: the announcement "Notice" on our bus, of what people should know besides the verdicts on images. It is
+//! documented in `docs/notice.md`.
+
+mod many;
+
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -9,6 +14,12 @@ use crate::provenance::Actor;
 use crate::quarantine::Mode;
 use crate::text::sanitize;
 
+pub use many::{
+    Adopted, AdoptedImage, ChangedImage, IdleRule, IdleRules, Listed, NamedImage, NoticedWaiver,
+    OwnedWaivers, PolicyChanged, Reconciled, ScanningOff, Unreadable, UnscannedGroup, UnscannedImages,
+    VerdictChange, WaiversEnded,
+};
+
 /// The `detail-type` of the event.
 pub const DETAIL_TYPE: &str = "Notice";
 /// The version of the JSON form.
@@ -16,7 +27,7 @@ const SCHEMA: u32 = 1;
 /// How many tags a notice names; the others are counted.
 const TAGS: usize = 20;
 
-/// Something about enforcement that people should know.
+/// Something that people should know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
     pub schema: u32,
@@ -84,6 +95,24 @@ pub enum About {
         repeated: bool,
         aftermath: Aftermath,
     },
+    /// The images that were there before ecr-warden are all judged.
+    Adopted(Adopted),
+    /// Another policy is in force for all images.
+    PolicyChanged(PolicyChanged),
+    /// Waivers end within 7 days.
+    WaiversEnding(OwnedWaivers),
+    /// Waivers have ended.
+    WaiversEnded(WaiversEnded),
+    /// Waivers excuse nothing any more.
+    WaiversUnused(OwnedWaivers),
+    /// Nothing has scanned images that should have been scanned by now.
+    Unscanned(UnscannedImages),
+    /// Scanning was switched off for many images together.
+    ScanningOff(ScanningOff),
+    /// Rules have matched nothing for long.
+    RuleIdle(IdleRules),
+    /// Changes were found that no event had brought.
+    Reconciled(Reconciled),
 }
 
 /// What became of an image after tampering.
@@ -117,14 +146,83 @@ impl Notice {
         announcement::detail(json, SCHEMA)
     }
 
-    /// The image that it is about.
+    /// The one image that it is about.
     pub fn image(&self) -> Option<&ImageId> {
         match &self.about {
-            About::QuarantinesHeld { .. } => None,
             About::TagsLeftOn { image, .. }
             | About::TagsNotGivenBack { image, .. }
             | About::MarkOnCopy { image, .. }
             | About::Tampered { image, .. } => Some(image),
+            _ => None,
+        }
+    }
+
+    /// Names half as many of the images and waivers that it is about, where it names several. Returns whether it is
+    /// shorter now.
+    pub fn halve(&mut self) -> bool {
+        match &mut self.about {
+            About::Adopted(about) => {
+                let worst = about.worst.len();
+                about.worst.truncate(worst / 2);
+                about.unreadable.halve() | (worst > 0)
+            }
+            About::PolicyChanged(about) => about.changed.halve(),
+            About::WaiversEnding(about) | About::WaiversUnused(about) => about.waivers.halve(),
+            About::WaiversEnded(about) => about.waivers.halve() | about.quarantined.halve(),
+            About::Unscanned(about) => {
+                about.groups.iter_mut().fold(false, |shorter, group| group.images.halve() | shorter)
+            }
+            About::ScanningOff(about) => about.images.halve(),
+            About::RuleIdle(about) => about.rules.halve(),
+            About::Reconciled(about) => about.images.halve(),
+            About::QuarantinesHeld { .. }
+            | About::TagsLeftOn { .. }
+            | About::TagsNotGivenBack { .. }
+            | About::MarkOnCopy { .. }
+            | About::Tampered { .. } => false,
+        }
+    }
+
+    /// The repositories of the images that it names.
+    pub fn repositories(&self) -> BTreeSet<&str> {
+        let named = self.about.named().into_iter().map(|named| &named.image);
+        self.image().into_iter().chain(named).map(|image| image.repository.as_str()).collect()
+    }
+
+    /// Whom it concerns, as far as that is known: the owner of the waivers, or those of the images that it names.
+    pub fn owners(&self) -> BTreeSet<&str> {
+        let owner = match &self.about {
+            About::WaiversEnding(OwnedWaivers { owner, .. })
+            | About::WaiversUnused(OwnedWaivers { owner, .. })
+            | About::WaiversEnded(WaiversEnded { owner, .. }) => Some(owner.as_str()),
+            _ => None,
+        };
+        let named = self.about.named().into_iter().filter_map(|named| named.owner.as_deref());
+        owner.into_iter().chain(named).filter(|owner| !owner.is_empty()).collect()
+    }
+}
+
+impl About {
+    /// The images that a notice about many names.
+    fn named(&self) -> Vec<&NamedImage> {
+        match self {
+            Self::Adopted(about) => {
+                let unreadable = about.unreadable.named.iter().map(|one| &one.image);
+                about.worst.iter().map(|one| &one.image).chain(unreadable).collect()
+            }
+            Self::PolicyChanged(about) => about.changed.named.iter().map(|one| &one.image).collect(),
+            Self::WaiversEnded(about) => about.quarantined.named.iter().collect(),
+            Self::Unscanned(about) => about.groups.iter().flat_map(|group| &group.images.named).collect(),
+            Self::ScanningOff(about) => about.images.named.iter().collect(),
+            Self::Reconciled(about) => about.images.named.iter().collect(),
+            Self::QuarantinesHeld { .. }
+            | Self::TagsLeftOn { .. }
+            | Self::TagsNotGivenBack { .. }
+            | Self::MarkOnCopy { .. }
+            | Self::Tampered { .. }
+            | Self::WaiversEnding(_)
+            | Self::WaiversUnused(_)
+            | Self::RuleIdle(_) => Vec::new(),
         }
     }
 }
@@ -138,7 +236,7 @@ pub fn name_tags(tags: &[String]) -> (Vec<String>, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::{actor, image, second};
+    use crate::samples::{about_many, actor, image, second};
 
     #[test]
     fn notice_is_read_back_from_its_event_and_another_version_is_refused() {
@@ -168,7 +266,7 @@ mod tests {
                 aftermath: Aftermath::PutRight,
             },
         ];
-        for about in about {
+        for about in about.into_iter().chain(about_many()) {
             let notice = Notice::new("id".to_owned(), second(1), about);
             let mut event = serde_json::json!({"detail-type": DETAIL_TYPE, "detail": notice});
             assert!(Notice::is_event(&event.to_string()));
@@ -178,5 +276,48 @@ mod tests {
             assert!(error.to_string().contains("schema 2"), "{error}");
         }
         assert!(!Notice::is_event(r#"{"detail-type": "Image Assessed", "detail": {}}"#));
+    }
+
+    #[test]
+    fn owners_and_repositories_are_those_of_all_that_it_names() {
+        let of = |about: About| {
+            let notice = Notice::new("id".to_owned(), second(1), about);
+            let text = |names: BTreeSet<&str>| names.into_iter().collect::<Vec<_>>().join(" ");
+            (text(notice.owners()), text(notice.repositories()))
+        };
+        let told = about_many().map(of);
+        let told: Vec<(&str, &str)> =
+            told.iter().map(|(owners, of)| (owners.as_str(), of.as_str())).collect();
+        assert_eq!(
+            told,
+            [
+                ("pay shop", "prod/cart"),
+                ("shop", "prod/cart"),
+                ("shop", ""),
+                ("shop", ""),
+                ("pay shop", "prod/cart"),
+                ("pay shop", "prod/cart"),
+                ("pay shop", "prod/cart"),
+                ("", ""),
+                ("pay shop", "prod/cart"),
+            ]
+        );
+        let one = About::TagsNotGivenBack { image: image(), tags: vec![], more_tags: 0 };
+        assert_eq!(of(one), (String::new(), "prod/cart".to_owned()));
+    }
+
+    #[test]
+    fn notice_about_many_gets_shorter_until_it_names_nobody() {
+        for about in about_many() {
+            let mut notice = Notice::new("id".to_owned(), second(1), about);
+            let before = serde_json::to_string(&notice).unwrap().len();
+            assert!(notice.halve(), "{notice:?}");
+            assert!(serde_json::to_string(&notice).unwrap().len() < before);
+            let mut times = 1;
+            while notice.halve() {
+                times += 1;
+            }
+            assert!(times < 10 && notice.about.named().is_empty());
+        }
     }
 }

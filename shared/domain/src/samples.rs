@@ -1,6 +1,8 @@
 //! What tests are made of: one image, findings in it, moments after a fixed one.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc)] // A sample that cannot be made fails the test.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::assessment::judge;
@@ -8,6 +10,11 @@ use crate::event::FindingReport;
 use crate::finding::{Finding, Fix, Severity, Source, Status};
 use crate::image::ImageId;
 use crate::ledger::{CoverageAnswer, Evidence, Ledger, Usage};
+use crate::notice::{
+    About, Adopted, AdoptedImage, ChangedImage, IdleRule, IdleRules, Listed, NamedImage, NoticedWaiver,
+    OwnedWaivers, PolicyChanged, Reconciled, ScanningOff, Unreadable, UnscannedGroup, UnscannedImages,
+    VerdictChange, WaiversEnded,
+};
 use crate::policy::Policy;
 use crate::provenance::{Actor, Origin, Pusher};
 use crate::verdict::Verdict;
@@ -97,4 +104,89 @@ pub fn actor(name: &str) -> Actor {
     let who = Pusher { arn: format!("arn:aws:iam::111122223333:user/{name}"), provider: None, service: None };
     let from = Origin { address: Some("198.51.100.7".to_owned()), agent: Some("aws-cli/2.31.0".to_owned()) };
     Actor { who, from, at: second(0) }
+}
+
+fn named(owner: &str) -> NamedImage {
+    NamedImage { tags: vec!["1.0".to_owned()], owner: Some(owner.to_owned()), ..NamedImage::bare(image()) }
+}
+
+fn waivers() -> Listed<NoticedWaiver> {
+    let waiver = NoticedWaiver {
+        vulnerability: Some("CVE-1".to_owned()),
+        package: None,
+        repositories: vec!["prod/*".to_owned()],
+        digest: None,
+        reason: "not reachable".to_owned(),
+        expires: "2031-02-01".parse().unwrap(),
+        images: 3,
+    };
+    Listed { named: vec![waiver], more: 2 }
+}
+
+/// One notice of each kind about many images or waivers.
+pub fn about_many() -> [About; 9] {
+    let open: BTreeMap<_, _> = [("CRITICAL".into(), 2_u64)].into();
+    let images = Listed { named: vec![named("shop"), named("pay")], more: 4 };
+    let (since, until) = (second(0), second(60));
+    let owned = || OwnedWaivers { owner: "shop".to_owned(), waivers: waivers() };
+    [
+        About::Adopted(Adopted {
+            since,
+            until,
+            images: 5,
+            roots: 3,
+            open: open.clone(),
+            would_quarantine: 1,
+            quarantine_adopted: false,
+            worst: vec![AdoptedImage { image: named("shop"), verdict: Verdict::Quarantine, open }],
+            unreadable: Listed {
+                named: vec![Unreadable { image: named("pay"), because: "no answer".to_owned() }],
+                more: 0,
+            },
+        }),
+        About::PolicyChanged(PolicyChanged {
+            from: None,
+            to: "ab12".to_owned(),
+            deployed_by: Some(actor("Mary")),
+            since,
+            until,
+            judged: 9,
+            changes: vec![VerdictChange { from: Verdict::Clear, to: Verdict::Quarantine, images: 2 }],
+            changed: Listed {
+                named: vec![ChangedImage {
+                    image: named("shop"),
+                    from: Verdict::Clear,
+                    to: Verdict::Quarantine,
+                }],
+                more: 1,
+            },
+        }),
+        About::WaiversEnding(owned()),
+        About::WaiversUnused(owned()),
+        About::WaiversEnded(WaiversEnded {
+            owner: "shop".to_owned(),
+            waivers: waivers(),
+            findings: 4,
+            images: 2,
+            quarantined: images.clone(),
+        }),
+        About::Unscanned(UnscannedImages {
+            after_minutes: 30,
+            groups: vec![UnscannedGroup {
+                reason: Some("UNSUPPORTED_OS".to_owned()),
+                images: images.clone(),
+            }],
+        }),
+        About::ScanningOff(ScanningOff {
+            reason: "SCAN_FREQUENCY_MANUAL".to_owned(),
+            since,
+            of: 10,
+            images: images.clone(),
+        }),
+        About::RuleIdle(IdleRules {
+            days: 90,
+            rules: Listed { named: vec![IdleRule { id: "old".to_owned(), last_matched: None }], more: 0 },
+        }),
+        About::Reconciled(Reconciled { since, until, changes: 7, images }),
+    ]
 }

@@ -235,6 +235,30 @@ fn image_that_cannot_be_scanned_is_not_said_to_have_no_findings() {
 }
 
 #[test]
+fn platform_that_nothing_scans_is_told_with_the_reason_in_words_and_what_helps() {
+    let platform = |name: &str, verdict: &str, unscanned: Option<&str>| {
+        let digest = format!("sha256:{}", "ab12".repeat(16));
+        json!({ "platform": name, "digest": digest, "verdict": verdict, "unscanned": unscanned })
+    };
+    let platforms = json!([
+        platform("linux/amd64", "clear", None),
+        platform("linux/riscv64", "unscannable", Some("UNSUPPORTED_OS")),
+        platform("windows/amd64", "unscannable", Some("UNSUPPORTED_OS")),
+    ]);
+    let fields = json!({ "/open": {}, "/image/platforms": platforms });
+    let text =
+        written(&only(&[assessment("pending", "unscannable", vec![], &fields)]), Mode::Tag, false).text;
+    let told: Vec<&str> =
+        text.lines().filter(|line| line.contains("scan") || line.contains("support")).collect();
+    insta::assert_snapshot!(told.join("\n"), @"
+    prod/cart:2.7 could not be scanned on every platform, so not all vulnerabilities are known.
+    Platform linux/riscv64: not scanned: Inspector does not support its operating system, architecture or manifest type (UNSUPPORTED_OS)
+             windows/amd64: not scanned: Inspector does not support its operating system, architecture or manifest type (UNSUPPORTED_OS)
+    To do    build it on a base image that Inspector supports, and replace a release that has reached its end of life; or take the platform out of the build
+    ");
+}
+
+#[test]
 fn subject_is_one_short_line_of_ascii_whatever_the_names_are() {
     for hostile in ["x".repeat(300), "ü\n\r\u{7}\u{202e}".repeat(75), "\n".repeat(300)] {
         let reason = with(reason(&hostile), &json!({ "/severity": hostile }));

@@ -63,9 +63,7 @@ pub(super) fn text(notice: &Notice) -> String {
         line("Who", "not known: CloudTrail had not reported it when this was sent");
     }
     for actor in actors {
-        let who = sanitize(&actor.who.who().to_string());
-        let origin = origin(actor).map_or_else(String::new, |origin| format!(", from {origin}"));
-        line("Who", &format!("{who}{origin}, {}", minute(actor.at)));
+        line("Who", &described(actor));
     }
     if actors.is_empty() || *times > 1 {
         line(if *times > 1 { "Since" } else { "When" }, &minute(*since));
@@ -81,6 +79,13 @@ pub(super) fn text(notice: &Notice) -> String {
     );
     line("More", "further tampering within 24 hours is put right and counted, and reported in one alert");
     text
+}
+
+/// Who, from where, and when.
+pub(super) fn described(actor: &Actor) -> String {
+    let who = sanitize(&actor.who.who().to_string());
+    let origin = origin(actor).map_or_else(String::new, |origin| format!(", from {origin}"));
+    format!("{who}{origin}, {}", minute(actor.at))
 }
 
 fn names(actors: &[Actor]) -> String {

@@ -171,3 +171,152 @@ fn name_of_a_session_breaks_no_line_of_the_alert() {
     assert_eq!(sent.text.lines().count(), plain.text.lines().count(), "{}", sent.text);
     assert!(!sent.text.contains(['\u{202e}', '\u{1b}', '\r']) && !sent.subject.contains('\n'));
 }
+
+/// The subject, the text and the attributes that filters use, as one text to read.
+fn read(about: About) -> String {
+    let sent = notification(&notice(about), false);
+    let attribute = |name: &str| match &sent.attributes[name] {
+        Attribute::One(value) => value.clone(),
+        Attribute::Many(values) => format!("{values:?}"),
+    };
+    let attributes = format!("notice {}, owner {}", attribute("notice"), attribute("owner"));
+    format!("{}\n[{attributes}]\n\n{}", sent.subject, sent.text)
+}
+
+/// What is told of the notices of this kind.
+fn told(kind: &str) -> String {
+    let all = domain::samples::about_many().map(read);
+    let mark = format!("[notice {kind}, ");
+    all.into_iter().find(|text| text.contains(&mark)).unwrap()
+}
+
+#[test]
+fn adoption_is_told_with_the_worst_and_with_what_comes_next() {
+    insta::assert_snapshot!(told("adopted"), @r#"
+    Adopted 5 images: 1 matches a quarantine rule
+    [notice adopted, owner ["pay", "shop"]]
+
+    ecr-warden has judged the 5 images that were there before it. 3 of them are deployed by a tag or a digest of their own.
+
+    The worst:
+      - prod/cart:1.0, owner shop [quarantine]: 2 CRITICAL
+
+    1 image could not be judged:
+      - prod/cart:1.0, owner pay: no answer
+
+    Where    account 111122223333, eu-west-1
+    Open     2 CRITICAL
+    Status   1 image matches the policy's quarantine rules; none of them was changed, because QuarantineAdopted is false
+    To do    go through the worst and correct policy.yaml where it goes too far; then deploy with QuarantineAdopted=true, if these images are to come under quarantine
+    When     2031-01-01 00:00 UTC to 2031-01-01 00:01 UTC
+    "#);
+}
+
+#[test]
+fn new_policy_is_told_with_each_change_of_verdicts_and_who_deployed_it() {
+    insta::assert_snapshot!(told("policy_changed"), @r"
+    Policy changed: 2 of 9 images have another verdict
+    [notice policy_changed, owner shop]
+
+    Another policy is in force, and 9 images were judged by it. 2 of them have another verdict.
+
+    2 images, from clear to quarantine:
+      - prod/cart:1.0, owner shop
+        and 1 more
+
+    Where    account 111122223333, eu-west-1
+    Policy   ab12
+    By       the IAM user Mary, from 198.51.100.7 (aws-cli/2.31.0), 2031-01-01 00:00 UTC
+    Status   the quarantine follows these verdicts; of images that were there for more than a day it takes as many an hour as the limit allows
+    To do    if this is not what the change was meant to do: put the old policy.yaml back and deploy it
+    When     2031-01-01 00:00 UTC to 2031-01-01 00:01 UTC
+    ");
+}
+
+#[test]
+fn ended_waivers_are_told_with_what_their_end_did() {
+    insta::assert_snapshot!(told("waivers_ended"), @r#"
+    Waivers ended: 3 of shop, 6 images quarantined
+    [notice waivers_ended, owner ["pay", "shop"]]
+
+    3 waivers of shop have ended. What they excused counts again.
+
+      - CVE-1 in prod/*, until 2031-02-01, excused findings in 3 images: not reachable
+        and 2 more
+
+    Under quarantine with that:
+      - prod/cart:1.0, owner shop
+      - prod/cart:1.0, owner pay
+        and 4 more
+
+    Where    account 111122223333, eu-west-1
+    Status   4 findings in 2 images count again; 6 came under quarantine
+    To do    fix these findings, or give the waivers a new last day in policy.yaml and deploy it, if the reason still holds
+    "#);
+}
+
+#[test]
+fn scanning_that_was_switched_off_is_told_with_the_reason_in_words_and_where_to_look() {
+    insta::assert_snapshot!(told("scanning_off"), @r#"
+    Scanning is off for 6 of 10 images
+    [notice scanning_off, owner ["pay", "shop"]]
+
+    Inspector has stopped scanning 6 of 10 images at once. Nobody finds new vulnerabilities in them.
+
+      - prod/cart:1.0, owner shop
+      - prod/cart:1.0, owner pay
+        and 4 more
+
+    Where    account 111122223333, eu-west-1
+    Why      the registry is set up not to scan this repository (SCAN_FREQUENCY_MANUAL)
+    Since    2031-01-01 00:00 UTC
+    Status   verdicts stay as they were, and a finding that closes without a scan does not count as fixed
+    To do    add the repository to the filters of enhanced scanning in the registry settings
+             to see who did it, look in CloudTrail for PutRegistryScanningConfiguration (ECR) and Disable (Inspector)
+    "#);
+}
+
+#[test]
+fn every_notice_about_many_says_what_to_do_and_counts_those_that_it_does_not_name() {
+    for about in domain::samples::about_many() {
+        let sent = notification(&notice(about), false);
+        assert!(sent.subject.len() <= SUBJECT && !sent.subject.contains('?'), "{}", sent.subject);
+        assert!(sent.text.contains("To do    "), "{}", sent.text);
+        assert!(
+            sent.text
+                .lines()
+                .all(|line| !line.ends_with([' ', '.']) || line.starts_with(char::is_alphanumeric))
+        );
+    }
+    for kind in ["waivers_ending", "waivers_unused"] {
+        assert!(
+            told(kind).contains("CVE-1 in prod/*, until 2031-02-01") && told(kind).contains("and 2 more")
+        );
+    }
+    assert!(told("unscanned").contains("What helps: build it on a base image that Inspector supports"));
+    assert!(told("reconciled").contains("7 changes in 6 images"));
+    assert!(told("rule_idle").contains("old: never matched"));
+}
+
+#[test]
+fn fifty_images_with_the_longest_names_fit_into_a_message_and_none_is_lost() {
+    use domain::notice::{ChangedImage, Listed, NamedImage, PolicyChanged};
+    let [_, About::PolicyChanged(mut changed), ..] = domain::samples::about_many() else {
+        panic!("the samples have another order")
+    };
+    let long = |name: &str| name.repeat(256);
+    let image = ImageId { repository: long("r"), ..image() };
+    let image = NamedImage { tags: vec![long("\""); 3], more_tags: 997, owner: Some(long("\"")), image };
+    let verdict = changed.changed.named[0].to;
+    let one = ChangedImage { image, from: changed.changed.named[0].from, to: verdict };
+    changed.changed = Listed::first(PolicyChanged::NAMED, vec![one; 80]);
+    changed.changes[0].images = 80;
+    let sent = notification(&notice(About::PolicyChanged(changed)), true);
+    assert!(form::fits(&sent), "{}", sent.message().len());
+    let json: serde_json::Value = serde_json::from_str(&sent.json).unwrap();
+    let listed = &json["notice"]["changed"];
+    let named = listed["named"].as_array().unwrap().len() as u64;
+    assert!(named >= 12, "{named}");
+    assert_eq!(named + listed["more"].as_u64().unwrap(), 80);
+    assert!(sent.text.contains(&format!("and {} more\n", 80 - named)));
+}

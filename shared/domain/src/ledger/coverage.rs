@@ -1,9 +1,13 @@
 //! Whether Amazon Inspector scans an image: every answer that it gave, so that gaps are seen.
 
+mod reason;
+
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+
+pub use reason::ScanReason;
 
 /// How long after a finding has closed a "yes" says that the image was scanned when it closed. Inspector closes
 /// findings because it stops scanning an image; coverage may show that a little later. Amazon names no figure.
@@ -73,7 +77,12 @@ pub struct InUse {
 impl CoverageAnswer {
     /// The answer about an image that Inspector does not list at all.
     pub fn not_listed() -> Self {
-        Self { covered: false, reason: "NOT_COVERED".to_owned(), scanned_at: None, usage: Usage::default() }
+        Self {
+            covered: false,
+            reason: reason::NOT_LISTED.to_owned(),
+            scanned_at: None,
+            usage: Usage::default(),
+        }
     }
 
     /// Reads a `CoveredResource`: its status code, its reason and its `lastScannedAt`. How it is used

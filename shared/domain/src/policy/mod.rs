@@ -5,7 +5,7 @@ mod pattern;
 mod reading;
 mod ruling;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
@@ -35,6 +35,8 @@ pub struct Policy {
     pub unscanned: Option<Unscanned>,
     /// Who owns which repositories; the first match counts.
     pub repositories: Vec<Ownership>,
+    /// Within how many days a finding of a severity is to be fixed.
+    pub remediate_within: BTreeMap<Severity, u16>,
 }
 
 /// What happens to an image with a matching finding.
@@ -95,6 +97,8 @@ pub struct Condition {
     pub fix_available: Option<bool>,
     /// In an image that tasks or pods are known to run, or known not to.
     pub in_use: Option<bool>,
+    /// Known for longer than `remediate_within` gives its severity, or not.
+    pub overdue: Option<bool>,
     /// In an image of a repository whose tags say one of these, whether in capitals or not.
     #[serde(default)]
     pub criticality: Vec<String>,
@@ -107,7 +111,7 @@ pub struct Condition {
 }
 
 /// A severity in a policy: one of those that AWS documents, so that a typing error is seen.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
 pub struct KnownSeverity(pub Severity);
 

@@ -6,12 +6,20 @@ use serde::Deserialize;
 /// A list of globs of which one must match. `*` also matches `/`: `prod/*` is all below `prod/`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "Vec<String>")]
-pub struct Patterns(GlobSet);
+pub struct Patterns {
+    set: GlobSet,
+    written: Vec<String>,
+}
 
 impl Patterns {
     /// Whether one of them matches the whole name.
     pub fn matches(&self, name: &str) -> bool {
-        self.0.is_match(name)
+        self.set.is_match(name)
+    }
+
+    /// The globs.
+    pub fn as_written(&self) -> &[String] {
+        &self.written
     }
 }
 
@@ -32,6 +40,7 @@ impl TryFrom<Vec<String>> for Patterns {
             }
             set.add(GlobBuilder::new(glob).build().map_err(|error| error.to_string())?);
         }
-        set.build().map(Self).map_err(|error| error.to_string())
+        let set = set.build().map_err(|error| error.to_string())?;
+        Ok(Self { set, written: globs })
     }
 }

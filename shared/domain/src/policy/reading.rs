@@ -1,6 +1,6 @@
 //! Reading `policy.yaml`, strictly: what is not understood is refused with file and line.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 use serde::de::Error as _;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 use serde_saphyr::{Location, Spanned};
 use thiserror::Error;
 
-use super::{Action, Fingerprint, Ownership, Patterns, Policy, Rule, Unscanned, Waiver};
+use super::{Action, Fingerprint, KnownSeverity, Ownership, Patterns, Policy, Rule, Unscanned, Waiver};
 use crate::finding::{Epss, Score};
 use crate::image::Digest;
 use crate::quarantine::Mode;
@@ -36,6 +36,8 @@ struct File {
     unscanned: Option<Spanned<Unscanned>>,
     #[serde(default)]
     repositories: Vec<Ownership>,
+    #[serde(default)]
+    remediate_within: Option<Spanned<BTreeMap<KnownSeverity, Spanned<u16>>>>,
 }
 
 #[derive(Deserialize)]
@@ -74,6 +76,24 @@ impl Policy {
         let mut ids = BTreeSet::new();
         for Spanned { value: rule, referenced, .. } in &read.rules {
             check_rule(rule, &mut ids).map_err(|reason| refuse(Some(*referenced), reason))?;
+            if rule.condition.overdue.is_some() && read.remediate_within.is_none() {
+                let reason = format!(
+                    "rule `{}` has `overdue`, but nothing ever is: expected days under `remediate_within`",
+                    rule.id
+                );
+                return Err(refuse(Some(*referenced), reason));
+            }
+        }
+        if let Some(Spanned { value, referenced, .. }) = &read.remediate_within {
+            if value.is_empty() {
+                let reason =
+                    "`remediate_within` is empty: expected days by severity, or leave it out".to_owned();
+                return Err(refuse(Some(*referenced), reason));
+            }
+            if let Some(none) = value.values().find(|days| days.value == 0) {
+                let reason = "0 days to fix a finding: expected at least 1".to_owned();
+                return Err(refuse(Some(none.referenced), reason));
+            }
         }
         for Spanned { value: waiver, referenced, .. } in &read.waivers {
             check_waiver(waiver).map_err(|reason| refuse(Some(*referenced), reason))?;
@@ -97,6 +117,12 @@ impl Policy {
             waivers: read.waivers.into_iter().map(|waiver| waiver.value.into()).collect(),
             unscanned: read.unscanned.map(|unscanned| unscanned.value),
             repositories: read.repositories,
+            remediate_within: read
+                .remediate_within
+                .into_iter()
+                .flat_map(|within| within.value)
+                .map(|(severity, days)| (severity.0, days.value))
+                .collect(),
         })
     }
 }

@@ -130,14 +130,26 @@ impl Policy {
         } else {
             self.waivers.iter().find(|waiver| waiver.excuses(place, finding, now)).map(Excuse::Waiver)
         };
+        let overdue = self.overdue_from(&finding.severity, known_since).is_some_and(|from| from <= now);
         let matches = self
             .rules
             .iter()
             .filter(|rule| excuse.is_none() || rule.overrides_waivers)
-            .filter(|rule| rule.condition.holds(place, finding, known_exploited, in_use))
+            .filter(|rule| rule.condition.holds(place, finding, known_exploited, in_use, overdue))
             .map(|rule| Match { rule, quarantine_from: rule.quarantine_from(known_since, in_use) })
             .collect();
         Ruling { matches, excuse }
+    }
+
+    /// From when on a finding of this severity, known since then, is past the time in which it is to be fixed; `None` for a
+    /// severity that has no such time. One that is not known may be any, and counts as the worst that has one.
+    pub fn overdue_from(&self, severity: &Severity, known_since: Timestamp) -> Option<Timestamp> {
+        let within = &self.remediate_within;
+        let days = match severity {
+            Severity::Unknown(_) => within.last_key_value().map(|(_, days)| days),
+            known => within.get(known),
+        }?;
+        Some(days_after(known_since, *days))
     }
 
     /// Whether any rule asks whether an image is in use.
@@ -158,7 +170,9 @@ impl Policy {
                     // Whether the image is in use, and how much depends on it, may become known later.
                     let criticality = rule.condition.criticality.first().map(String::as_str);
                     let place = Place { criticality, ..Place::alone(image) };
-                    rule.condition.holds(place, finding, supposed, rule.condition.in_use)
+                    // Like these, a finding that is not overdue becomes so.
+                    let Condition { in_use, overdue, .. } = rule.condition;
+                    rule.condition.holds(place, finding, supposed, in_use, overdue == Some(true))
                 }) && (rule.overrides_waivers
                     || finding.status != Status::Suppressed
                         && !self
@@ -173,12 +187,13 @@ impl Rule {
     /// The end of the grace of a vulnerability that is known since then, where the rule quarantines.
     fn quarantine_from(&self, known_since: Timestamp, in_use: Option<bool>) -> Option<Timestamp> {
         let days = self.grace_days_in_use.filter(|_| in_use == Some(true)).unwrap_or(self.grace_days);
-        self.then.contains(&Action::Quarantine).then(|| {
-            // An overflow is a time far beyond all others; the latest one there is serves as well.
-            let grace = (i64::from(days) * 24).hours();
-            known_since.checked_add(grace).unwrap_or(Timestamp::MAX)
-        })
+        self.then.contains(&Action::Quarantine).then(|| days_after(known_since, days))
     }
+}
+
+/// So many times 24 hours later. An overflow is a time far beyond all others; the latest one there is serves as well.
+fn days_after(time: Timestamp, days: u16) -> Timestamp {
+    time.checked_add((i64::from(days) * 24).hours()).unwrap_or(Timestamp::MAX)
 }
 
 /// Whether two words are the same but for capitals.
@@ -198,6 +213,7 @@ impl Condition {
             exploit_available,
             fix_available,
             in_use,
+            overdue,
             criticality,
             repositories,
             vulnerabilities,
@@ -206,7 +222,9 @@ impl Condition {
         severity.is_empty()
             && criticality.is_empty()
             && severity_at_least.is_none()
-            && [known_exploited, exploit_available, fix_available, in_use].iter().all(|flag| flag.is_none())
+            && [known_exploited, exploit_available, fix_available, in_use, overdue]
+                .iter()
+                .all(|flag| flag.is_none())
             && score_at_least.is_none()
             && epss_at_least.is_none()
             && [repositories, vulnerabilities, packages].iter().all(|patterns| patterns.is_none())
@@ -222,6 +240,7 @@ impl Condition {
         finding: &Finding,
         known_exploited: Option<KnownExploited>,
         in_use: Option<bool>,
+        overdue: bool,
     ) -> bool {
         let is = |wanted: Option<bool>, actual: bool| wanted.is_none_or(|wanted| wanted == actual);
         let matches = |patterns: &Option<super::Patterns>, name: &str| {
@@ -239,6 +258,7 @@ impl Condition {
             && is(self.known_exploited, known_exploited.is_some())
             && is(self.exploit_available, finding.exploit == Some(true))
             && is(self.fix_available, finding.has_fix())
+            && is(self.overdue, overdue)
             && (self.in_use.is_none() || self.in_use == in_use)
             && matches(&self.repositories, &image.repository)
             && matches(&self.vulnerabilities, &finding.vulnerability)

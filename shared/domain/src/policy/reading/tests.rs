@@ -147,6 +147,29 @@ fn quarantine_mode_of_a_rule_is_read_strictly() {
 }
 
 #[test]
+fn days_to_fix_findings_are_read_by_severity_and_strictly() {
+    let read = policy(&format!("{RULE}remediate_within: {{ HIGH: 30, CRITICAL: 7 }}"));
+    let days: Vec<(&str, u16)> =
+        read.remediate_within.iter().map(|(severity, days)| (severity.as_str(), *days)).collect();
+    assert_eq!(days, [("HIGH", 30), ("CRITICAL", 7)]);
+    assert!(policy(RULE).remediate_within.is_empty());
+    refused_at(2, "unknown severity `SEVERE`", &format!("{RULE}remediate_within: {{ SEVERE: 7 }}"));
+    refused_at(3, "at least 1", &format!("{RULE}remediate_within:\n  CRITICAL: 0\n"));
+    refused_at(2, "is empty", &format!("{RULE}remediate_within: {{}}"));
+    refused(&format!("{RULE}remediate_within: {{ CRITICAL: -1 }}"));
+    refused(&format!("{RULE}remediate_within: {{ CRITICAL: soon }}"));
+    refused(&format!("{RULE}remediate_within: {{ CRITICAL: 7, CRITICAL: 9 }}"));
+    refused(&format!("{RULE}remediate_within: 7"));
+}
+
+#[test]
+fn rule_for_what_is_overdue_is_refused_where_nothing_can_be() {
+    let rule = "rules:\n  - { id: late, match: { overdue: true }, then: [alert] }\n";
+    refused_at(2, "rule `late` has `overdue`", rule);
+    policy(&format!("{rule}remediate_within: {{ CRITICAL: 7 }}"));
+}
+
+#[test]
 fn incomplete_rules_are_refused_by_what_they_lack() {
     for (lacking, rule) in [
         ("id", "{ match: { severity: [LOW] }, then: [alert] }"),

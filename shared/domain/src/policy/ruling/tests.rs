@@ -428,3 +428,61 @@ fn use_that_is_not_known_yet_keeps_no_question_back() {
     assert!(policy.exploitation_matters(&image(), &finding("a", 1), second(2)));
     assert!(policy.asks_for_usage() && !strict().asks_for_usage());
 }
+
+const WITHIN: &str = "remediate_within: { CRITICAL: 7, HIGH: 30 }\nrules: ";
+
+/// Whether a rule that asks for findings that are overdue, or are not, matches one so many seconds after it became known.
+fn overdue(wanted: bool, severity: &str, seconds: i64) -> bool {
+    let rule = format!("{WITHIN}[{{ id: r, match: {{ overdue: {wanted} }}, then: [alert] }}]");
+    let finding = Finding { severity: severity.into(), ..finding("a", 1) };
+    let policy = policy(&rule);
+    let ruling = policy.rule_on(Place::alone(&image()), &finding, circumstances(&finding), second(seconds));
+    !ruling.matches.is_empty()
+}
+
+#[test]
+fn finding_is_overdue_from_the_end_of_the_days_that_its_severity_has() {
+    const DAY: i64 = 86_400;
+    for (severity, days) in [("CRITICAL", 7), ("HIGH", 30)] {
+        assert!(!overdue(true, severity, days * DAY - 1), "{severity}");
+        assert!(overdue(false, severity, days * DAY - 1), "{severity}");
+        assert!(overdue(true, severity, days * DAY), "{severity}");
+        assert!(!overdue(false, severity, days * DAY), "{severity}");
+    }
+}
+
+#[test]
+fn finding_of_a_severity_without_a_time_is_never_overdue_and_of_an_unknown_one_like_the_worst() {
+    let years = 10 * 365 * 86_400;
+    for severity in ["MEDIUM", "UNTRIAGED"] {
+        assert!(!overdue(true, severity, years) && overdue(false, severity, years), "{severity}");
+    }
+    for severity in ["APOCALYPTIC", ""] {
+        assert!(
+            !overdue(true, severity, 7 * 86_400 - 1) && overdue(true, severity, 7 * 86_400),
+            "{severity:?}"
+        );
+    }
+}
+
+#[test]
+fn moment_at_which_a_finding_becomes_overdue_is_known_beforehand() {
+    let of = |policy: &Policy, severity: &str| policy.overdue_from(&severity.into(), second(5));
+    let timed = policy(&format!("{WITHIN}[]"));
+    assert_eq!(of(&timed, "CRITICAL"), Some(second(7 * 86_400 + 5)));
+    assert_eq!(of(&timed, "HIGH"), Some(second(30 * 86_400 + 5)));
+    assert_eq!(of(&timed, "LOW"), None);
+    assert_eq!(of(&timed, "APOCALYPTIC"), of(&timed, "CRITICAL"));
+    assert_eq!((of(&strict(), "CRITICAL"), of(&strict(), "APOCALYPTIC")), (None, None));
+    assert_eq!(timed.overdue_from(&Severity::High, Timestamp::MAX), Some(Timestamp::MAX));
+}
+
+#[test]
+fn exploitation_matters_to_a_finding_that_will_be_overdue() {
+    let asks = |overdue: bool| {
+        let rule =
+            format!("[{{ id: r, match: {{ known_exploited: true, overdue: {overdue} }}, then: [alert] }}]");
+        policy(&format!("{WITHIN}{rule}")).exploitation_matters(&image(), &finding("a", 1), second(2))
+    };
+    assert!(asks(true) && asks(false));
+}
