@@ -1,8 +1,8 @@
-//! Where all images stand, once an hour, by the small rows of the index; once a day that is kept.
+//! Where all images stand, once an hour, by the small rows of the index: as metrics, for each day in the table, and what
+//! follows from it for waivers and rules.
 
 use aws::cloudwatch::Metric;
 use aws_sdk_cloudwatch::types::StandardUnit;
-use domain::row::Shard;
 use domain::sweep::{Standing, State};
 use jiff::{SignedDuration, Timestamp};
 
@@ -18,21 +18,18 @@ impl Sweep {
         if state.gauged_at.is_some_and(|at| now.duration_since(at) < EVERY) {
             return Ok((state.clone(), Next::Done));
         }
-        let standing = self.standing().await?;
+        let rows = self.rows().await?;
+        let mut standing = Standing::default();
+        for (image, row) in &rows {
+            standing.add(image, row, now);
+        }
         self.metrics.publish(&gauges(&standing, now), now).await?;
         self.memory.keep(now, &standing).await?;
-        Ok((State { gauged_at: Some(now), ..state.clone() }, Next::Done))
-    }
-
-    /// Where all images stand.
-    pub(crate) async fn standing(&self) -> Result<Standing, SweepError> {
-        let mut standing = Standing::default();
-        for shard in Shard::all() {
-            for listed in self.ledgers.rows_of(shard).await? {
-                standing.add(&listed.image, &listed.row);
-            }
+        let (reminders, notices) = state.reminders.clone().look(&self.rules, &rows, now);
+        for notice in notices {
+            self.announcements.notify(&notice).await?;
         }
-        Ok(standing)
+        Ok((State { gauged_at: Some(now), reminders, ..state.clone() }, Next::Done))
     }
 }
 
@@ -56,7 +53,9 @@ fn gauges(standing: &Standing, now: Timestamp) -> Vec<Metric> {
         gauge("OldestOpenDays", Some(("Severity", severity.to_string())), days)
     });
     let exempt = gauge("ImagesExempt", None, standing.exempt as f64);
-    images.chain(open).chain(oldest).chain([exempt]).collect::<Vec<_>>()
+    let overdue = gauge("ImagesOverdue", None, standing.overdue as f64);
+    let waived = gauge("FindingsExcused", None, standing.waived as f64);
+    images.chain(open).chain(oldest).chain([exempt, overdue, waived]).collect::<Vec<_>>()
 }
 
 #[cfg(test)]
@@ -76,6 +75,8 @@ mod tests {
             open: BTreeMap::from([(Severity::High, 40)]),
             oldest: BTreeMap::from([(Severity::High, second(0))]),
             exempt: 1,
+            overdue: 4,
+            waived: 5,
             ..Standing::default()
         };
         let gauges = gauges(&standing, second(36 * 3_600));
@@ -91,6 +92,8 @@ mod tests {
                 ("OpenFindings Severity=HIGH".to_owned(), 40.0),
                 ("OldestOpenDays Severity=HIGH".to_owned(), 1.5),
                 ("ImagesExempt ".to_owned(), 1.0),
+                ("ImagesOverdue ".to_owned(), 4.0),
+                ("FindingsExcused ".to_owned(), 5.0),
             ]
         );
     }

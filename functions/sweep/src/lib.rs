@@ -3,6 +3,7 @@
 //! A run does its tasks in steps. After each step what it remembers is stored, and no step is begun that there is no time
 //! or no room for: then the run sends itself a message and goes on later.
 
+mod adoption;
 mod changes;
 mod due;
 mod error;
@@ -17,6 +18,7 @@ use aws::dynamodb::{Ledgers, SweepMemory};
 use aws::ecr::Registry;
 use aws::eventbridge::Announcements;
 use aws::inspector::Inspector;
+use aws::sns::Topic;
 use aws::sqs::Queue;
 use aws_config::SdkConfig;
 use aws_lambda_events::event::sqs::SqsEvent;
@@ -48,7 +50,9 @@ pub struct Sweep {
     metrics: Metrics,
     queue: Queue,
     clock: Clock,
+    rules: Policy,
     policy: Fingerprint,
+    topic: Topic,
     /// Who deployed the policy, where the deployment says so.
     deployed_by: Option<String>,
     included: String,
@@ -60,7 +64,7 @@ pub struct Sweep {
 }
 
 impl Sweep {
-    /// Reads `TABLE_NAME`, `EVENT_BUS_NAME`, `POLICY_FILE`, `METRIC_NAMESPACE`, `ACCOUNT_ID`, `QUEUE_URL` and those of the
+    /// Reads `TABLE_NAME`, `EVENT_BUS_NAME`, `POLICY_FILE`, `METRIC_NAMESPACE`, `ALERTS_TOPIC_ARN`, `ACCOUNT_ID`, `QUEUE_URL` and those of the
     /// queues behind, `ASSESS_QUEUE_URL`, `IMAGES_QUEUE_URL`, `PUSH_QUEUE_URL` and `QUARANTINE_QUEUE_URL`; with defaults
     /// `QUARANTINE_MODE` (`observe`) and `QUARANTINE_ADOPTED` (`false`); and `PARTITION`, `DEPLOYED_BY`,
     /// `REPOSITORIES_INCLUDED` and `REPOSITORIES_EXCLUDED`, which are optional.
@@ -99,6 +103,8 @@ impl Sweep {
             queue: Queue::new(sqs, environment.required("QUEUE_URL")?),
             clock,
             policy: policy.fingerprint(),
+            rules: policy,
+            topic: Topic::new(aws_sdk_sns::Client::new(config), environment.required("ALERTS_TOPIC_ARN")?),
             deployed_by: environment.optional("DEPLOYED_BY"),
             included: environment.optional("REPOSITORIES_INCLUDED").unwrap_or_default(),
             excluded: environment.optional("REPOSITORIES_EXCLUDED").unwrap_or_default(),

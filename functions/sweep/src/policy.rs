@@ -2,7 +2,7 @@
 
 use domain::image::ImageId;
 use domain::row::Shard;
-use domain::sweep::State;
+use domain::sweep::{self, State};
 
 use crate::run::{Next, Run};
 use crate::{Sweep, SweepError};
@@ -22,8 +22,15 @@ impl Sweep {
         if fitting.len() < images.len() {
             return Ok((State { policy, ..state.clone() }, Next::Later));
         }
-        let passes = policy.passes;
+        let (passes, begun, before) = (policy.passes, policy.under_way.clone(), policy.done.clone());
         let (policy, ended) = policy.after_shard(images.len() as u64, Shard::ALL);
+        // On a first deployment there was none before, and there is nothing to tell.
+        if let (true, Some((since, _)), Some(before)) = (ended, begun, before) {
+            let rows = self.rows().await?;
+            let (change, by) = ((Some(&before), &self.policy), self.deployed_by.as_deref());
+            let notice = sweep::policy_changed(change, since, &rows, by, run.now);
+            self.announcements.notify(&notice).await?;
+        }
         let next = match (ended, policy.passes == passes) {
             (true, _) => Next::Done,
             // Before they are looked through again, what was sent has to be judged.

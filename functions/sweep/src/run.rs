@@ -31,11 +31,13 @@ enum Task {
     Changes,
     /// What is in the registry, and what Inspector covers.
     Walk,
+    /// What is to be said of an adoption that has ended.
+    Adoption,
     /// Where all images stand, as metrics.
     Gauges,
 }
 
-const TASKS: [Task; 5] = [Task::Due, Task::Policy, Task::Changes, Task::Walk, Task::Gauges];
+const TASKS: [Task; 6] = [Task::Due, Task::Policy, Task::Changes, Task::Walk, Task::Adoption, Task::Gauges];
 
 /// What comes after a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +55,8 @@ pub(crate) enum Next {
 pub(crate) struct Run {
     pub(crate) wake: Wake,
     pub(crate) now: Timestamp,
+    /// How many messages the queues behind held when it began.
+    pub(crate) waiting: u64,
     /// How many more messages may be sent to the queue behind.
     pub(crate) room: usize,
     /// What is counted, by metric.
@@ -83,7 +87,8 @@ impl Sweep {
             waiting += queue.length().await?;
         }
         let room = usize::try_from(MOST_WAITING.saturating_sub(waiting)).unwrap_or_default();
-        let mut run = Run { wake, now, room, counts: BTreeMap::from([("Sweeps", 1)]), read: Read::default() };
+        let mut run =
+            Run { wake, now, waiting, room, counts: BTreeMap::from([("Sweeps", 1)]), read: Read::default() };
         let mut outcome = Ok(());
         let mut goes_on = false;
         for task in TASKS {
@@ -128,6 +133,7 @@ impl Sweep {
                     Task::Policy => self.new_policy(&state.value, run).await,
                     Task::Changes => self.changes(&state.value, run).await,
                     Task::Walk => self.walk(&state.value, run).await,
+                    Task::Adoption => self.tell_adoption(&state.value, run).await,
                     Task::Gauges => self.gauge(&state.value, run).await,
                 }
             };

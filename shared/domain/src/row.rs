@@ -1,6 +1,6 @@
 //! The row of an image in the index of all images: what a list or a gauge says of it, without its ledger. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::Timestamp;
@@ -15,6 +15,8 @@ use crate::verdict::Verdict;
 
 /// How many tags a row names; ECR allows a thousand.
 const TAGS: usize = 10;
+/// How many waivers and rules it names.
+const NAMED: usize = 20;
 /// How many bytes of an owner, an environment or a criticality a row has. The policy file bounds none.
 const NAME_BYTES: usize = 256;
 
@@ -41,6 +43,15 @@ pub struct StatusRow {
     /// Since when the oldest of the open findings is known that nothing excuses, of the critical ones and of the high ones.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub oldest: BTreeMap<Severity, Timestamp>,
+    /// When the first of the open findings that nothing excuses is past the time in which it is to be fixed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remediate_by: Option<Timestamp>,
+    /// How many findings waivers excuse, by the keys of the first twenty.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub waivers: BTreeMap<String, u64>,
+    /// The first twenty rules that match findings.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub rules: BTreeSet<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -87,6 +98,9 @@ impl StatusRow {
             open: announced.open(),
             waived: announced.waived(),
             oldest: announced.oldest.clone(),
+            remediate_by: announced.remediate_by,
+            waivers: announced.waivers.iter().take(NAMED).map(|(key, count)| (key.clone(), *count)).collect(),
+            rules: announced.rules.iter().take(NAMED).cloned().collect(),
             owner: announced.owner.as_deref().map(shortened),
             environment: announced.environment.as_deref().map(shortened),
             criticality: announced.criticality.as_deref().map(shortened),

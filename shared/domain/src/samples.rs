@@ -147,7 +147,7 @@ pub fn about_many() -> [About; 9] {
         About::PolicyChanged(PolicyChanged {
             from: None,
             to: "ab12".to_owned(),
-            deployed_by: Some(actor("Mary")),
+            deployed_by: Some("Mary".to_owned()),
             since,
             until,
             judged: 9,

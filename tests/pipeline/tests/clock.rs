@@ -40,7 +40,8 @@ fn scan(vulnerabilities: &[&str]) -> Vec<Delivery> {
     let found = vulnerabilities.iter().enumerate().map(|(number, vulnerability)| {
         let mut finding = sample.clone();
         let detail = &mut finding["detail"];
-        detail["findingArn"] = format!("arn:aws:inspector2:eu-west-1:210987654321:finding/{number:032x}").into();
+        detail["findingArn"] =
+            format!("arn:aws:inspector2:eu-west-1:210987654321:finding/{number:032x}").into();
         detail["packageVulnerabilityDetails"]["vulnerabilityId"] = (*vulnerability).into();
         detail["exploitAvailable"] = "NO".into();
         detail["epss"]["score"] = 0.0004.into();
@@ -84,7 +85,8 @@ async fn image_comes_under_quarantine_when_the_grace_ends() {
     assert_eq!(after.len(), before.len() + 1, "{after:?}");
     assert!(after.last().unwrap().starts_with("QUARANTINE"), "{after:?}");
     let outcome = Outcome::of(&pipeline).await.unwrap();
-    let marked = outcome.images.iter().any(|image| image.tags.iter().any(|tag| tag.starts_with("quarantine-")));
+    let marked =
+        outcome.images.iter().any(|image| image.tags.iter().any(|tag| tag.starts_with("quarantine-")));
     assert!(marked, "{:?}", outcome.images);
     assert_eq!(outcome.events.dead, 0);
 }

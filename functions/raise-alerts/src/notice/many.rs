@@ -90,8 +90,8 @@ pub(super) fn policy_changed(about: &PolicyChanged) -> Said {
     location(&mut text, changed.named.iter().map(|one| &one.image));
     let before = from.as_deref().map_or_else(String::new, |from| format!(", before that {}", sanitize(from)));
     line(&mut text, "Policy", &format!("{}{before}", sanitize(to)));
-    if let Some(actor) = deployed_by {
-        line(&mut text, "By", &tampering::described(actor));
+    if let Some(who) = deployed_by {
+        line(&mut text, "By", &sanitize(who));
     }
     if other > 0 {
         line(

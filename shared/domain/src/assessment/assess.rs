@@ -1,6 +1,6 @@
 //! Drawing up the announcement of a ledger: what is to be said, and what changed since it was said last. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -93,7 +93,7 @@ fn announcement(
     if verdict == Verdict::Pending && before.verdict == Verdict::Pending {
         return None;
     }
-    let summary = Summary::of(&rows, before);
+    let summary = Summary::of(&rows, before, policy);
     let newest_scan = subject.evidence().filter_map(|ledger| ledger.facts.newest_scan()).max();
     let scan = newest_scan.filter(|(at, _)| before.scan.is_none_or(|known| known < *at));
     let quarantine_mode = match verdict {
@@ -141,6 +141,9 @@ fn announcement(
         platforms,
         since: if verdict == before.verdict { before.since } else { Some(now) },
         oldest: summary.oldest,
+        remediate_by: summary.remediate_by,
+        waivers: waivers(&summary.waived),
+        rules: summary.rules,
         owner: image.owner.clone(),
         environment: image.environment.clone(),
         criticality: image.criticality.clone(),
@@ -182,6 +185,17 @@ fn announcement(
         more_excused,
     };
     Some(Assessed { assessment, announced })
+}
+
+/// How many findings each waiver excuses.
+fn waivers(waived: &[(&Row, Excuse)]) -> BTreeMap<String, u64> {
+    let mut waivers = BTreeMap::new();
+    for (_, excuse) in waived {
+        if let Excuse::Waiver(waiver) = excuse {
+            *waivers.entry(waiver.key()).or_default() += 1;
+        }
+    }
+    waivers
 }
 
 /// Inspector's reason why an image was not scanned in time; `None` if it was, or may still be.
@@ -230,21 +244,24 @@ struct Summary<'a> {
     waived: Vec<(&'a Row<'a>, Excuse<'a>)>,
     /// Since when the oldest is known that is open and not excused, of the severities that matter most.
     oldest: BTreeMap<Severity, Timestamp>,
+    /// When the first of them is past the time in which it is to be fixed.
+    remediate_by: Option<Timestamp>,
+    rules: BTreeSet<String>,
     /// As what each row is announced now, by its key. Nothing is said of a resolved one.
     announced: Vec<(String, AnnouncedFinding)>,
 }
 
 impl<'a> Summary<'a> {
-    fn of(rows: &'a [Row<'a>], before: &Announced) -> Self {
+    fn of(rows: &'a [Row<'a>], before: &Announced, policy: &Policy) -> Self {
         let mut summary = Self::default();
         let succession = Succession::of(rows, before);
         for row in rows {
-            summary.add(row, &succession.announced(row), succession.goes_on(row));
+            summary.add(row, &succession.announced(row), succession.goes_on(row), policy);
         }
         summary
     }
 
-    fn add(&mut self, row: &'a Row<'a>, before: &AnnouncedFinding, goes_on: bool) {
+    fn add(&mut self, row: &'a Row<'a>, before: &AnnouncedFinding, goes_on: bool, policy: &Policy) {
         let finding = &row.entry.finding;
         let one_more = |counts: &mut BTreeMap<Severity, u64>| {
             *counts.entry(finding.severity.clone()).or_default() += 1;
@@ -261,6 +278,10 @@ impl<'a> Summary<'a> {
             if !before.open {
                 one_more(&mut self.changes.opened);
             }
+            if !now.waived {
+                let by = policy.overdue_from(&finding.severity, row.known_since);
+                self.remediate_by = self.remediate_by.into_iter().chain(by).min();
+            }
             if !now.waived && matches!(finding.severity, Severity::Critical | Severity::High) {
                 let oldest = self.oldest.entry(finding.severity.clone()).or_insert(row.known_since);
                 *oldest = row.known_since.min(*oldest);
@@ -273,6 +294,7 @@ impl<'a> Summary<'a> {
                     one_more(&mut self.changes.waived);
                 }
             }
+            self.rules.extend(ruling.matches.iter().map(|found| found.rule.id.clone()));
             if !ruling.matches.is_empty() {
                 let change = change(before, &now, &finding.severity);
                 self.changes.reasons += u64::from(change.is_some());

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | the grace of a finding | when it ends |
 //! | a waiver | on the day after its last one, at midnight UTC |
+//! | the time in which a finding is to be fixed | when it ends, if a rule asks for that |
 //! | a scan that does not come | when the policy calls it overdue; then when Inspector's answer has aged |
 //! | "not known to be exploited" | when the answer has aged |
 //! | findings that closed while it is not known whether the image is scanned | when Inspector can tell, or its answer has aged |
@@ -34,21 +35,25 @@ const JITTER: u64 = 6 * 60 * 60;
 pub(super) struct Dates {
     /// When the first grace ends, by the mode of the quarantine that follows.
     graces: BTreeMap<Option<Mode>, Timestamp>,
-    /// When the first waiver ends.
-    waiver: Option<Timestamp>,
+    /// When the first waiver ends, or a finding is past the time in which it is to be fixed.
+    others: Option<Timestamp>,
 }
 
 impl Dates {
-    pub(super) fn of(rows: &[Row<'_>], now: Timestamp) -> Self {
+    pub(super) fn of(rows: &[Row<'_>], policy: &Policy, now: Timestamp) -> Self {
         let mut dates = Self::default();
-        for ruling in rows.iter().filter_map(|row| row.ruling.as_ref()) {
+        for (row, ruling) in rows.iter().filter_map(|row| Some((row, row.ruling.as_ref()?))) {
+            if policy.asks_what_is_overdue() {
+                let overdue = policy.overdue_from(&row.entry.finding.severity, row.known_since);
+                dates.others = dates.others.into_iter().chain(overdue.filter(|from| *from > now)).min();
+            }
             for found in &ruling.matches {
                 if let Some(from) = found.quarantine_from.filter(|from| *from > now) {
                     dates.note_grace(found.rule.quarantine_mode, from);
                 }
             }
             if let Some(Excuse::Waiver(waiver)) = ruling.excuse {
-                dates.waiver = dates.waiver.into_iter().chain(waiver.end()).min();
+                dates.others = dates.others.into_iter().chain(waiver.end()).min();
             }
         }
         dates
@@ -63,7 +68,7 @@ impl Dates {
         for (mode, from) in other.graces {
             self.note_grace(mode, from);
         }
-        self.waiver = self.waiver.into_iter().chain(other.waiver).min();
+        self.others = self.others.into_iter().chain(other.others).min();
     }
 }
 
@@ -81,7 +86,7 @@ impl Judgement<'_> {
         let enforced = self.verdict == Verdict::Quarantine && !self.exempt;
         // Of an image under quarantine another grace changes something only if it ends in a stricter one.
         let graces = self.dates.graces.iter().filter(|(mode, _)| !enforced || **mode > self.quarantine_mode);
-        let dates = graces.map(|(_, from)| *from).chain(self.dates.waiver).chain(waits);
+        let dates = graces.map(|(_, from)| *from).chain(self.dates.others).chain(waits);
         let parts = subject.evidence().filter(|part| !part.facts.is_gone());
         dates.chain(parts.filter_map(|part| questions(ledger, part, policy, now))).min()
     }

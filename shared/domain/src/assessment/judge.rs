@@ -56,7 +56,7 @@ fn image<'a>(ledger: &'a Ledger, policy: &'a Policy, in_use: Option<bool>, now: 
     let place = Place { criticality: ledger.facts.criticality(), ..Place::alone(&ledger.image) };
     let rows = rows(ledger, place, in_use, policy, now);
     let verdict = verdict(ledger, &rows, policy, policy.scan_due(ledger.facts.pushed_at), now);
-    let dates = if verdict == Verdict::Pending { Dates::default() } else { Dates::of(&rows, now) };
+    let dates = if verdict == Verdict::Pending { Dates::default() } else { Dates::of(&rows, policy, now) };
     Judgement {
         verdict,
         quarantine_mode: strictest(&rows, now),
@@ -101,7 +101,7 @@ fn index<'a>(subject: Subject<'a>, policy: &'a Policy, now: Timestamp) -> Judgem
         verdicts.push(verdict);
         // Half of a scan is told of no platform.
         if verdict != Verdict::Pending {
-            dates.join(Dates::of(&rows, now));
+            dates.join(Dates::of(&rows, policy, now));
             known.entry(name).or_default().extend(rows);
         }
     }

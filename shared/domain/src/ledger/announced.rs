@@ -1,6 +1,6 @@
 //! The memory of what was announced of an image. It is no evidence and is never merged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -53,6 +53,15 @@ pub struct Announced {
     /// Since when the oldest of the open findings is known that nothing excuses, of the critical ones and of the high ones.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub oldest: BTreeMap<Severity, Timestamp>,
+    /// When the first of the open findings that nothing excuses is past the time in which it is to be fixed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remediate_by: Option<Timestamp>,
+    /// How many findings each waiver excuses, by its key.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub waivers: BTreeMap<String, u64>,
+    /// The rules that match findings.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub rules: BTreeSet<String>,
     /// Who is responsible for the image, where it runs, and how much depends on it, as it was announced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,

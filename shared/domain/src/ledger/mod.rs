@@ -20,7 +20,9 @@ mod standing;
 use crate::image::ImageId;
 
 pub use announced::{Announced, AnnouncedFinding};
-pub use coverage::{COVERAGE_HOLDS, COVERAGE_MARGIN, Coverage, CoverageAnswer, InUse, ScanReason, USAGE_LAG, Usage};
+pub use coverage::{
+    COVERAGE_HOLDS, COVERAGE_MARGIN, Coverage, CoverageAnswer, InUse, ScanReason, USAGE_LAG, Usage,
+};
 pub use encoding::{EncodingError, decode, encode};
 pub use evidence::Evidence;
 pub use facts::{Entry, Exploitation, Facts, INDEX_COMES_WITHIN, Link, NO_HOLDS, Scans, TagMark};

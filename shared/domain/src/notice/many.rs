@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use crate::finding::Severity;
 use crate::image::{Digest, ImageId};
 use crate::policy::Waiver;
-use crate::provenance::Actor;
 use crate::row::StatusRow;
 use crate::text::sanitize;
 use crate::verdict::Verdict;
@@ -141,9 +140,9 @@ pub struct PolicyChanged {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
     pub to: String,
-    /// Who deployed it, where CloudTrail says so.
+    /// Who deployed it, where the deployment says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deployed_by: Option<Actor>,
+    pub deployed_by: Option<String>,
     pub since: Timestamp,
     pub until: Timestamp,
     /// How many images were judged again.

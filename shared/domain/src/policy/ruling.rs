@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
-use super::{Action, Condition, Policy, Rule, Waiver};
+use super::{Action, Condition, Fingerprint, Policy, Rule, Waiver};
 use crate::finding::{Epss, Finding, KnownExploited, Severity, Status};
 use crate::image::{Digest, ImageId};
 use crate::quarantine::Mode;
@@ -152,6 +152,11 @@ impl Policy {
         Some(days_after(known_since, *days))
     }
 
+    /// Whether any rule asks whether a finding is past the time in which it is to be fixed.
+    pub fn asks_what_is_overdue(&self) -> bool {
+        self.rules.iter().any(|rule| rule.condition.overdue.is_some())
+    }
+
     /// Whether any rule asks whether an image is in use.
     pub fn asks_for_usage(&self) -> bool {
         self.rules.iter().any(|rule| rule.condition.in_use.is_some() || rule.grace_days_in_use.is_some())
@@ -268,6 +273,16 @@ impl Condition {
 }
 
 impl Waiver {
+    /// What tells it from the others: all that it names and its last day.
+    pub fn key(&self) -> String {
+        let Self { vulnerability, package, repositories, digest, expires, .. } = self;
+        let patterns = repositories.as_ref().map(|patterns| patterns.as_written().join(","));
+        let named =
+            [vulnerability.clone(), package.clone(), patterns, digest.as_ref().map(ToString::to_string)];
+        let named: Vec<String> = named.into_iter().map(Option::unwrap_or_default).collect();
+        Fingerprint::of(&format!("{}|{expires}", named.join("|"))).to_string()
+    }
+
     /// The first moment at which it does not hold any more; `None` if that is beyond all dates.
     pub fn end(&self) -> Option<Timestamp> {
         let midnight = self.expires.tomorrow().ok()?.to_zoned(TimeZone::UTC).ok()?;

@@ -4,8 +4,10 @@
 //! what a step sent is sent again, which costs reads only.
 
 mod changes;
+mod reminders;
 mod round;
 mod standing;
+mod summary;
 mod walk;
 mod watch;
 
@@ -15,8 +17,10 @@ use serde::{Deserialize, Serialize};
 use crate::policy::Fingerprint;
 
 pub use changes::{Changes, Seen};
+pub use reminders::Reminders;
 pub use round::Round;
 pub use standing::{Standing, Worst};
+pub use summary::{adopted, policy_changed};
 pub use walk::{Missing, Registered, Stage, Walk, Want, missing, want};
 pub use watch::{Watched, Watches};
 
@@ -37,6 +41,7 @@ pub struct State {
     /// When the last walk that ended began.
     pub walked_at: Option<Timestamp>,
     pub adoption: Adoption,
+    pub reminders: Reminders,
     /// When the gauges were published last.
     pub gauged_at: Option<Timestamp>,
     /// When a continuation is expected that was sent.
@@ -103,6 +108,42 @@ pub struct Adoption {
     pub all_sent_at: Option<Timestamp>,
     /// When the summary of the last one was announced.
     pub told_at: Option<Timestamp>,
+}
+
+/// How long after all were sent an adoption is told of at the latest.
+const ADOPTION_TAKES: SignedDuration = SignedDuration::from_hours(24);
+/// How long after all were sent it is told of at the earliest: what is being handled is in no queue.
+const ADOPTION_SETTLES: SignedDuration = SignedDuration::from_mins(10);
+/// Up to how many messages in the queues behind belong to what goes on every day.
+const QUIET: u64 = 20;
+
+impl Adoption {
+    /// Whether it can be told what was adopted: all is judged, and somebody gets to read it; or a day has passed.
+    pub fn is_to_be_told(&self, waiting: u64, now: Timestamp) -> ToBeTold {
+        let Some(sent) = self.all_sent_at.filter(|_| self.told_at.is_none()) else { return ToBeTold::No };
+        let since = now.duration_since(sent);
+        if since >= ADOPTION_TAKES {
+            ToBeTold::Yes
+        } else if waiting <= QUIET && since >= ADOPTION_SETTLES {
+            ToBeTold::IfSomebodyReadsIt
+        } else {
+            ToBeTold::No
+        }
+    }
+
+    /// After that was told.
+    #[must_use]
+    pub fn told(self, now: Timestamp) -> Self {
+        Self { since: None, sent: 0, all_sent_at: None, told_at: Some(now) }
+    }
+}
+
+/// Whether an adoption is to be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ToBeTold {
+    No,
+    IfSomebodyReadsIt,
+    Yes,
 }
 
 impl State {

@@ -24,6 +24,8 @@ pub struct Standing {
     pub oldest: BTreeMap<Severity, Timestamp>,
     /// How many findings are excused.
     pub waived: u64,
+    /// How many have a finding that is past the time in which it is to be fixed.
+    pub overdue: u64,
     /// How many have the verdict `quarantine` and are exempt from it.
     pub exempt: u64,
     /// The worst of them.
@@ -39,7 +41,7 @@ pub struct Worst {
 }
 
 impl Standing {
-    pub fn add(&mut self, image: &ImageId, row: &StatusRow) {
+    pub fn add(&mut self, image: &ImageId, row: &StatusRow, now: Timestamp) {
         *self.images.entry(row.verdict).or_default() += 1;
         for (severity, count) in &row.open {
             *self.open.entry(severity.clone()).or_default() += count;
@@ -49,6 +51,7 @@ impl Standing {
             let oldest = self.oldest.entry(severity.clone()).or_insert(*since);
             *oldest = (*oldest).min(*since);
         }
+        self.overdue += u64::from(row.remediate_by.is_some_and(|by| by <= now));
         self.exempt += u64::from(row.exempt);
         if row.verdict == Verdict::Quarantine || row.open.values().any(|count| *count > 0) {
             self.worst.push(Worst { image: image.clone(), row: row.clone() });

@@ -205,7 +205,7 @@ fn standing_counts_all_and_names_the_worst() {
         row.verdict = if number == 3 { Verdict::Quarantine } else { Verdict::Clear };
         row.open = [(crate::finding::Severity::High, number)].into();
         let digest: Digest = format!("sha256:{number:064x}").try_into().unwrap();
-        standing.add(&ImageId { digest, ..image() }, &row);
+        standing.add(&ImageId { digest, ..image() }, &row, second(0));
     }
     assert_eq!((standing.count(), standing.exempt), (30, 1));
     assert_eq!(standing.images[&Verdict::Quarantine], 1);
@@ -224,4 +224,136 @@ fn a_walk_has_three_stages_and_is_due_once_a_day() {
     assert!(Walk::is_due(None, second(0)));
     assert!(!Walk::is_due(Some(second(0)), second(86_399)));
     assert!(Walk::is_due(Some(second(0)), second(86_400)));
+}
+
+/// A row that a new policy judged.
+fn moved(from: Verdict, to: Verdict, by: &Fingerprint) -> StatusRow {
+    let occasion = crate::assessment::Occasion::PolicyChanged { policy: by.clone(), deployed_by: None };
+    StatusRow { verdict: to, previous: from, occasion: Some(occasion), ..StatusRow::default() }
+}
+
+fn numbered(number: u64) -> ImageId {
+    let digest: Digest = format!("sha256:{number:064x}").try_into().unwrap();
+    ImageId { digest, ..image() }
+}
+
+#[test]
+fn a_new_policy_is_told_with_what_it_changed_and_the_worst_first() {
+    use crate::notice::{About, VerdictChange};
+    let (old, new) = (fingerprint("a"), fingerprint("b"));
+    let (clear, bad) = (Verdict::Clear, Verdict::Quarantine);
+    let rows = [
+        (numbered(1), moved(bad, clear, &new)),
+        (numbered(2), moved(clear, bad, &new)),
+        (numbered(3), moved(clear, bad, &old)),
+        (numbered(4), moved(clear, clear, &new)),
+        (numbered(5), StatusRow { verdict: bad, ..StatusRow::default() }),
+    ];
+    let notice = policy_changed((Some(&old), &new), second(5), &rows, Some("Mary"), second(9));
+    assert_eq!(
+        notice.id,
+        policy_changed((Some(&old), &new), second(5), &[], None, second(99)).id,
+        "told once"
+    );
+    let About::PolicyChanged(told) = notice.about else { panic!("{notice:?}") };
+    assert_eq!((told.judged, told.deployed_by.as_deref()), (5, Some("Mary")));
+    let change = |from, to, images| VerdictChange { from, to, images };
+    assert_eq!(told.changes, [change(clear, bad, 1), change(bad, clear, 1)]);
+    let named: Vec<&ImageId> = told.changed.named.iter().map(|one| &one.image.image).collect();
+    assert_eq!(named, [&numbered(2), &numbered(1)]);
+}
+
+#[test]
+fn an_adoption_is_told_with_what_was_there_before_and_nothing_else() {
+    use crate::notice::About;
+    let rows = [
+        (
+            numbered(1),
+            StatusRow { adopted: true, verdict: Verdict::Quarantine, exempt: true, ..StatusRow::default() },
+        ),
+        (numbered(2), StatusRow { adopted: true, unread: Some("why".to_owned()), ..StatusRow::default() }),
+        (numbered(3), StatusRow { verdict: Verdict::Quarantine, ..StatusRow::default() }),
+    ];
+    let adoption = Adoption { since: Some(second(1)), sent: 7, ..Adoption::default() };
+    let policy = policy("rules: [{ id: any, match: { severity: [LOW] }, then: [alert] }]");
+    let About::Adopted(told) = adopted(&adoption, &rows, &policy, second(9)).unwrap().about else { panic!() };
+    assert_eq!((told.images, told.roots, told.would_quarantine), (7, 2, 1));
+    assert_eq!(told.worst.iter().map(|one| &one.image.image).collect::<Vec<_>>(), [&numbered(1)]);
+    assert_eq!(told.unreadable.named[0].because, "why");
+    assert_eq!(adopted(&Adoption::default(), &rows, &policy, second(9)), None);
+}
+
+#[test]
+fn an_adoption_is_told_when_all_is_judged_and_after_a_day_whatever_is_not() {
+    const DAY: i64 = 86_400;
+    let sent = Adoption { since: Some(second(0)), all_sent_at: Some(second(0)), ..Adoption::default() };
+    for (adoption, waiting, now, expected) in [
+        (Adoption { all_sent_at: None, ..sent.clone() }, 0, 2 * DAY, ToBeTold::No),
+        (sent.clone(), 0, 599, ToBeTold::No),
+        (sent.clone(), 20, 600, ToBeTold::IfSomebodyReadsIt),
+        (sent.clone(), 21, 600, ToBeTold::No),
+        (sent.clone(), 21, DAY, ToBeTold::Yes),
+        (sent.told(second(DAY)), 0, 2 * DAY, ToBeTold::No),
+    ] {
+        assert_eq!(adoption.is_to_be_told(waiting, second(now)), expected, "{waiting} {now}");
+    }
+}
+
+/// Rows in which a waiver excuses so many findings, and a rule matches.
+fn excused(policy: &crate::policy::Policy, findings: u64) -> Vec<(ImageId, StatusRow)> {
+    let mut row = StatusRow::default();
+    row.rules = ["any".to_owned()].into();
+    if findings > 0 {
+        row.waivers = [(policy.waivers[0].key(), findings)].into();
+    }
+    vec![(image(), row)]
+}
+
+fn with_waiver() -> crate::policy::Policy {
+    policy(
+        "
+rules: [{ id: any, match: { severity: [LOW] }, then: [alert] }, { id: idle, match: { severity: [HIGH] }, then: [alert] }]
+waivers: [{ vulnerability: CVE-1, reason: not reachable, owner: shop, expires: 2031-01-20 }]
+",
+    )
+}
+
+/// What is told over the days, an hour apart from each other, by kind.
+fn told(days: std::ops::Range<i64>, rows: impl Fn(i64) -> u64) -> Vec<(i64, String)> {
+    let policy = with_waiver();
+    let mut reminders = Reminders::default();
+    let mut told = Vec::new();
+    for hour in days.start * 24..days.end * 24 {
+        let (next, notices) =
+            reminders.look(&policy, &excused(&policy, rows(hour / 24)), second(hour * 3_600));
+        reminders = serde_json::from_str(&serde_json::to_string(&next).unwrap()).unwrap();
+        told.extend(
+            notices.into_iter().map(|notice| (hour / 24, notice.id.split('#').next().unwrap().to_owned())),
+        );
+    }
+    told
+}
+
+#[test]
+fn a_waiver_is_told_before_its_end_and_at_its_end_each_once() {
+    // It holds on 20 January; second 0 is 1 January.
+    let told = told(0..40, |_| 3);
+    assert_eq!(told, [(13, "waivers-ending".to_owned()), (20, "waivers-ended".to_owned())]);
+}
+
+#[test]
+fn a_waiver_that_excuses_nothing_for_a_week_is_told_once() {
+    let told = told(0..12, |day| u64::from(day < 2));
+    assert_eq!(told, [(8, "waivers-unused".to_owned())]);
+}
+
+#[test]
+fn a_waiver_that_had_ended_before_is_nobodys_news() {
+    assert_eq!(told(30..40, |_| 0), []);
+}
+
+#[test]
+fn a_rule_that_matches_nothing_for_ninety_days_is_told_once() {
+    let told = told(30..150, |_| 0);
+    assert_eq!(told, [(120, "rules-idle".to_owned())]);
 }

@@ -1,0 +1,36 @@
+//! What was adopted is told in one notice, when all of it is judged and somebody gets to read it.
+
+use domain::image::ImageId;
+use domain::row::StatusRow;
+use domain::sweep::{self, State, ToBeTold};
+
+use crate::run::{Next, Run};
+use crate::{Sweep, SweepError};
+
+impl Sweep {
+    pub(crate) async fn tell_adoption(
+        &self,
+        state: &State,
+        run: &mut Run,
+    ) -> Result<(State, Next), SweepError> {
+        let is_told = match state.adoption.is_to_be_told(run.waiting, run.now) {
+            ToBeTold::No => false,
+            ToBeTold::IfSomebodyReadsIt => self.topic.has_subscription().await?,
+            ToBeTold::Yes => true,
+        };
+        if !is_told {
+            return Ok((state.clone(), Next::Done));
+        }
+        let rows = self.rows().await?;
+        if let Some(notice) = sweep::adopted(&state.adoption, &rows, &self.rules, run.now) {
+            self.announcements.notify(&notice).await?;
+        }
+        Ok((State { adoption: state.adoption.clone().told(run.now), ..state.clone() }, Next::Done))
+    }
+
+    /// All images.
+    pub(crate) async fn rows(&self) -> Result<Vec<(ImageId, StatusRow)>, SweepError> {
+        let rows = self.ledgers.rows().await?;
+        Ok(rows.into_iter().map(|listed| (listed.image, listed.row)).collect())
+    }
+}
