@@ -29,7 +29,23 @@ impl Sweep {
         for notice in notices {
             self.announcements.notify(&notice).await?;
         }
-        Ok((State { gauged_at: Some(now), reminders, ..state.clone() }, Next::Done))
+        let mut state = State { gauged_at: Some(now), reminders, ..state.clone() };
+        match self.inspector.covered_count(&self.account).await {
+            Ok(covered) => {
+                let (scanning, off) = state.scanning.clone().look(covered, now);
+                if let Some(off) = off {
+                    let reason = self.inspector.uncovered_because(&self.account).await?;
+                    self.announcements.notify(&off.notice(reason, now)).await?;
+                }
+                state.scanning = scanning;
+            }
+            // Where it is not active, nothing is covered, and the walk says so too.
+            Err(error) if error.is("AccessDenied") => {
+                tracing::info!(reason = %error, "Inspector is not active, or not allowed to be asked");
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok((state, Next::Done))
     }
 }
 

@@ -172,12 +172,7 @@ impl Inspector {
     pub async fn coverage(&self, image: &ImageId) -> Result<CoverageAnswer, AwsError> {
         const ACTION: &str = "inspector2:ListCoverage";
         let arn = self.partition.as_ref().map_or_else(|| image.arn(), |partition| image.arn_in(partition));
-        let filter = CoverageStringFilter::builder()
-            .comparison(CoverageStringComparison::Equals)
-            .value(arn)
-            .build()
-            .map_err(|error| AwsError::answer(ACTION, error.to_string(), false))?;
-        let criteria = CoverageFilterCriteria::builder().resource_id(filter).build();
+        let criteria = CoverageFilterCriteria::builder().resource_id(covers(ACTION, &arn)?).build();
         let mut pages = self
             .client
             .list_coverage()
@@ -195,6 +190,38 @@ impl Inspector {
         Ok(best)
     }
 
+    /// How many images of an account Inspector scans.
+    /// <https://docs.aws.amazon.com/inspector/v2/APIReference/API_ListCoverageStatistics.html>
+    pub async fn covered_count(&self, account: &str) -> Result<u64, AwsError> {
+        const ACTION: &str = "inspector2:ListCoverageStatistics";
+        let criteria = CoverageFilterCriteria::builder()
+            .resource_type(covers(ACTION, IMAGE_RESOURCE)?)
+            .account_id(covers(ACTION, account)?)
+            .scan_status_code(covers(ACTION, "ACTIVE")?)
+            .build();
+        let request = self.client.list_coverage_statistics().filter_criteria(criteria);
+        let answer = request.send().await.map_err(|error| AwsError::of(ACTION, error))?;
+        u64::try_from(answer.total_counts())
+            .map_err(|_| AwsError::answer(ACTION, "the answer has a negative count", true))
+    }
+
+    /// The reason that most of the first two hundred images have that Inspector lists and does not scan.
+    pub async fn uncovered_because(&self, account: &str) -> Result<Option<String>, AwsError> {
+        const ACTION: &str = "inspector2:ListCoverage";
+        let criteria = CoverageFilterCriteria::builder()
+            .resource_type(covers(ACTION, IMAGE_RESOURCE)?)
+            .account_id(covers(ACTION, account)?)
+            .scan_status_code(covers(ACTION, "INACTIVE")?)
+            .build();
+        let request = self.client.list_coverage().filter_criteria(criteria).max_results(RESOURCES_PER_PAGE);
+        let page = request.send().await.map_err(|error| AwsError::of(ACTION, error))?;
+        let mut reasons: BTreeMap<String, u64> = BTreeMap::new();
+        for answer in page.covered_resources().iter().filter_map(answer) {
+            *reasons.entry(answer.reason).or_default() += 1;
+        }
+        Ok(reasons.into_iter().max_by_key(|(_, count)| *count).map(|(reason, _)| reason))
+    }
+
     /// A page of the images of an account that Inspector covers, or does not with its reason; and the token of the next page.
     pub async fn covered(
         &self,
@@ -202,16 +229,9 @@ impl Inspector {
         token: Option<String>,
     ) -> Result<(Vec<(ImageId, CoverageAnswer)>, Option<String>), AwsError> {
         const ACTION: &str = "inspector2:ListCoverage";
-        let equals = |value: &str| {
-            CoverageStringFilter::builder()
-                .comparison(CoverageStringComparison::Equals)
-                .value(value)
-                .build()
-                .map_err(|error| AwsError::answer(ACTION, error.to_string(), false))
-        };
         let criteria = CoverageFilterCriteria::builder()
-            .resource_type(equals(IMAGE_RESOURCE)?)
-            .account_id(equals(account)?)
+            .resource_type(covers(ACTION, IMAGE_RESOURCE)?)
+            .account_id(covers(ACTION, account)?)
             .build();
         let page = self
             .client
@@ -335,6 +355,14 @@ fn usage(resource: &CoveredResource) -> Usage {
         last_at: image.last_in_use_at().and_then(timestamp),
         pulled_at: image.image_pulled_at().and_then(timestamp),
     }
+}
+
+fn covers(action: &'static str, value: &str) -> Result<CoverageStringFilter, AwsError> {
+    CoverageStringFilter::builder()
+        .comparison(CoverageStringComparison::Equals)
+        .value(value)
+        .build()
+        .map_err(|error| AwsError::answer(action, error.to_string(), false))
 }
 
 fn equals(value: &str) -> Result<StringFilter, AwsError> {

@@ -6,6 +6,7 @@
 mod changes;
 mod reminders;
 mod round;
+mod scanning;
 mod standing;
 mod summary;
 mod walk;
@@ -19,6 +20,7 @@ use crate::policy::Fingerprint;
 pub use changes::{Changes, Seen};
 pub use reminders::Reminders;
 pub use round::Round;
+pub use scanning::{Scanning, SwitchedOff};
 pub use standing::{Standing, Worst};
 pub use summary::{adopted, policy_changed};
 pub use walk::{Missing, Registered, Stage, Walk, Want, missing, want};
@@ -42,6 +44,7 @@ pub struct State {
     pub walked_at: Option<Timestamp>,
     pub adoption: Adoption,
     pub reminders: Reminders,
+    pub scanning: Scanning,
     /// When the gauges were published last.
     pub gauged_at: Option<Timestamp>,
     /// When a continuation is expected that was sent.

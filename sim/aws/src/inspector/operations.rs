@@ -22,6 +22,7 @@ impl Inspector {
             "BatchGetFindingDetails" => self.batch_get_finding_details(request),
             "GetClustersForImage" => self.get_clusters_for_image(request),
             "ListCoverage" => self.list_coverage(request),
+            "ListCoverageStatistics" => self.list_coverage_statistics(request),
             _ => Err(ApiError::unknown_operation(&format!("inspector2:{operation}"))),
         }
     }
@@ -84,6 +85,17 @@ impl Inspector {
         let listing = admitted.map(|(arn, resource)| (arn.clone(), resource));
         let page = requested_page(request, listing, RESOURCES_PER_PAGE)?;
         Ok(write_page("coveredResources", page.items.into_iter().cloned(), page.next_token))
+    }
+
+    /// The total alone.
+    fn list_coverage_statistics(&self, request: Parameters<'_>) -> Result<Value, ApiError> {
+        if request.text("groupBy").is_some() {
+            return Err(invalid("groupBy is not implemented by the simulated AWS"));
+        }
+        let filter = Filter::of_resources(request.0.get("filterCriteria"))?;
+        let resources = self.state.with(|state| state.covered_resources());
+        let admitted = resources.iter().filter(|(_, resource)| filter.admits(resource)).count();
+        Ok(json!({"totalCounts": admitted}))
     }
 }
 
