@@ -272,6 +272,10 @@ impl Pipeline {
             self.stack.route(&emitted.bus, &emitted.event, self.now());
         }
         let Some(batch) = self.stack.next_batch(self.now()) else { return Ok(false) };
+        for (url, depth) in self.stack.queue_depths() {
+            let sim_delivery::QueueDepth { visible, in_flight, delayed } = depth;
+            self.aws.sqs().set_depth(url, sim_aws::QueueDepth { visible, in_flight, delayed });
+        }
         let receives = batch.records.iter().map(|record| record.receive_count);
         self.most_receives = receives.fold(self.most_receives, u32::max);
         let deadline = match self.limits.get_mut(&batch.function) {
