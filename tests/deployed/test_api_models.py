@@ -42,14 +42,15 @@ OPERATIONS = {
         "DescribeRegistry",
         "DescribeRepositories",
         "GetDownloadUrlForLayer",
+        "GetRegistryScanningConfiguration",
         "ListImages",
         "PutImage",
         "PutImageTagMutability",
     },
     "events": {"PutEvents"},
-    "inspector2": {"BatchGetFindingDetails", "GetClustersForImage", "ListCoverage", "ListFindings"},
+    "inspector2": {"BatchGetFindingDetails", "GetClustersForImage", "ListCoverage", "ListCoverageStatistics", "ListFindings"},
     "resourcegroupstaggingapi": {"GetResources"},
-    "sns": {"Publish"},
+    "sns": {"ListSubscriptionsByTopic", "Publish"},
     "sqs": {"GetQueueAttributes", "SendMessageBatch"},
 }
 #: The models of services whose IAM actions have another prefix.
@@ -352,11 +353,24 @@ def decode_response(exchange: Exchange, shape: StructureShape | None) -> object:
     return decode_xml(shape, root.find(result), namespace)
 
 
-def decode_xml(shape: StructureShape, element: xml.etree.ElementTree.Element, namespace: str) -> dict:
-    """A structure of texts. No simulated operation that answers in XML returns anything else."""
-    if any(member.type_name != "string" for member in shape.members.values()) or any(len(child) for child in element):
-        raise NotImplementedError(f"{shape.name} has other members than texts")
-    return {child.tag.removeprefix(namespace): child.text or "" for child in element}
+def decode_xml(shape: Shape, element: xml.etree.ElementTree.Element, namespace: str) -> object:
+    """A structure, a list or a text. No simulated operation that answers in XML returns anything else."""
+    match shape.type_name:
+        case "structure":
+            names = [child.tag.removeprefix(namespace) for child in element]
+            members = [shape.members.get(name) for name in names]
+            # A member that is not known is kept, for the checks to find.
+            return {
+                name: decode_xml(member, child, namespace) if member else child.text or ""
+                for name, member, child in zip(names, members, element, strict=True)
+            }
+        case "list":
+            if any(child.tag != f"{namespace}member" for child in element):
+                raise ValueError(f"{shape.name} has other elements than members")
+            return [decode_xml(shape.member, child, namespace) for child in element]
+        case "string":
+            return element.text or ""
+    raise NotImplementedError(f"{shape.name} is of the type {shape.type_name}")
 
 
 def parse_xml(body: bytes) -> xml.etree.ElementTree.Element:

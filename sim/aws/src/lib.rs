@@ -40,14 +40,14 @@ pub use cloudwatch::{CloudWatch, MetricDatum};
 pub use dynamodb::DynamoDb;
 pub use ecr::{
     Ecr, ImageStatus, ImageView, Mutability, STAND_IN_ANNOTATION, ScanStatus, SeedImage, SeedReplicationRule,
-    SeedScan, SeedScanFinding,
+    SeedScan, SeedScanFinding, SeedScanning,
 };
 pub use eventbridge::EventBridge;
 pub use exchanges::{Exchange, RecordedRequest, RecordedResponse};
 pub use faults::{Fault, Faults, Nth};
 pub use inspector::{CisaData, ExploitObserved, FindingDetails, Inspector, SeedUsage};
-pub use sns::{PublishedMessage, Sns};
-pub use sqs::{MessageAttribute, SentMessage, Sqs};
+pub use sns::{PublishedMessage, SeedSubscription, Sns};
+pub use sqs::{MessageAttribute, QueueDepth, SentMessage, Sqs};
 
 use account::Account;
 use account::events::EventLog;

@@ -1,18 +1,22 @@
-//! Amazon SNS: topics that keep the messages published to them. SNS API reference, `Publish`.
+//! Amazon SNS: topics that keep the messages published to them, and their subscriptions. SNS API reference, `Publish` and
+//! `ListSubscriptionsByTopic`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
-use winterbaume_core::MockResponse;
+use winterbaume_core::{MockResponse, xml_escape};
 
 use crate::account::Account;
 use crate::shared::Shared;
 use crate::wire::error::ApiError;
+use crate::wire::pagination::page;
 
 const MESSAGE_BYTES: usize = 262_144;
 const SUBJECT_CHARACTERS: usize = 100;
+const SUBSCRIPTIONS_PER_PAGE: usize = 100;
+const XML_NAMESPACE: &str = "http://sns.amazonaws.com/doc/2010-03-31/";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublishedMessage {
@@ -28,9 +32,21 @@ pub struct PublishedMessage {
     pub message_id: String,
 }
 
+/// Who gets what is published to a topic. Nothing is delivered here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeedSubscription {
+    /// Such as `email`.
+    pub protocol: String,
+    pub endpoint: String,
+    /// Whether the endpoint has agreed.
+    pub confirmed: bool,
+}
+
 #[derive(Default)]
 struct State {
     topics: BTreeSet<String>,
+    /// By topic.
+    subscriptions: BTreeMap<String, Vec<SeedSubscription>>,
     published: Vec<PublishedMessage>,
 }
 
@@ -50,26 +66,69 @@ impl Sns {
         self.state.with(|state| state.topics.insert(arn.to_owned()));
     }
 
+    /// Adds a subscription to a topic.
+    pub fn seed_subscription(&self, topic: &str, subscription: SeedSubscription) {
+        self.state.with(|state| state.subscriptions.entry(topic.to_owned()).or_default().push(subscription));
+    }
+
     /// All published messages, oldest first.
     pub fn published(&self) -> Vec<PublishedMessage> {
         self.state.with(|state| state.published.clone())
     }
 
     pub(crate) fn handle(&self, operation: &str, body: &[u8]) -> Result<MockResponse, ApiError> {
-        if operation != "Publish" {
-            return Err(ApiError::unknown_operation(&format!("sns:{operation}")));
-        }
         let form: BTreeMap<String, String> = form_urlencoded::parse(body).into_owned().collect();
-        let message_id = self.publish(&form)?;
+        let result = match operation {
+            "Publish" => format!("<MessageId>{}</MessageId>", self.publish(&form)?),
+            "ListSubscriptionsByTopic" => self.list_subscriptions(&form)?,
+            _ => return Err(ApiError::unknown_operation(&format!("sns:{operation}"))),
+        };
         let request_id = self.account.next_identifier();
         Ok(MockResponse::xml(
             200,
             format!(
-                "<PublishResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><PublishResult>\
-                 <MessageId>{message_id}</MessageId></PublishResult><ResponseMetadata>\
-                 <RequestId>{request_id}</RequestId></ResponseMetadata></PublishResponse>"
+                "<{operation}Response xmlns=\"{XML_NAMESPACE}\"><{operation}Result>{result}</{operation}Result>\
+                 <ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{operation}Response>"
             ),
         ))
+    }
+
+    /// One that is not confirmed has no ARN; the word `PendingConfirmation` stands in its place.
+    fn list_subscriptions(&self, form: &BTreeMap<String, String>) -> Result<String, ApiError> {
+        let topic =
+            form.get("TopicArn").ok_or_else(|| invalid("TopicArn", "no value for required parameter"))?;
+        let subscriptions = self.state.with(|state| {
+            let subscriptions = || state.subscriptions.get(topic).cloned().unwrap_or_default();
+            state.topics.contains(topic).then(subscriptions)
+        });
+        let subscriptions = subscriptions.ok_or_else(no_topic)?;
+        let listing =
+            subscriptions.iter().enumerate().map(|(number, one)| (format!("{number:08}"), (number, one)));
+        let page = page(listing, form.get("NextToken").map(String::as_str), SUBSCRIPTIONS_PER_PAGE)
+            .ok_or_else(|| invalid("NextToken", "not a token of this listing"))?;
+        let members: String =
+            page.items.iter().map(|(number, one)| self.member(topic, *number, one)).collect();
+        let token =
+            page.next_token.map(|token| format!("<NextToken>{token}</NextToken>")).unwrap_or_default();
+        Ok(format!("<Subscriptions>{members}</Subscriptions>{token}"))
+    }
+
+    fn member(&self, topic: &str, number: usize, subscription: &SeedSubscription) -> String {
+        let SeedSubscription { protocol, endpoint, confirmed } = subscription;
+        let arn = if *confirmed {
+            format!("{topic}:00000000-0000-4000-8000-{number:012x}")
+        } else {
+            "PendingConfirmation".to_owned()
+        };
+        let members = [
+            ("TopicArn", topic),
+            ("Protocol", protocol),
+            ("SubscriptionArn", &arn),
+            ("Owner", &self.account.id),
+            ("Endpoint", endpoint),
+        ];
+        let members = members.map(|(name, value)| format!("<{name}>{}</{name}>", xml_escape(value)));
+        format!("<member>{}</member>", members.concat())
     }
 
     fn publish(&self, form: &BTreeMap<String, String>) -> Result<String, ApiError> {
@@ -91,10 +150,7 @@ impl Sns {
         }
         self.state.with(|state| {
             if !state.topics.contains(topic) {
-                return Err(ApiError {
-                    status: 404,
-                    ..ApiError::refused("NotFound", "Topic does not exist")
-                });
+                return Err(no_topic());
             }
             let message_id = self.account.next_identifier();
             state.published.push(PublishedMessage {
@@ -177,6 +233,10 @@ fn check_attribute(name: &str, data_type: &str, value: &str) -> Result<usize, Ap
         Some("Binary") => STANDARD.decode(value).map(|bytes| bytes.len()).map_err(|_| wrong("is not base64")),
         _ => Err(wrong("has a type that is not String, String.Array, Number or Binary")),
     }
+}
+
+fn no_topic() -> ApiError {
+    ApiError { status: 404, ..ApiError::refused("NotFound", "Topic does not exist") }
 }
 
 fn invalid(parameter: &str, reason: &str) -> ApiError {

@@ -1,4 +1,4 @@
-//! Amazon SQS: queues that take messages. SQS API reference, `SendMessageBatch`.
+//! Amazon SQS: queues that take messages. SQS API reference, `SendMessageBatch` and `GetQueueAttributes`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -33,11 +33,21 @@ pub struct MessageAttribute {
     pub value: String,
 }
 
+/// How many messages a queue holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct QueueDepth {
+    /// Those that could be received.
+    pub visible: usize,
+    /// Those that were received and not deleted yet.
+    pub in_flight: usize,
+    /// Those that nobody could have received yet.
+    pub delayed: usize,
+}
+
 #[derive(Default)]
 struct State {
-    queues: BTreeSet<String>,
-    /// How many messages each holds; what was not told holds none.
-    lengths: BTreeMap<String, usize>,
+    /// By URL, with what was told of them.
+    queues: BTreeMap<String, QueueDepth>,
     sent: Vec<SentMessage>,
     failing_entries: u64,
 }
@@ -81,13 +91,16 @@ impl Sqs {
 
     /// Sending to a queue that was not created is refused.
     pub fn create_queue(&self, url: &str) {
-        self.state.with(|state| state.queues.insert(url.to_owned()));
+        self.state.with(|state| state.queues.insert(url.to_owned(), QueueDepth::default()));
     }
 
-    /// How many messages a queue holds from now on, as `GetQueueAttributes` says. Nothing is received here, so whoever
-    /// delivers messages has to tell.
-    pub fn set_length(&self, url: &str, messages: usize) {
-        self.state.with(|state| state.lengths.insert(url.to_owned(), messages));
+    /// Says what a queue holds. Whoever takes what was sent knows; what was not taken yet is counted besides.
+    pub fn set_depth(&self, url: &str, depth: QueueDepth) {
+        self.state.with(|state| {
+            if let Some(known) = state.queues.get_mut(url) {
+                *known = depth;
+            }
+        });
     }
 
     /// Makes the next so many entries fail with `InternalError`, in a response of HTTP 200.
@@ -104,12 +117,12 @@ impl Sqs {
         match operation {
             "SendMessageBatch" => {}
             "GetQueueUrl" => return self.queue_url(body),
-            "GetQueueAttributes" => return self.queue_attributes(body),
+            "GetQueueAttributes" => return self.queue_attributes(Parameters(body)),
             _ => return Err(ApiError::unknown_operation(&format!("sqs:{operation}"))),
         }
         let request = Parameters(body);
         let url = request.text("QueueUrl").unwrap_or_default();
-        if !self.state.with(|state| state.queues.contains(url)) {
+        if !self.state.with(|state| state.queues.contains_key(url)) {
             return Err(refused("QueueDoesNotExist", "The specified queue does not exist."));
         }
         let entries: Vec<Parameters<'_>> = request.list("Entries").iter().map(Parameters).collect();
@@ -136,33 +149,40 @@ impl Sqs {
     fn queue_url(&self, body: &Value) -> Result<Value, ApiError> {
         let name = Parameters(body).text("QueueName").unwrap_or_default();
         let suffix = format!("/{name}");
-        let url = self.state.with(|state| state.queues.iter().find(|url| url.ends_with(&suffix)).cloned());
+        let url = self.state.with(|state| state.queues.keys().find(|url| url.ends_with(&suffix)).cloned());
         let url = url.ok_or_else(|| refused("QueueDoesNotExist", "The specified queue does not exist."))?;
         Ok(json!({"QueueUrl": url}))
     }
 
-    /// All messages count as ones that can be received.
-    fn queue_attributes(&self, body: &Value) -> Result<Value, ApiError> {
-        let request = Parameters(body);
+    /// The numbers of messages, of which a request names those that it wants. The other attributes are not implemented.
+    fn queue_attributes(&self, request: Parameters<'_>) -> Result<Value, ApiError> {
         let url = request.text("QueueUrl").unwrap_or_default();
-        let length = self.state.with(|state| {
-            state.queues.contains(url).then(|| state.lengths.get(url).copied().unwrap_or_default())
+        let depth = self.state.with(|state| {
+            let mut depth = *state.queues.get(url)?;
+            let sent = state.sent.iter().filter(|message| message.queue_url == url);
+            let delayed = sent.clone().filter(|message| message.delay_seconds > 0).count();
+            depth.visible += sent.count() - delayed;
+            depth.delayed += delayed;
+            Some(depth)
         });
-        let length =
-            length.ok_or_else(|| refused("QueueDoesNotExist", "The specified queue does not exist."))?;
-        let mut attributes = json!({});
-        for name in request.texts("AttributeNames") {
-            let count = match name {
-                "ApproximateNumberOfMessages" => length,
-                "ApproximateNumberOfMessagesNotVisible" | "ApproximateNumberOfMessagesDelayed" => 0,
-                other => {
-                    let message = format!("Unknown Attribute {other}.");
-                    return Err(refused("InvalidAttributeName", message));
-                }
-            };
-            attributes[name] = json!(count.to_string());
+        let depth =
+            depth.ok_or_else(|| refused("QueueDoesNotExist", "The specified queue does not exist."))?;
+        let known = [
+            ("ApproximateNumberOfMessages", depth.visible),
+            ("ApproximateNumberOfMessagesNotVisible", depth.in_flight),
+            ("ApproximateNumberOfMessagesDelayed", depth.delayed),
+        ];
+        let wanted = request.texts("AttributeNames");
+        if let Some(name) =
+            wanted.iter().find(|name| **name != "All" && !known.iter().any(|(one, _)| one == *name))
+        {
+            let message = format!("the attribute {name} is not implemented by the simulated AWS");
+            return Err(refused("InvalidAttributeName", message));
         }
-        Ok(json!({"Attributes": attributes}))
+        let named = known.into_iter().filter(|(name, _)| wanted.contains(name) || wanted.contains(&"All"));
+        let attributes: BTreeMap<&str, String> =
+            named.map(|(name, count)| (name, count.to_string())).collect();
+        Ok(if attributes.is_empty() { json!({}) } else { json!({"Attributes": attributes}) })
     }
 
     fn send(&self, url: &str, entry: Parameters<'_>) -> Result<Value, EntryError> {

@@ -5,8 +5,8 @@ mod account;
 
 use account::{ACCOUNT, account};
 use aws_sdk_ecr::Client;
-use aws_sdk_ecr::types::RepositoryFilterType;
-use sim_aws::{Fault, Nth, SeedReplicationRule};
+use aws_sdk_ecr::types::{RepositoryFilterType, ScanFrequency, ScanType, ScanningRepositoryFilter};
+use sim_aws::{Fault, Nth, SeedReplicationRule, SeedScanning};
 
 #[tokio::test]
 async fn cache_rules_are_listed_in_pages_and_by_prefix() {
@@ -68,4 +68,26 @@ async fn replication_rules_name_destinations_and_filters() {
     aws.faults().inject("ecr:DescribeRegistry", Fault::Denied, Nth::Times(1));
     let denied = client.describe_registry().send().await.unwrap_err();
     assert_eq!(denied.into_service_error().meta().code(), Some("AccessDeniedException"));
+}
+
+#[tokio::test]
+async fn a_registry_says_how_it_is_scanned() {
+    let aws = account();
+    let client = Client::new(&aws.sdk_config().await);
+    let asked = || async {
+        let answer = client.get_registry_scanning_configuration().send().await.unwrap();
+        assert_eq!(answer.registry_id(), Some(ACCOUNT));
+        answer.scanning_configuration().unwrap().clone()
+    };
+    let unset = asked().await;
+    assert_eq!((unset.scan_type(), unset.rules().len()), (Some(&ScanType::Basic), 0));
+    let rules = vec![("CONTINUOUS_SCAN".to_owned(), vec!["prod-*".to_owned(), "base".to_owned()])];
+    aws.ecr().seed_scanning("111122223333", SeedScanning::default());
+    aws.ecr().seed_scanning(ACCOUNT, SeedScanning { enhanced: true, rules });
+    let enhanced = asked().await;
+    assert_eq!(enhanced.scan_type(), Some(&ScanType::Enhanced));
+    assert_eq!(enhanced.rules()[0].scan_frequency(), &ScanFrequency::ContinuousScan);
+    let filters: Vec<_> =
+        enhanced.rules()[0].repository_filters().iter().map(ScanningRepositoryFilter::filter).collect();
+    assert_eq!(filters, ["prod-*", "base"]);
 }

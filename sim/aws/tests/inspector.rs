@@ -284,3 +284,53 @@ async fn clusters_that_run_an_image_come_in_pages() {
     let error = client.get_clusters_for_image().filter(filter("app")).send().await.unwrap_err();
     assert!(error.into_service_error().is_validation_exception());
 }
+
+#[tokio::test]
+async fn findings_are_found_by_when_they_were_updated_last() {
+    let aws = account();
+    let updated = |number: usize, at: &str| {
+        let mut finding = finding(number, "app", &digest_of("a"));
+        finding["updatedAt"] = json!(at);
+        assert!(aws.inspector().seed_finding(finding));
+    };
+    for (number, second) in ["00.000", "00.001", "01.000", "02.000", "02.001"].iter().enumerate() {
+        updated(number, &format!("2026-03-02T09:00:{second}Z"));
+    }
+    let client = Client::new(&aws.sdk_config().await);
+    let at = |second: f64| aws_sdk_inspector2::primitives::DateTime::from_secs_f64(1_772_442_000.0 + second);
+    let between = |from: f64, until: f64| {
+        let filter = DateFilter::builder().start_inclusive(at(from)).end_inclusive(at(until)).build();
+        list(&client, FilterCriteria::builder().updated_at(filter).build())
+    };
+    let arns = |numbers: &[usize]| numbers.iter().map(|number| finding_arn(*number)).collect::<Vec<_>>();
+    assert_eq!(between(0.001, 2.0).await, arns(&[1, 2, 3]));
+    // What is updated again moves, and what is removed is gone.
+    updated(1, "2026-03-02T10:00:00Z");
+    aws.inspector().remove_finding(&finding_arn(2));
+    assert_eq!(between(0.001, 2.0).await, arns(&[3]));
+    assert_eq!(between(2.001, 3_600.0).await, arns(&[1, 4]));
+    let any = FilterCriteria::builder().updated_at(DateFilter::builder().build()).build();
+    assert_eq!(list(&client, any).await, arns(&[0, 1, 3, 4]));
+}
+
+#[tokio::test]
+async fn an_image_of_which_no_finding_is_left_is_covered_only_if_that_was_said() {
+    let aws = account();
+    let client = Client::new(&aws.sdk_config().await);
+    let covered = || async {
+        let covered = client.list_coverage().send().await.unwrap().covered_resources.unwrap();
+        covered.into_iter().map(|resource| resource.resource_id).collect::<Vec<_>>()
+    };
+    let [a, b] = ["a", "b"].map(|name| image_arn("app", &digest_of(name)));
+    aws.inspector().seed_finding(finding(1, "app", &digest_of("a")));
+    aws.inspector().seed_finding(finding(2, "app", &digest_of("a")));
+    aws.inspector().remove_finding(&finding_arn(1));
+    assert_eq!(covered().await, std::slice::from_ref(&a));
+    // The finding is of another image by now.
+    aws.inspector().seed_finding(finding(2, "app", &digest_of("b")));
+    assert_eq!(covered().await, std::slice::from_ref(&b));
+    aws.inspector().remove_finding(&finding_arn(2));
+    assert_eq!(covered().await, Vec::<String>::new());
+    aws.inspector().seed_coverage(&a, "INACTIVE", "IMAGE_ARCHIVED");
+    assert_eq!(covered().await, [a]);
+}

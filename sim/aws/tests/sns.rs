@@ -6,6 +6,7 @@ mod account;
 use account::account;
 use aws_sdk_sns::operation::publish::PublishError;
 use aws_sdk_sns::types::MessageAttributeValue;
+use sim_aws::SeedSubscription;
 
 const TOPIC: &str = "arn:aws:sns:eu-central-1:123456789012:alerts";
 
@@ -77,4 +78,37 @@ async fn messages_that_sns_refuses_are_refused() {
     assert!(aws.sns().published().is_empty());
     publish().message(at_limit).subject("x".repeat(99)).send().await.unwrap();
     assert_eq!(aws.sns().published().len(), 1);
+}
+
+#[tokio::test]
+async fn subscriptions_are_listed_in_pages_with_whether_they_are_confirmed() {
+    let aws = account();
+    aws.sns().create_topic(TOPIC);
+    let client = aws_sdk_sns::Client::new(&aws.sdk_config().await);
+    let list = || client.list_subscriptions_by_topic().topic_arn(TOPIC);
+    assert_eq!(list().send().await.unwrap().subscriptions(), []);
+    for number in 0..101 {
+        let subscription = SeedSubscription {
+            protocol: "https".to_owned(),
+            endpoint: format!("https://example.com/?a=1&b={number}"),
+            confirmed: number > 0,
+        };
+        aws.sns().seed_subscription(TOPIC, subscription);
+    }
+    let first = list().send().await.unwrap();
+    assert_eq!(first.subscriptions().len(), 100);
+    let pending = &first.subscriptions()[0];
+    assert_eq!(pending.subscription_arn(), Some("PendingConfirmation"));
+    assert_eq!((pending.topic_arn(), pending.owner()), (Some(TOPIC), Some(account::ACCOUNT)));
+    let confirmed = &first.subscriptions()[1];
+    assert!(confirmed.subscription_arn().unwrap().starts_with(TOPIC));
+    assert_eq!(
+        (confirmed.protocol(), confirmed.endpoint()),
+        (Some("https"), Some("https://example.com/?a=1&b=1"))
+    );
+    let second = list().next_token(first.next_token().unwrap()).send().await.unwrap();
+    assert_eq!((second.subscriptions().len(), second.next_token()), (1, None));
+    assert!(list().next_token("nonsense").send().await.is_err());
+    let other = client.list_subscriptions_by_topic().topic_arn("arn:aws:sns:eu-central-1:123456789012:other");
+    assert!(other.send().await.unwrap_err().into_service_error().is_not_found_exception());
 }

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use account::{RecordedAccount, account};
 use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::QueueAttributeName as Attribute;
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry, SendMessageBatchResultEntry};
-use sim_aws::{Fault, MessageAttribute, Nth, SentMessage};
+use sim_aws::{Fault, MessageAttribute, Nth, QueueDepth, SentMessage};
 
 const URL: &str = "https://sqs.eu-central-1.amazonaws.com/123456789012/work";
 
@@ -124,4 +125,34 @@ async fn refusals_that_may_pass_are_retried_by_the_client() {
         client.send_message_batch().queue_url(URL).entries(entry("a", "x", 0)).send().await.unwrap();
         assert_eq!((aws.calls()["sqs:SendMessage"], aws.sqs().take_sent().len()), (3, 1), "{fault:?}");
     }
+}
+
+#[tokio::test]
+async fn a_queue_says_how_many_messages_it_holds() {
+    let (aws, client) = queue().await;
+    let ask = |names: &[Attribute]| {
+        client.get_queue_attributes().queue_url(URL).set_attribute_names(Some(names.to_vec())).send()
+    };
+    aws.sqs().set_depth(URL, QueueDepth { visible: 5, in_flight: 2, delayed: 1 });
+    let send = client.send_message_batch().queue_url(URL);
+    send.entries(entry("a", "{}", 0))
+        .entries(entry("b", "{}", 0))
+        .entries(entry("c", "{}", 9))
+        .send()
+        .await
+        .unwrap();
+    let all = ask(&[Attribute::All]).await.unwrap();
+    let held = |name: Attribute| all.attributes().unwrap()[&name].as_str();
+    assert_eq!(held(Attribute::ApproximateNumberOfMessages), "7");
+    assert_eq!(held(Attribute::ApproximateNumberOfMessagesNotVisible), "2");
+    assert_eq!(held(Attribute::ApproximateNumberOfMessagesDelayed), "2");
+    let one = ask(&[Attribute::ApproximateNumberOfMessages]).await.unwrap();
+    assert_eq!(one.attributes().unwrap().len(), 1);
+    assert!(ask(&[]).await.unwrap().attributes().is_none());
+    let error = ask(&[Attribute::VisibilityTimeout]).await.unwrap_err().into_service_error();
+    assert!(error.is_invalid_attribute_name());
+    let other =
+        client.get_queue_attributes().queue_url("https://sqs.eu-central-1.amazonaws.com/123456789012/other");
+    let error = other.attribute_names(Attribute::All).send().await.unwrap_err().into_service_error();
+    assert!(error.is_queue_does_not_exist());
 }

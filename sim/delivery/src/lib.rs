@@ -13,7 +13,8 @@ mod resources;
 mod template;
 
 pub use delivery::{
-    Attribute, Batch, Failed, Finished, LONGEST_INVOCATION, LONGEST_MESSAGE, Record, Routed, Stack,
+    Attribute, Batch, Failed, Finished, LONGEST_INVOCATION, LONGEST_MESSAGE, QueueDepth, Record, Routed,
+    Stack,
 };
 pub use pattern::{Pattern, PatternError};
 pub use resources::{Function, Grant, Mapping, Rule, Schedule, Table};

@@ -9,7 +9,7 @@ use domain::quarantine::is_quarantine_tag;
 use domain::time;
 use jiff::Timestamp;
 use serde_json::Value;
-use sim_aws::{ImageStatus, SeedImage, SeedUsage, SimulatedAws};
+use sim_aws::{ImageStatus, SeedImage, SeedScanning, SeedUsage, SimulatedAws};
 
 use crate::input::Delivery;
 
@@ -35,6 +35,7 @@ pub(crate) fn establish(aws: &SimulatedAws, deliveries: &[Delivery]) -> BTreeSet
     for delivery in deliveries {
         let Ok(event) = &delivery.event else { continue };
         cover(aws, event);
+        enhance(aws, event);
         note_uses(&mut uses, event);
         store(aws, event);
         let Ok(parsed) = Event::parse(&event.to_string()) else { continue };
@@ -140,6 +141,15 @@ fn cover(aws: &SimulatedAws, event: &Value) {
     for arn in arns.filter_map(Value::as_str) {
         let status = text("/detail/scanStatus/statusCodeValue").unwrap_or("INACTIVE");
         aws.inspector().seed_coverage(arn, status, text("/detail/scanStatus/reason").unwrap_or("UNKNOWN"));
+    }
+}
+
+/// Where Inspector speaks, it scans.
+fn enhance(aws: &SimulatedAws, event: &Value) {
+    let text = |name: &str| event.get(name).and_then(Value::as_str);
+    if let (Some("aws.inspector2"), Some(account)) = (text("source"), text("account")) {
+        let rules = vec![("CONTINUOUS_SCAN".to_owned(), vec!["*".to_owned()])];
+        aws.ecr().seed_scanning(account, SeedScanning { enhanced: true, rules });
     }
 }
 

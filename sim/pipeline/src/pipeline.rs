@@ -272,8 +272,9 @@ impl Pipeline {
             self.stack.route(&emitted.bus, &emitted.event, self.now());
         }
         let Some(batch) = self.stack.next_batch(self.now()) else { return Ok(false) };
-        for (url, messages) in self.stack.queue_lengths() {
-            self.aws.sqs().set_length(url, messages);
+        for (url, depth) in self.stack.queue_depths() {
+            let sim_delivery::QueueDepth { visible, in_flight, delayed } = depth;
+            self.aws.sqs().set_depth(url, sim_aws::QueueDepth { visible, in_flight, delayed });
         }
         let receives = batch.records.iter().map(|record| record.receive_count);
         self.most_receives = receives.fold(self.most_receives, u32::max);

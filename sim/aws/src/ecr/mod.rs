@@ -18,7 +18,7 @@ mod tagging;
 
 pub use manifest::STAND_IN_ANNOTATION;
 pub use mutability::Mutability;
-pub use rules::SeedReplicationRule;
+pub use rules::{SeedReplicationRule, SeedScanning};
 pub use scan::{ScanStatus, SeedScan, SeedScanFinding};
 pub use seed::{ImageView, SeedImage};
 pub use storage::ImageStatus;

@@ -6,7 +6,7 @@ use super::error::EcrError;
 use super::manifest::digest_of;
 use super::mutability::Mutability;
 use super::repository::{Push, Repository};
-use super::rules::{CacheRule, SeedReplicationRule};
+use super::rules::{CacheRule, SeedReplicationRule, SeedScanning};
 
 #[derive(Debug, Default)]
 pub(crate) struct Registries {
@@ -16,6 +16,8 @@ pub(crate) struct Registries {
     pub(crate) cache_rules: BTreeMap<(String, String), CacheRule>,
     /// By registry.
     pub(crate) replication: BTreeMap<String, Vec<SeedReplicationRule>>,
+    /// By registry.
+    pub(crate) scanning: BTreeMap<String, SeedScanning>,
     /// From the digest of a stand-in's bytes to the digest that it stands for.
     stand_ins: BTreeMap<String, String>,
 }

@@ -22,7 +22,33 @@ pub struct SeedReplicationRule {
     pub prefixes: Vec<String>,
 }
 
+/// How a registry is scanned.
+#[derive(Debug, Clone, Default)]
+pub struct SeedScanning {
+    /// By Inspector, and not by ECR itself.
+    pub enhanced: bool,
+    /// The frequency of each rule, such as `CONTINUOUS_SCAN`, with the names of repositories, in which * matches any
+    /// characters.
+    pub rules: Vec<(String, Vec<String>)>,
+}
+
+impl SeedScanning {
+    pub(crate) fn write(&self) -> Value {
+        let rule = |(frequency, filters): &(String, Vec<String>)| {
+            let filters = filters.iter().map(|filter| json!({"filter": filter, "filterType": "WILDCARD"}));
+            json!({"scanFrequency": frequency, "repositoryFilters": filters.collect::<Vec<_>>()})
+        };
+        let rules: Vec<Value> = self.rules.iter().map(rule).collect();
+        json!({"scanType": if self.enhanced { "ENHANCED" } else { "BASIC" }, "rules": rules})
+    }
+}
+
 impl Ecr {
+    /// Sets how a registry is scanned. Without this, it is scanned by ECR itself, and by no rule.
+    pub fn seed_scanning(&self, registry: &str, scanning: SeedScanning) {
+        self.registries.with(|registries| registries.scanning.insert(registry.to_owned(), scanning));
+    }
+
     /// Adds a pull-through cache rule, or replaces that of the same prefix. `upstream` is the host of a registry.
     pub fn seed_cache_rule(&self, registry: &str, prefix: &str, upstream: &str) {
         let rule = CacheRule { upstream: upstream.to_owned(), created_at: self.account.now() };

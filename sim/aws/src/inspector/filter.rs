@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use super::coverage::IMAGE;
 use super::error::invalid;
 use crate::wire::error::ApiError;
 
@@ -38,7 +39,7 @@ fn of_finding(criterion: &str) -> Option<Subject> {
         "vulnerabilityId" => Subject::Text("packageVulnerabilityDetails.vulnerabilityId"),
         "vulnerabilitySource" => Subject::Text("packageVulnerabilityDetails.source"),
         "vendorSeverity" => Subject::Text("packageVulnerabilityDetails.vendorSeverity"),
-        "updatedAt" => Subject::Moment("updatedAt"),
+        "updatedAt" => Subject::Moment(UPDATED_AT),
         "firstObservedAt" => Subject::Moment("firstObservedAt"),
         "lastObservedAt" => Subject::Moment("lastObservedAt"),
         "ecrImagePushedAt" => Subject::Moment("resources.details.awsEcrContainerImage.pushedAt"),
@@ -53,7 +54,7 @@ fn of_finding(criterion: &str) -> Option<Subject> {
 fn of_resource(criterion: &str) -> Option<Subject> {
     Some(match criterion {
         "accountId" => Subject::Text("accountId"),
-        "resourceId" => Subject::Text("resourceId"),
+        "resourceId" => Subject::Text(RESOURCE_ID),
         "resourceType" => Subject::Text("resourceType"),
         "scanType" => Subject::Text("scanType"),
         "scanStatusCode" => Subject::Text("scanStatus.statusCode"),
@@ -63,7 +64,27 @@ fn of_resource(criterion: &str) -> Option<Subject> {
     })
 }
 
+const UPDATED_AT: &str = "updatedAt";
+const RESOURCE_ID: &str = "resourceId";
 const IMAGE_HASH: &str = "resources.details.awsEcrContainerImage.imageHash";
+
+/// The ARNs of the images that a finding is about.
+pub(super) fn image_arns(finding: &Value) -> impl Iterator<Item = &str> {
+    let resources = finding.get("resources").and_then(Value::as_array).into_iter().flatten();
+    let images = resources.filter(|resource| resource.get("type").and_then(Value::as_str) == Some(IMAGE));
+    images.filter_map(|resource| resource.get("id").and_then(Value::as_str))
+}
+
+/// When a finding was updated last, in milliseconds since 1970.
+pub(super) fn updated_at(finding: &Value) -> Option<i64> {
+    finding.get(UPDATED_AT).and_then(Value::as_f64).map(milliseconds)
+}
+
+/// Saturates where a bound is open.
+#[allow(clippy::cast_possible_truncation)]
+fn milliseconds(seconds: f64) -> i64 {
+    (seconds * 1_000.0).round() as i64
+}
 
 /// The digests of the images that a finding is about.
 pub(crate) fn image_digests(finding: &Value) -> Vec<&str> {
@@ -135,8 +156,17 @@ impl Filter {
     /// The image digests of which one must fit, where the filter asks for whole digests and for nothing else about
     /// them.
     pub(crate) fn only_digests(&self) -> Option<Vec<&str>> {
-        let mut by_hash = self.0.iter().filter(|(subject, _)| matches!(subject, Subject::Text(IMAGE_HASH)));
-        let (_, conditions) = by_hash.next()?;
+        self.only(IMAGE_HASH)
+    }
+
+    /// The same for the ids of covered resources.
+    pub(super) fn only_resources(&self) -> Option<Vec<&str>> {
+        self.only(RESOURCE_ID)
+    }
+
+    fn only(&self, path: &str) -> Option<Vec<&str>> {
+        let is_it = |subject: &Subject| matches!(subject, Subject::Text(text) if *text == path);
+        let (_, conditions) = self.0.iter().find(|(subject, _)| is_it(subject))?;
         conditions
             .iter()
             .map(|condition| match condition {
@@ -144,6 +174,19 @@ impl Filter {
                 _ => None,
             })
             .collect()
+    }
+
+    /// The first and the last moment at which a finding may have been updated, in milliseconds since 1970, where the
+    /// filter asks for that.
+    pub(super) fn updated_between(&self) -> Option<(i64, i64)> {
+        let (_, conditions) =
+            self.0.iter().find(|(subject, _)| matches!(subject, Subject::Moment(UPDATED_AT)))?;
+        let bounds = conditions.iter().filter_map(|condition| match condition {
+            Condition::Between(from, until) => Some((milliseconds(*from), milliseconds(*until))),
+            _ => None,
+        });
+        bounds
+            .reduce(|(from, until), (other_from, other_until)| (from.min(other_from), until.max(other_until)))
     }
 
     /// The image digests that the filter names.

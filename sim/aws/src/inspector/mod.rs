@@ -64,7 +64,7 @@ impl Inspector {
 
     /// Removes a finding, as Inspector does some days after closing it.
     pub fn remove_finding(&self, finding_arn: &str) {
-        self.state.with(|state| state.findings.remove(finding_arn));
+        self.state.with(|state| state.remove_finding(finding_arn));
     }
 
     /// Sets whether an image is scanned: `ACTIVE` or `INACTIVE`, and a reason such as `SUCCESSFUL` or

@@ -80,7 +80,7 @@ impl Inspector {
 
     fn list_coverage(&self, request: Parameters<'_>) -> Result<Value, ApiError> {
         let filter = Filter::of_resources(request.0.get("filterCriteria"))?;
-        let resources = self.state.with(|state| state.covered_resources());
+        let resources = self.state.with(|state| state.covered_resources(&filter));
         let admitted = resources.iter().filter(|(_, resource)| filter.admits(resource));
         let listing = admitted.map(|(arn, resource)| (arn.clone(), resource));
         let page = requested_page(request, listing, RESOURCES_PER_PAGE)?;

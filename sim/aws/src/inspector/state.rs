@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::coverage::{Coverage, IMAGE};
+use super::coverage::Coverage;
 use super::details::{CisaData, FindingDetails};
-use super::filter::{Filter, image_digests};
+use super::filter::{Filter, image_arns, image_digests, updated_at};
 
 #[derive(Default)]
 pub(super) struct State {
@@ -16,6 +16,10 @@ pub(super) struct State {
     /// is about one image among thousands, and looking through all findings for each would take most of the time of a
     /// long stream.
     arns: BTreeMap<String, BTreeSet<String>>,
+    /// How many findings there are of each image, by its ARN, for the same reason.
+    images: BTreeMap<String, usize>,
+    /// The findings by when they were updated last, in milliseconds since 1970, for the same reason.
+    updates: BTreeSet<(i64, String)>,
     /// By finding ARN.
     pub(super) details: BTreeMap<String, FindingDetails>,
     /// By vulnerability id.
@@ -37,32 +41,60 @@ impl State {
     }
 
     pub(super) fn insert_finding(&mut self, arn: String, finding: Value) {
+        self.remove_finding(&arn);
         for digest in image_digests(&finding) {
             self.arns.entry(digest.to_owned()).or_default().insert(arn.clone());
         }
+        for image in image_arns(&finding) {
+            *self.images.entry(image.to_owned()).or_default() += 1;
+        }
+        self.updates.extend(updated_at(&finding).map(|at| (at, arn.clone())));
         self.findings.insert(arn, finding);
+    }
+
+    pub(super) fn remove_finding(&mut self, arn: &str) {
+        let Some(finding) = self.findings.remove(arn) else { return };
+        for image in image_arns(&finding) {
+            if let Some(count) = self.images.get_mut(image) {
+                *count -= 1;
+                if *count == 0 {
+                    self.images.remove(image);
+                }
+            }
+        }
+        if let Some(at) = updated_at(&finding) {
+            self.updates.remove(&(at, arn.to_owned()));
+        }
     }
 
     /// The findings that a filter can admit, by ARN.
     pub(super) fn candidates<'a>(&'a self, filter: &Filter) -> BTreeMap<&'a String, &'a Value> {
-        match filter.only_digests() {
-            Some(digests) => digests.into_iter().flat_map(|digest| self.findings_of(digest)).collect(),
+        if let Some(digests) = filter.only_digests() {
+            return digests.into_iter().flat_map(|digest| self.findings_of(digest)).collect();
+        }
+        match filter.updated_between() {
+            Some((from, until)) => {
+                let updates = self.updates.range((from, String::new())..);
+                let updates = updates.take_while(|(at, _)| *at <= until);
+                updates.filter_map(|(_, arn)| self.findings.get_key_value(arn)).collect()
+            }
             None => self.findings.iter().collect(),
         }
     }
 
-    /// All covered images by ARN, as `CoveredResource`.
-    pub(super) fn covered_resources(&self) -> BTreeMap<String, Value> {
-        let mut coverage = self.coverage.clone();
-        for finding in self.findings.values() {
-            for resource in finding.get("resources").and_then(Value::as_array).into_iter().flatten() {
-                let of_image = resource.get("type").and_then(Value::as_str) == Some(IMAGE);
-                if let Some(arn) = resource.get("id").and_then(Value::as_str).filter(|_| of_image) {
-                    coverage.entry(arn.to_owned()).or_insert_with(|| Coverage::new("ACTIVE", "SUCCESSFUL"));
-                }
-            }
-        }
-        coverage.into_iter().map(|(arn, coverage)| (arn.clone(), coverage.view(&arn))).collect()
+    /// The covered images that a filter can admit, by ARN, as `CoveredResource`.
+    pub(super) fn covered_resources(&self, filter: &Filter) -> BTreeMap<String, Value> {
+        let arns: BTreeSet<&str> = match filter.only_resources() {
+            Some(arns) => arns.into_iter().collect(),
+            None => self.coverage.keys().chain(self.images.keys()).map(String::as_str).collect(),
+        };
+        let view = |arn: &str| {
+            let known = self.coverage.get(arn).map(|coverage| coverage.view(arn));
+            let by_findings =
+                || self.images.contains_key(arn).then(|| Coverage::new("ACTIVE", "SUCCESSFUL").view(arn));
+            Some((arn.to_owned(), known.or_else(by_findings)?))
+        };
+        arns.into_iter().filter_map(view).collect()
     }
 
     /// The findings that cannot be listed yet. Counts this call as one of the incomplete listings.

@@ -9,6 +9,6 @@ mod schedule;
 mod stack;
 
 pub use batch::{Batch, Failed, Finished, LONGEST_INVOCATION};
-pub use queue::LONGEST_MESSAGE;
+pub use queue::{LONGEST_MESSAGE, QueueDepth};
 pub use record::{Attribute, Record};
 pub use stack::{Routed, Stack};

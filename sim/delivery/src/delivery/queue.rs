@@ -16,6 +16,17 @@ use crate::resources::{self, Redrive};
 /// The longest message that SQS takes, in bytes.
 pub const LONGEST_MESSAGE: usize = 1_048_576;
 
+/// How many messages a queue holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct QueueDepth {
+    /// Those that could be received.
+    pub visible: usize,
+    /// Those that were received and not deleted yet.
+    pub in_flight: usize,
+    /// Those that nobody could have received yet.
+    pub delayed: usize,
+}
+
 /// A message that SQS would refuse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("expected a message of at most {LONGEST_MESSAGE} bytes, found {bytes}")]
@@ -80,6 +91,8 @@ pub(super) struct Queue {
     ready_payload: usize,
     /// Messages in flight, and those that are still delayed.
     invisible: BTreeMap<u64, Message>,
+    /// How many of them are delayed.
+    delayed: usize,
     /// When each of them becomes visible.
     timeouts: BTreeSet<(i64, u64)>,
     next_receipt: u64,
@@ -92,6 +105,7 @@ impl Queue {
             ready: VecDeque::new(),
             ready_payload: 0,
             invisible: BTreeMap::new(),
+            delayed: 0,
             timeouts: BTreeSet::new(),
             next_receipt: 1,
         }
@@ -146,6 +160,7 @@ impl Queue {
         if ready_at <= now {
             self.put(message);
         } else {
+            self.delayed += 1;
             self.hide(message);
         }
         Ok(())
@@ -175,6 +190,7 @@ impl Queue {
         {
             self.timeouts.pop_first();
             if let Some(mut message) = self.invisible.remove(&number) {
+                self.delayed -= usize::from(message.receive_count == 0);
                 message.ready_at = timeout;
                 self.put(message);
             }
@@ -271,6 +287,14 @@ impl Queue {
         self.timeouts.first().map(|(timeout, _)| *timeout)
     }
 
+    pub(super) fn depth(&self) -> QueueDepth {
+        QueueDepth {
+            visible: self.ready.len(),
+            in_flight: self.invisible.len() - self.delayed,
+            delayed: self.delayed,
+        }
+    }
+
     /// Messages that are neither deleted nor moved.
     pub(super) fn len(&self) -> usize {
         self.ready.len() + self.invisible.len()
@@ -291,7 +315,7 @@ fn read_handle(handle: &str) -> Option<(u64, u64)> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::{AfterFailure, Attribute, LONGEST_MESSAGE, MessageTooLong, Queue};
+    use super::{AfterFailure, Attribute, LONGEST_MESSAGE, MessageTooLong, Queue, QueueDepth};
     use crate::resources::{self, Redrive};
 
     fn queue() -> Queue {
@@ -357,9 +381,14 @@ mod tests {
         let attributes = BTreeMap::from([("attempt".to_owned(), attribute)]);
         queue.send_delayed(1, "{}".into(), attributes.clone(), 60_000, 0).unwrap();
         assert_eq!((queue.len(), queue.next_timeout()), (1, Some(60_000)));
+        let depth = QueueDepth { delayed: 1, ..QueueDepth::default() };
+        assert_eq!(queue.depth(), depth);
         assert!(queue.receive(10, 1_000_000, 59_999).records.is_empty());
         let received = queue.receive(10, 1_000_000, 60_000);
         assert_eq!((received.records[0].receive_count, received.records[0].sent_at), (1, 0));
+        assert_eq!(queue.depth(), QueueDepth { in_flight: 1, ..QueueDepth::default() });
+        queue.expire(90_000);
+        assert_eq!(queue.depth(), QueueDepth { visible: 1, ..QueueDepth::default() });
         assert_eq!(received.records[0].attributes, attributes);
         assert!(queue.delete(&received.records[0]));
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::queue::Queue;
+use super::queue::{Queue, QueueDepth};
 use super::record::{Attribute, Record};
 use crate::resources::{Function, Mapping, Resources, Rule, Table};
 use crate::template::{Pseudo, Template, TemplateError, bus_name};
@@ -138,11 +138,6 @@ impl Stack {
         self.queues.values().map(Queue::url)
     }
 
-    /// How many messages each queue holds, those in flight and those that are delayed included, by its URL.
-    pub fn queue_lengths(&self) -> impl Iterator<Item = (&str, usize)> {
-        self.queues.values().map(|queue| (queue.url(), queue.len()))
-    }
-
     /// Puts a message that somebody sent into the queue with this URL, where it is delayed for so many seconds. Returns
     /// whether there is such a queue, and whether it takes a message of this length.
     pub fn send(
@@ -171,6 +166,11 @@ impl Stack {
             .filter_map(|name| Some((name, self.queues.get(name)?)))
             .flat_map(|(name, queue)| queue.peek().map(move |record| (name.to_owned(), record)))
             .collect()
+    }
+
+    /// How many messages each queue holds, by its URL.
+    pub fn queue_depths(&self) -> impl Iterator<Item = (&str, QueueDepth)> {
+        self.queues.values().map(|queue| (queue.url(), queue.depth()))
     }
 
     /// How many messages a queue holds, those in flight included; the queue is named by its logical id.

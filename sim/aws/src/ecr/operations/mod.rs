@@ -42,6 +42,7 @@ impl Ecr {
             "ListImageReferrers" => self.list_image_referrers(request),
             "DescribeImageScanFindings" => self.describe_image_scan_findings(request),
             "DescribePullThroughCacheRules" => self.describe_pull_through_cache_rules(request),
+            "GetRegistryScanningConfiguration" => Ok(self.get_registry_scanning_configuration()),
             "DescribeRegistry" => Ok(self.describe_registry()),
             _ => return Err(ApiError::unknown_operation(&format!("ecr:{operation}"))),
         };

@@ -1,4 +1,4 @@
-//! `DescribePullThroughCacheRules` and `DescribeRegistry`.
+//! `DescribePullThroughCacheRules`, `DescribeRegistry` and `GetRegistryScanningConfiguration`.
 
 use serde_json::{Value, json};
 
@@ -47,6 +47,12 @@ impl Ecr {
             rules.map(|rules| rules.iter().map(SeedReplicationRule::write).collect()).unwrap_or_default()
         });
         json!({"registryId": registry, "replicationConfiguration": {"rules": rules}})
+    }
+
+    pub(super) fn get_registry_scanning_configuration(&self) -> Value {
+        let registry = &self.account.id;
+        let scanning = self.registries.with(|registries| registries.scanning.get(registry).cloned());
+        json!({"registryId": registry, "scanningConfiguration": scanning.unwrap_or_default().write()})
     }
 }
 
