@@ -41,6 +41,7 @@ RULES = [
     "quarantine-changes",
     "inspector-findings",
     "inspector-scans",
+    "inspector-coverage",
     "basic-scans",
     "image-assessed",
     "notices",

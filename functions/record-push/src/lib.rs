@@ -166,7 +166,9 @@ impl RecordPush {
                 };
                 (vec![change.image], None, Some(Evidence::Restored { at: change.at }), Some(seen))
             }
-            Event::Finding(_) | Event::Scan(_) | Event::Due(_) => return not_ours("not a push"),
+            Event::Finding(_) | Event::Scan(_) | Event::Coverage(_) | Event::Due(_) => {
+                return not_ours("not a push");
+            }
             Event::Foreign(Foreign(reason)) => return Ok(Subject::NotOurs(reason)),
         };
         if tag.is_some_and(|tag| is_quarantine_tag(&tag)) {

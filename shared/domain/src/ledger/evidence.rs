@@ -84,7 +84,7 @@ pub enum Evidence {
     RepositoryTags(TagsAsOf),
     /// The labels of the image were read, or those of an image in the index.
     Labels(Labels),
-    /// Inspector was asked whether it scans the image.
+    /// Inspector was asked whether it scans the image, or said so in an event.
     Coverage {
         at: Timestamp,
         answer: CoverageAnswer,
