@@ -43,6 +43,7 @@ RULES = [
     "quarantine-changes",
     "inspector-findings",
     "inspector-scans",
+    "inspector-coverage",
     "basic-scans",
     "sweep",
     "image-assessed",

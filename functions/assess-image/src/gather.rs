@@ -1,10 +1,10 @@
-//! Taking in what a batch says of an image: findings, scans, and the lists that belong to them.
+//! Taking in what a batch says of an image: findings, coverage, scans, and the lists that belong to them.
 
 use aws::ecr::ScanResult;
-use domain::event::{Event, FindingReport, ScanOutcome, ScanReport};
+use domain::event::{CoverageReport, Event, FindingReport, ScanOutcome, ScanReport};
 use domain::finding::Source;
 use domain::image::ImageId;
-use domain::ledger::{Evidence, LISTING_LAG};
+use domain::ledger::{CoverageAnswer, Evidence, LISTING_LAG};
 use jiff::Timestamp;
 
 use crate::adoption::{Adoption, adoption, is_alive};
@@ -30,6 +30,10 @@ impl AssessImage {
         }
         for report in findings(events) {
             changed |= draft.ledger.merge(Evidence::Finding(Box::new(report.clone())));
+        }
+        for report in coverage(events) {
+            let answer = CoverageAnswer::reported(report);
+            changed |= draft.ledger.merge(Evidence::Coverage { at: report.at, answer });
         }
         for ((source, _), report) in scan::newest(events) {
             match self.take_scan(draft, report).await {
@@ -140,6 +144,13 @@ impl AssessImage {
 fn findings(events: &[Event]) -> impl Iterator<Item = &FindingReport> {
     events.iter().filter_map(|event| match event {
         Event::Finding(report) => Some(&**report),
+        _ => None,
+    })
+}
+
+fn coverage(events: &[Event]) -> impl Iterator<Item = &CoverageReport> {
+    events.iter().filter_map(|event| match event {
+        Event::Coverage(report) => Some(report),
         _ => None,
     })
 }

@@ -137,6 +137,7 @@ impl AssessImage {
         let image = match &event {
             Event::Finding(report) => &report.image,
             Event::Scan(report) => &report.image,
+            Event::Coverage(report) => &report.image,
             Event::Due(due) => &due.image,
             Event::ImageAction(_) | Event::PutImage(_) => {
                 return Ok(Subject::NotOurs("a push is not evidence of findings".to_owned()));

@@ -34,7 +34,7 @@ pub(crate) fn open_questions(ledger: &Ledger, policy: &Policy, now: Timestamp) -
 /// that hits, and the last answer about its coverage, which says that too, is more than a day old.
 pub(crate) fn usage_is_due(ledger: &Ledger, policy: &Policy, now: Timestamp) -> bool {
     !ledger.facts.is_multi_platform()
-        && ledger.facts.coverage.is_outdated(now)
+        && ledger.facts.coverage.usage_is_outdated(now)
         && ledger.announced.verdict != Verdict::Quarantine
         && may_quarantine(ledger, policy, now)
 }

@@ -175,7 +175,7 @@ impl RecordPush {
                 adoption = due.adoption;
                 (vec![due.image.clone()], None, due.evidence().collect(), None)
             }
-            Event::Finding(_) | Event::Scan(_) => return not_ours("not a push"),
+            Event::Finding(_) | Event::Scan(_) | Event::Coverage(_) => return not_ours("not a push"),
             Event::Foreign(Foreign(reason)) => return Ok(Subject::NotOurs(reason)),
         };
         if tag.is_some_and(|tag| is_quarantine_tag(&tag)) {

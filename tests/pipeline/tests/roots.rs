@@ -283,6 +283,38 @@ async fn a_platform_that_nobody_scans_is_named_and_never_clear() {
     assert_eq!(root(&outcome, &build.index).unwrap().verdict, Verdict::Clear);
 }
 
+/// An event that says whether Inspector scans an image.
+fn coverage(digest: &str, status: &str, reason: &str, at: jiff::Timestamp) -> serde_json::Value {
+    serde_json::json!({
+        "id": format!("coverage-{reason}"), "detail-type": "Inspector2 Coverage", "source": "aws.inspector2",
+        "account": "210987654321", "region": "eu-west-1", "time": at,
+        "resources": [format!("arn:aws:ecr:eu-west-1:210987654321:repository/shop/multi/{digest}")],
+        "detail": { "scanStatus": { "statusCodeValue": status, "reason": reason }, "scanType": "PACKAGE" },
+    })
+}
+
+#[tokio::test]
+async fn a_platform_that_an_event_says_nobody_scans_is_told_once_however_the_events_come() {
+    let build = Build::new();
+    let digest = build.arm64.digest();
+    for seed in 0..5 {
+        let mut pipeline = pipeline().await;
+        play(&mut pipeline, stream(build.pushed("1.4.0", 0))).await;
+        let refused = coverage(&digest, "INACTIVE", "UNSUPPORTED_OS", minute(2));
+        let waits = coverage(&digest, "ACTIVE", "PENDING_INITIAL_SCAN", minute(1));
+        let events = [build.amd64.scan(&[], minute(2)), vec![refused.clone(), waits, refused]].concat();
+        let outcome = play(&mut pipeline, stream(shuffled(events, seed))).await;
+        assert_eq!(outcome.events.dead, 0, "seed {seed}");
+        assert_eq!(root(&outcome, &build.index).unwrap().verdict, Verdict::Unscannable, "seed {seed}");
+        let [alert] = outcome.alerts.as_slice() else { panic!("seed {seed}: {:#?}", outcome.alerts) };
+        assert!(
+            alert.text.contains("linux/arm64: not scanned: Inspector does not support"),
+            "{}",
+            alert.text
+        );
+    }
+}
+
 #[tokio::test]
 async fn an_index_is_pending_while_a_scan_of_a_platform_is_promised() {
     let build = Build::new();

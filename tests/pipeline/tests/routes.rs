@@ -45,6 +45,12 @@ fn scan_in(repository: &str) -> Value {
     event("aws.inspector2", "Inspector2 Scan", &detail)
 }
 
+fn coverage_of(resource: &str) -> Value {
+    let mut event = event("aws.inspector2", "Inspector2 Coverage", &json!({}));
+    event["resources"] = json!([resource]);
+    event
+}
+
 fn image_action(action: &str, result: &str, tag: Option<&str>) -> Value {
     let mut detail = json!({"result": result, "repository-name": "api", "image-digest": "sha256:1", "action-type": action});
     if let Some(tag) = tag {
@@ -134,6 +140,8 @@ fn each_event_goes_to_the_function_that_wants_it() {
         (scan_in(&repository(ACCOUNT, REGION)), assess_image),
         (event("aws.inspector2", "Inspector2 Scan", &json!({"instance-id": "i-1"})), None),
         (event("aws.inspector2", "Inspector2 Coverage", &json!({})), None),
+        (coverage_of("i-1"), None),
+        (coverage_of(&format!("{}/sha256:1", repository(ACCOUNT, REGION))), assess_image),
         (event("aws.ecr", "ECR Image Scan", &json!({"scan-status": "FAILED"})), assess_image),
         (event("aws.ecr", "ECR Replication Action", &json!({"result": "SUCCESS"})), None),
         (event("someone.else", "ECR Image Scan", &json!({})), None),
@@ -156,6 +164,8 @@ fn findings_and_scans_in_other_registries_stay_outside() {
         finding_in(&image(ACCOUNT, "us-east-1")),
         scan_in(&repository(MEMBER, REGION)),
         scan_in(&repository(ACCOUNT, "us-east-1")),
+        coverage_of(&image(MEMBER, REGION)),
+        coverage_of(&image(ACCOUNT, "us-east-1")),
     ] {
         assert_eq!(stack.route("default", &theirs, 0).rules, Vec::<String>::new(), "{theirs}");
     }
@@ -449,6 +459,7 @@ fn documented_events_go_where_their_names_say() {
             | "cloudtrail_eventbridge_putimage_assumed_role_oidc" => &["RecordPushQueue"],
             _ if stem.starts_with("inspector2_finding_ecr_")
                 || stem.starts_with("inspector2_scan_ecr")
+                || stem.starts_with("inspector2_coverage_ecr_")
                 || stem.starts_with("ecr_image_scan_") =>
             {
                 &["AssessImageQueue"]

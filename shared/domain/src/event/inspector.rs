@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{Counts, Envelope, Event, EventError, FindingReport, ScanOutcome, ScanReport, foreign};
+use super::{
+    Counts, CoverageReport, Envelope, Event, EventError, FindingReport, ScanOutcome, ScanReport, foreign,
+};
 use crate::finding::{Finding, InspectorFinding, InspectorPackage, Severity, Source};
 use crate::image::{ImageId, RepositoryRef};
 use crate::text::sanitize;
@@ -43,6 +45,76 @@ pub(super) fn scan(envelope: &Envelope) -> Result<Event, EventError> {
         tags: detail.image_tags,
         at: envelope.time()?,
     }))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CoverageDetail {
+    scan_status: ScanStatus,
+    scan_type: Option<String>,
+    /// When the status changed; the envelope is some seconds later.
+    #[serde(default, deserialize_with = "crate::time::optional")]
+    event_timestamp: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ScanStatus {
+    status_code_value: String,
+    reason: String,
+}
+
+/// The event names what it is about in the envelope alone. Amazon documents it for an EC2 instance only; that an image
+/// stands there by its ARN, as in findings, is our reading of "the resource".
+pub(super) fn coverage(envelope: &Envelope) -> Result<Event, EventError> {
+    let resources = envelope.resources.ok_or_else(|| envelope.wrong("resources", "missing"))?.get();
+    let resources: Vec<String> =
+        serde_json::from_str(resources).map_err(|error| envelope.wrong("resources", error.to_string()))?;
+    let images: Vec<&str> = resources.iter().map(String::as_str).filter(|arn| is_of_ecr(arn)).collect();
+    let arn = match images.as_slice() {
+        [] => return Ok(foreign("coverage of something that is no container image")),
+        [arn] => *arn,
+        several => {
+            return Err(envelope.wrong("resources", format!("{} images, expected one", several.len())));
+        }
+    };
+    let (_, digest) = arn
+        .rsplit_once('/')
+        .filter(|(_, digest)| digest.starts_with("sha256:"))
+        .ok_or_else(|| envelope.wrong("resources", "the ARN of an image does not end in its digest"))?;
+    let repository =
+        RepositoryRef::parse(arn).map_err(|error| envelope.wrong("resources", error.to_string()))?;
+    let detail: CoverageDetail = envelope.detail()?;
+    let ScanStatus { status_code_value: status, reason } = detail.scan_status;
+    if detail.scan_type.as_deref().is_some_and(|kind| kind != "PACKAGE") {
+        return Ok(foreign("coverage by a scan that is not for the packages of an image"));
+    }
+    // Each rescan would be a gap in coverage. Its end is announced, where it has one that matters.
+    if status == "ACTIVE" && reason == "SCAN_IN_PROGRESS" {
+        return Ok(foreign("a scan that is running says nothing of an image yet"));
+    }
+    Ok(Event::Coverage(CoverageReport {
+        image: ImageId {
+            account: repository
+                .account
+                .or_else(|| envelope.account.clone())
+                .ok_or_else(|| envelope.wrong("account", "missing"))?,
+            region: repository
+                .region
+                .or_else(|| envelope.region.clone())
+                .ok_or_else(|| envelope.wrong("region", "missing"))?,
+            repository: repository.name,
+            digest: envelope.digest(digest, "resources")?,
+        },
+        status,
+        reason: sanitize(&reason),
+        at: detail.event_timestamp.map_or_else(|| envelope.time(), Ok)?,
+    }))
+}
+
+/// Whether an ARN is one of ECR, in whatever partition.
+fn is_of_ecr(arn: &str) -> bool {
+    arn.starts_with("arn:") && arn.split(':').nth(2) == Some("ecr")
 }
 
 #[derive(Deserialize)]

@@ -184,6 +184,17 @@ impl fmt::Display for Counts {
     }
 }
 
+/// Whether Inspector scans an image has changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CoverageReport {
+    pub image: ImageId,
+    /// Inspector's status code, as `ACTIVE`.
+    pub status: String,
+    /// Its reason code.
+    pub reason: String,
+    pub at: Timestamp,
+}
+
 /// One event, understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -199,6 +210,8 @@ pub enum Event {
     Finding(Box<FindingReport>),
     /// `Inspector2 Scan` of an ECR image, or `ECR Image Scan`.
     Scan(ScanReport),
+    /// `Inspector2 Coverage` of an ECR image.
+    Coverage(CoverageReport),
     /// Our own `Image Due`.
     Due(Box<ImageDue>),
     /// Not about an ECR image, or not something that changes a fact.
@@ -215,6 +228,8 @@ struct Envelope<'a> {
     account: Option<String>,
     region: Option<String>,
     time: Option<String>,
+    #[serde(borrow)]
+    resources: Option<&'a RawValue>,
     #[serde(borrow)]
     detail: Option<&'a RawValue>,
     /// A bare CloudTrail record has this instead of an envelope.
@@ -237,6 +252,7 @@ impl Event {
             "ECR Image Scan" => ecr::image_scan(&envelope),
             "Inspector2 Finding" => inspector::finding(&envelope),
             "Inspector2 Scan" => inspector::scan(&envelope),
+            "Inspector2 Coverage" => inspector::coverage(&envelope),
             "AWS API Call via CloudTrail" => cloudtrail::api_call(&envelope),
             due::DETAIL_TYPE => due::image_due(&envelope),
             other => Ok(foreign(format!("{} says nothing of findings or pushes", sanitize(other)))),
@@ -259,6 +275,7 @@ impl Event {
             Self::StorageChange(change) => (Some(&change.image), None),
             Self::Finding(report) => (Some(&report.image), None),
             Self::Scan(report) => (Some(&report.image), None),
+            Self::Coverage(report) => (Some(&report.image), None),
             Self::Due(due) => (Some(&due.image), None),
             Self::Foreign(_) => (None, None),
         };

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::event::CoverageReport;
+
 pub use reason::ScanReason;
 
 /// How long after a finding has closed a "yes" says that the image was scanned when it closed. Inspector closes
@@ -38,6 +40,10 @@ pub struct CoverageAnswer {
     pub scanned_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Usage::is_empty")]
     pub usage: Usage,
+    /// Whether an event said so, without being asked. An event has neither `scanned_at` nor `usage`, and that it is silent
+    /// about these says nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_event: bool,
 }
 
 /// How an image is used, as far as Inspector says. It knows of Amazon ECS and EKS alone, not of Lambda:
@@ -77,12 +83,12 @@ pub struct InUse {
 impl CoverageAnswer {
     /// The answer about an image that Inspector does not list at all.
     pub fn not_listed() -> Self {
-        Self {
-            covered: false,
-            reason: reason::NOT_LISTED.to_owned(),
-            scanned_at: None,
-            usage: Usage::default(),
-        }
+        Self::read("", reason::NOT_LISTED, None)
+    }
+
+    /// What an event said.
+    pub fn reported(report: &CoverageReport) -> Self {
+        Self { by_event: true, ..Self::read(&report.status, &report.reason, None) }
     }
 
     /// Reads a `CoveredResource`: its status code, its reason and its `lastScannedAt`. How it is used
@@ -92,7 +98,13 @@ impl CoverageAnswer {
     /// says nothing of what closed before it; and a reason that is not known may mean anything.
     pub fn read(status: &str, reason: &str, scanned_at: Option<Timestamp>) -> Self {
         let covered = (status, reason) == ("ACTIVE", "SUCCESSFUL");
-        Self { covered, reason: crate::text::sanitize(reason), scanned_at, usage: Usage::default() }
+        Self {
+            covered,
+            reason: crate::text::sanitize(reason),
+            scanned_at,
+            usage: Usage::default(),
+            by_event: false,
+        }
     }
 
     /// Whether the image is not scanned, and not going to be. An archived one is scanned when it comes out of the archive.
@@ -122,10 +134,16 @@ impl Coverage {
         self.0.last_key_value().map(|(at, answer)| (*at, answer))
     }
 
+    /// The newest answer to a question, and when it was given. No event says what only it does: when the image was last
+    /// scanned, and how it is used.
+    pub fn newest_asked(&self) -> Option<(Timestamp, &CoverageAnswer)> {
+        self.0.iter().rev().find(|(_, answer)| !answer.by_event).map(|(at, answer)| (*at, answer))
+    }
+
     /// What the newest answer says of the tasks and pods that run an image. That there are none is known once Inspector
     /// must have collected it, [`USAGE_LAG`] after the push; a count that is missing says nothing.
     pub(super) fn in_use(&self, pushed_at: Option<Timestamp>) -> Option<InUse> {
-        let (as_of, answer) = self.newest()?;
+        let (as_of, answer) = self.newest_asked()?;
         let Usage { count, last_at, .. } = answer.usage;
         let count = count?;
         let collected = pushed_at.and_then(|pushed| pushed.checked_add(USAGE_LAG).ok());
@@ -133,10 +151,14 @@ impl Coverage {
         known.then_some(InUse { count, last_at, as_of })
     }
 
-    /// Whether Inspector was never asked, or so long ago that it may answer otherwise.
+    /// Whether it is not known whether Inspector scans the image, or that was so long ago that it may be otherwise now.
     pub fn is_outdated(&self, now: Timestamp) -> bool {
-        let holds_until = self.newest().and_then(|(at, _)| at.checked_add(COVERAGE_HOLDS).ok());
-        holds_until.is_none_or(|until| until <= now)
+        !holds(self.newest(), now)
+    }
+
+    /// Whether Inspector was never asked how the image is used, or so long ago that it may answer otherwise.
+    pub fn usage_is_outdated(&self, now: Timestamp) -> bool {
+        !holds(self.newest_asked(), now)
     }
 
     /// Whether the image was covered when a finding closed and without a gap until at least [`COVERAGE_MARGIN`] later.
@@ -173,6 +195,10 @@ impl Coverage {
         self.0.remove(&spare);
         Some(spare)
     }
+}
+
+fn holds(answer: Option<(Timestamp, &CoverageAnswer)>, now: Timestamp) -> bool {
+    answer.and_then(|(at, _)| at.checked_add(COVERAGE_HOLDS).ok()).is_some_and(|until| until > now)
 }
 
 #[cfg(test)]

@@ -88,7 +88,7 @@ pub enum Evidence {
     Adopted {
         at: Timestamp,
     },
-    /// Inspector was asked whether it scans the image.
+    /// Inspector was asked whether it scans the image, or said so in an event.
     Coverage {
         at: Timestamp,
         answer: CoverageAnswer,

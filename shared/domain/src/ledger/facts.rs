@@ -260,7 +260,7 @@ impl Facts {
 
     /// When the image was last pulled, as far as Inspector says.
     pub fn pulled_at(&self) -> Option<Timestamp> {
-        self.coverage.newest()?.1.usage.pulled_at
+        self.coverage.newest_asked()?.1.usage.pulled_at
     }
 
     /// CISA's entry for a finding's vulnerability, where it was asked for and there is one.

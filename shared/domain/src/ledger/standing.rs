@@ -72,7 +72,7 @@ impl Facts {
     /// From when on Inspector must be asked whether it scans the image: findings have gone, and it is not known
     /// whether they are fixed.
     pub fn coverage_question(&self) -> Option<Timestamp> {
-        let asked = self.coverage.newest().map(|(at, _)| at);
+        let asked = self.coverage.newest_asked().map(|(at, _)| at);
         self.unconfirmed()
             .map(|gone| match asked {
                 Some(asked) if asked >= gone.settled() => {
@@ -86,7 +86,7 @@ impl Facts {
     /// The end of a scan that Inspector names and did not announce, whose list can resolve what coverage cannot, for
     /// there was a gap. `None` while that list may lag.
     pub fn unlisted_scan(&self, now: Timestamp) -> Option<Timestamp> {
-        let (_, answer) = self.coverage.newest()?;
+        let (_, answer) = self.coverage.newest_asked()?;
         let scanned = answer.scanned_at.filter(|_| answer.covered)?;
         let listed = self.scans(Source::Inspector).scanned_at.is_some_and(|known| known >= scanned);
         let settled = scanned.checked_add(LISTING_LAG).is_ok_and(|settled| settled <= now);

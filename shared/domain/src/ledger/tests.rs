@@ -93,13 +93,12 @@ fn any_evidence() -> impl Strategy<Value = Evidence> {
             Evidence::Put(PutImage { image: image(), tag, media_type, pusher, from, at })
         },
     );
-    let covered = (moment(), any::<bool>(), select(vec!["SUCCESSFUL", "IMAGE_ARCHIVED"])).prop_map(
-        |(at, covered, reason)| {
-            let answer =
-                CoverageAnswer { covered, reason: reason.to_owned(), ..CoverageAnswer::not_listed() };
+    let covered = (moment(), any::<bool>(), select(vec!["SUCCESSFUL", "IMAGE_ARCHIVED"]), any::<bool>())
+        .prop_map(|(at, covered, reason, by_event)| {
+            let reason = reason.to_owned();
+            let answer = CoverageAnswer { covered, reason, by_event, ..CoverageAnswer::not_listed() };
             Evidence::Coverage { at, answer }
-        },
-    );
+        });
     let known = proptest::option::of(moment().prop_map(|at| KnownExploited { added: Some(at), due: None }));
     let answer = (moment(), known).prop_map(|(asked_at, known)| Exploitation { asked_at, known });
     let exploited = btree_map((0..4).prop_map(|n| format!("CVE-2031-{n}")), answer, 0..3);

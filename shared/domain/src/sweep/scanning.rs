@@ -40,7 +40,8 @@ impl Scanning {
     /// told once, until more are covered again.
     #[must_use]
     pub fn look(self, covered: u64, now: Timestamp) -> (Self, Option<SwitchedOff>) {
-        let compared = self.most.filter(|(at, most)| *most > covered && now.duration_since(*at) < COMPARED_FOR);
+        let compared =
+            self.most.filter(|(at, most)| *most > covered && now.duration_since(*at) < COMPARED_FOR);
         let Some((since, of)) = compared else {
             return (Self { most: Some((now, covered)), told: false }, None);
         };
@@ -105,7 +106,9 @@ mod tests {
     #[test]
     fn reason_is_that_inspector_does_not_list_them_where_none_is_known() {
         let off = SwitchedOff { since: second(1), of: 40, lost: 30 };
-        for (reason, expected) in [(Some("SCAN_FREQUENCY_MANUAL"), "SCAN_FREQUENCY_MANUAL"), (None, "NOT_COVERED")] {
+        for (reason, expected) in
+            [(Some("SCAN_FREQUENCY_MANUAL"), "SCAN_FREQUENCY_MANUAL"), (None, "NOT_COVERED")]
+        {
             let notice = off.notice(reason.map(str::to_owned), second(9));
             let About::ScanningOff(told) = notice.about else { panic!() };
             assert_eq!((told.reason.as_str(), told.images.count()), (expected, 30));

@@ -1,5 +1,6 @@
 mod actions;
 mod cloudtrail;
+mod coverage;
 mod findings;
 mod hostile;
 mod scans;
@@ -20,7 +21,8 @@ const PUT_IMAGE: &str = include_str!("../fixtures/cloudtrail_put_image.json");
 const DELETION: &str = include_str!("../fixtures/cloudtrail_batch_delete_image.json");
 const RESTORE: &str = include_str!("../fixtures/cloudtrail_update_image_storage_class.json");
 const RESTORED: &str = include_str!("../fixtures/ecr_image_action_restored.json");
-const ALL: [&str; 8] = [FINDING, SCAN, BASIC_SCAN, ACTION, PUT_IMAGE, DELETION, RESTORE, RESTORED];
+const COVERAGE: &str = include_str!("../fixtures/inspector2_coverage.json");
+const ALL: [&str; 9] = [COVERAGE, FINDING, SCAN, BASIC_SCAN, ACTION, PUT_IMAGE, DELETION, RESTORE, RESTORED];
 
 /// The image that all fixtures are about.
 fn cart() -> ImageId {
@@ -176,7 +178,7 @@ fn field_of_a_wrong_type_is_named_by_its_path() {
 }
 
 /// The recorded events that say nothing of findings or pushes of an ECR image.
-const FOREIGN: [&str; 19] = [
+const FOREIGN: [&str; 17] = [
     "cloudtrail_eventbridge_putimage_error.json",
     "cloudtrail_record_batchgetimage.json",
     "cloudtrail_record_lifecycle_policyexecution.json",
@@ -187,8 +189,6 @@ const FOREIGN: [&str; 19] = [
     "ecr_replication_success.json",
     "ecr_scan_resource_change.json",
     "inspector2_coverage_ec2.json",
-    "inspector2_coverage_ecr_archived.json",
-    "inspector2_coverage_ecr_unsupported.json",
     "inspector2_finding_azure_image.json",
     "inspector2_finding_ec2_closed.json",
     "inspector2_finding_lambda_code.json",

@@ -184,3 +184,47 @@ fn answer_from_before_usage_was_read_is_still_read_and_says_nothing_of_it() {
     assert_eq!(read.usage, Usage::default());
     assert_eq!(serde_json::to_value(&read).unwrap(), serde_json::from_str::<serde_json::Value>(old).unwrap());
 }
+
+fn by_event(covered: bool) -> CoverageAnswer {
+    CoverageAnswer { by_event: true, ..answer(covered) }
+}
+
+#[test]
+fn event_is_an_answer_about_coverage_and_none_about_use() {
+    let mut coverage = Coverage::default();
+    let usage = Usage { count: Some(3), ..Usage::default() };
+    coverage.merge(second(1), CoverageAnswer { usage, ..answer(true) });
+    coverage.merge(second(100), by_event(false));
+    assert_eq!(coverage.newest().map(|(at, answer)| (at, answer.covered)), Some((second(100), false)));
+    assert_eq!(coverage.in_use(None).map(|in_use| in_use.count), Some(3));
+    let holds = COVERAGE_HOLDS.as_secs();
+    assert!(!coverage.is_outdated(second(holds + 99)) && coverage.usage_is_outdated(second(holds + 1)));
+    assert!(!coverage.usage_is_outdated(second(holds)) && coverage.is_outdated(second(holds + 100)));
+}
+
+#[test]
+fn event_that_says_that_scanning_stopped_is_a_gap_and_one_older_than_an_answer_changes_nothing_newer() {
+    let later = 1_000 + MARGIN;
+    let mut gap = coverage(&[(later, true)]);
+    assert!(gap.vouches_for(second(1_000), None));
+    assert!(gap.merge(second(900), by_event(false)) && !gap.merge(second(900), by_event(false)));
+    assert!(!gap.vouches_for(second(1_000), None));
+    assert_eq!(gap.newest().unwrap().0, second(later));
+}
+
+#[test]
+fn event_reads_like_an_answer_and_says_that_it_is_none() {
+    let report = |status: &str, reason: &str| CoverageReport {
+        image: crate::samples::image(),
+        status: status.to_owned(),
+        reason: reason.to_owned(),
+        at: second(1),
+    };
+    let yes = CoverageAnswer::reported(&report("ACTIVE", "SUCCESSFUL"));
+    assert!(yes.covered && yes.by_event);
+    let no = CoverageAnswer::reported(&report("INACTIVE", "UNSUPPORTED_OS"));
+    assert!(!no.covered && no.rules_out_a_scan());
+    let stored = serde_json::to_value(&no).unwrap();
+    assert_eq!(stored["by_event"], true);
+    assert_eq!(serde_json::from_value::<CoverageAnswer>(stored).unwrap(), no);
+}
