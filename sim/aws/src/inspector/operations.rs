@@ -93,7 +93,7 @@ impl Inspector {
             return Err(invalid("groupBy is not implemented by the simulated AWS"));
         }
         let filter = Filter::of_resources(request.0.get("filterCriteria"))?;
-        let resources = self.state.with(|state| state.covered_resources());
+        let resources = self.state.with(|state| state.covered_resources(&filter));
         let admitted = resources.iter().filter(|(_, resource)| filter.admits(resource)).count();
         Ok(json!({"totalCounts": admitted}))
     }
