@@ -19,15 +19,19 @@ impl AssessImage {
     /// Returns whether that changed anything that was known.
     pub(crate) async fn enrich(&self, draft: &mut Draft<'_>, is_news: bool, prompt: &Prompt) -> bool {
         let is_due = prompt.is_due;
+        let mut changed = false;
         let facts = &draft.ledger.facts;
         if facts.is_gone() {
             return false;
         }
         if !facts.is_index() && !facts.is_scanned() && !facts.has_failed_scan() {
-            return is_due && self.ask_for_the_scan(draft, prompt).await;
+            changed |= is_due && self.ask_for_the_scan(draft, prompt).await;
+            if !draft.ledger.facts.is_scanned() || draft.ledger.facts.is_gone() {
+                return changed;
+            }
         }
         // A repetition is answered with what is known.
-        let mut changed = (is_news || is_due) && self.ask_belonging(draft).await;
+        changed |= (is_news || is_due) && self.ask_belonging(draft).await;
         let facts = &draft.ledger.facts;
         // The event of its push was lost, or is late.
         if facts.pushed_at.is_none() {

@@ -37,19 +37,20 @@ impl Prompt {
         }
     }
 
-    /// On which occasion something is announced of an image, if it is on one. `learnt` says whether there is news of it.
+    /// On which occasion something is announced of an image, if it is on one. `is_news` says whether somebody else brought
+    /// news of it; what a new policy asks is no such news.
     pub(crate) fn occasion(
         &self,
         facts: &Facts,
         was_announced: bool,
-        learnt: bool,
+        is_news: bool,
         policy: &Fingerprint,
         deployed_by: Option<&str>,
     ) -> Option<Occasion> {
         if self.adoption && !was_announced && facts.adopted_at.is_some() {
             return Some(Occasion::Adopted);
         }
-        let is_by_policy = self.new_policy && was_announced && !learnt;
+        let is_by_policy = self.new_policy && was_announced && !is_news;
         is_by_policy.then(|| Occasion::PolicyChanged {
             policy: policy.clone(),
             deployed_by: deployed_by.map(str::to_owned),

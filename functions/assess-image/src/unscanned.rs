@@ -34,7 +34,11 @@ impl AssessImage {
         let answer = match ask(draft.ledger, scan_due, prompt.adoption, now) {
             Ask::Nothing => return Ok(changed),
             Ask::Inspector => {
-                let answer = self.inspector.coverage(&draft.ledger.image).await?;
+                let answer = match self.inspector.coverage(&draft.ledger.image).await {
+                    // It is not active, so there can only be a basic scan.
+                    Err(error) if error.is("AccessDenied") => CoverageAnswer::not_listed(),
+                    answer => answer?,
+                };
                 changed |= draft.learn(Evidence::Coverage { at: now, answer: answer.clone() });
                 answer
             }

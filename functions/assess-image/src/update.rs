@@ -88,7 +88,7 @@ impl AssessImage {
         let was_announced = subject.ledger.announced.at.is_some();
         let deployed_by = self.deployed_by.as_deref();
         let occasion =
-            prompt.occasion(&subject.ledger.facts, was_announced, learnt, &self.fingerprint, deployed_by);
+            prompt.occasion(&subject.ledger.facts, was_announced, gathered, &self.fingerprint, deployed_by);
         let Look { assessed, due } = look(subject, next, occasion, &self.policy, now);
         if let Some(Assessed { mut assessment, announced }) = assessed
             && self.is_to_be_told(&mut draft, &mut assessment).await

@@ -14,6 +14,9 @@ use crate::message::Wake;
 use crate::run::{Next, Run};
 use crate::{Sweep, SweepError};
 
+/// Up to how many messages in the queues behind do not keep a stage from beginning.
+const STILL_WAITING: u64 = 100;
+
 /// What one run has read already.
 #[derive(Debug, Default)]
 pub(crate) struct Read {
@@ -28,12 +31,16 @@ struct Found {
     to_judge: Vec<ImageDue>,
     /// For enforcement.
     drifted: Vec<ImageId>,
-    adopted: usize,
 }
 
 impl Found {
     fn len(&self) -> usize {
         self.to_record.len() + self.to_judge.len()
+    }
+
+    /// How many of them were there before.
+    fn adopted(&self) -> usize {
+        self.to_record.iter().chain(&self.to_judge).filter(|due| due.adoption).count()
     }
 }
 
@@ -44,6 +51,11 @@ impl Sweep {
             state.walk = Some(Walk::new(run.now));
         }
         let Some(walk) = state.walk.clone() else { return Ok((state, Next::Done)) };
+        // What a stage sent has to be handled before the next one asks what is known.
+        let begins = walk.repository.is_none() && walk.token.is_none();
+        if begins && (run.waiting > STILL_WAITING || run.has_sent()) {
+            return Ok((state, Next::Later));
+        }
         let (found, next) = match walk.stage {
             Stage::Indexes => self.indexes(&state, &walk, run).await?,
             Stage::Covered => self.covered(&state, &walk, run).await?,
@@ -54,8 +66,8 @@ impl Sweep {
         }
         self.tell(&found, run).await?;
         let adoption = &mut state.adoption;
-        adoption.sent += found.adopted as u64;
-        if found.adopted > 0 && adoption.since.is_none() {
+        adoption.sent += found.adopted() as u64;
+        if found.adopted() > 0 && adoption.since.is_none() {
             (adoption.since, adoption.told_at) = (Some(walk.since), None);
         }
         state.walk = next.or_else(|| walk.next_stage());
@@ -118,8 +130,8 @@ impl Sweep {
                 (one, answer)
             });
             let more = self.weigh(state, answered.collect(), run).await?;
+            found.to_record.extend(more.to_record);
             found.to_judge.extend(more.to_judge);
-            found.adopted += more.adopted;
         }
         Ok((found, token.map(|token| Walk { token: Some(token), ..walk.clone() })))
     }
@@ -147,10 +159,8 @@ impl Sweep {
         // Read before the registry would be older than it; what was pushed since is young, and left alone.
         let rows = self.rows_of(&repository, run).await?;
         let missing = missing(&rows, &all, self.marks);
-        // What Inspector covers was walked before.
-        let uncovered = Some(CoverageAnswer::not_listed());
-        let unknown = all.into_iter().filter(|one| !one.is_index()).map(|one| (one, uncovered.clone()));
-        let mut found = self.weigh_unknown(state, unknown.collect(), run).await?;
+        let images = all.into_iter().filter(|one| !one.is_index()).map(|one| (one, None)).collect();
+        let mut found = self.weigh(state, images, run).await?;
         let due = |image: ImageId| ImageDue { policy: self.wanted(run), ..ImageDue::new(image) };
         found.to_judge.extend(missing.gone.into_iter().map(due));
         found.drifted = missing.drifted;
@@ -177,7 +187,6 @@ impl Sweep {
             let adopted_at =
                 known.is_none().then(|| state.watches.adopts(&one.image.repository, one.pushed_at));
             let adopted_at = adopted_at.flatten();
-            found.adopted += usize::from(adopted_at.is_some());
             let due = ImageDue {
                 policy: self.wanted(run),
                 adoption: adopted_at.is_some(),
@@ -200,21 +209,6 @@ impl Sweep {
         Ok(found)
     }
 
-    /// The same, but of those that no ledger knows only: what is known is not uncovered because a page did not have it.
-    async fn weigh_unknown(
-        &self,
-        state: &State,
-        all: Vec<(Registered, Option<CoverageAnswer>)>,
-        run: &Run,
-    ) -> Result<Found, SweepError> {
-        let images: Vec<ImageId> = all.iter().map(|(one, _)| one.image.clone()).collect();
-        let known = self.ledgers.known(&images).await?;
-        let known: BTreeMap<&ImageId, &Ledger> = known.iter().map(|ledger| (&ledger.image, ledger)).collect();
-        let is_there = |image: &ImageId| known.get(image).is_some_and(|known| !known.facts.is_gone());
-        let unknown = all.into_iter().filter(|(one, _)| !is_there(&one.image)).collect();
-        self.weigh(state, unknown, run).await
-    }
-
     /// Sends what a step found.
     async fn tell(&self, found: &Found, run: &mut Run) -> Result<(), SweepError> {
         let messages =
@@ -223,8 +217,9 @@ impl Sweep {
         self.assess.send_all(messages(&found.to_judge)).await?;
         let drifted = found.drifted.iter().map(|image| DelayedMessage::now(quarantine::due(image)));
         self.quarantine.send_all(drifted.collect()).await?;
-        run.sent("ImagesAdopted", found.adopted);
-        run.sent("Reconciled", found.len() + found.drifted.len() - found.adopted);
+        let adopted = found.adopted();
+        run.sent("ImagesAdopted", adopted);
+        run.sent("Reconciled", found.len() - adopted + found.drifted.len());
         Ok(())
     }
 

@@ -17,6 +17,8 @@ use crate::{Sweep, SweepError};
 
 /// Nothing is sent while the queues behind hold more messages than this.
 const MOST_WAITING: u64 = 5_000;
+/// Counts the runs themselves.
+const SWEEPS: &str = "Sweeps";
 /// After how many seconds a run goes on that was not finished: as long as the queue behind takes for some of its messages.
 const GOES_ON_AFTER: u16 = 60;
 
@@ -66,6 +68,11 @@ pub(crate) struct Run {
 }
 
 impl Run {
+    /// Whether anything was sent to the queues behind.
+    pub(crate) fn has_sent(&self) -> bool {
+        self.counts.iter().any(|(metric, count)| *metric != SWEEPS && *count > 0)
+    }
+
     /// Counts what was sent.
     pub(crate) fn sent(&mut self, metric: &'static str, count: usize) {
         self.room = self.room.saturating_sub(count);
@@ -88,7 +95,7 @@ impl Sweep {
         }
         let room = usize::try_from(MOST_WAITING.saturating_sub(waiting)).unwrap_or_default();
         let mut run =
-            Run { wake, now, waiting, room, counts: BTreeMap::from([("Sweeps", 1)]), read: Read::default() };
+            Run { wake, now, waiting, room, counts: BTreeMap::from([(SWEEPS, 1)]), read: Read::default() };
         let mut outcome = Ok(());
         let mut goes_on = false;
         for task in TASKS {

@@ -13,9 +13,9 @@ const INTERVAL: SignedDuration = SignedDuration::from_mins(15);
 /// The setting with another policy file: that of the story, with its rules changed.
 fn with_rules(name: &str, rules: &str) -> Setting {
     let story = std::fs::read_to_string(sim_pipeline::story::policy()).unwrap();
-    let (_, rest) = story.split_once("waivers:").unwrap();
+    let (_, rest) = story.split_once("\nwaivers:\n").unwrap();
     let file: PathBuf = std::env::temp_dir().join(format!("ecr-warden-{}-{name}.yaml", std::process::id()));
-    std::fs::write(&file, format!("rules:\n{rules}\nwaivers:{rest}")).unwrap();
+    std::fs::write(&file, format!("rules:\n{rules}\nwaivers:\n{rest}")).unwrap();
     let mut setting = setting();
     setting.policy = file;
     setting.parameters.insert("DeployedBy".to_owned(), "Mary".to_owned());
@@ -50,7 +50,7 @@ async fn new_policy_changes_verdicts_without_an_event_and_is_one_message() {
     let told = &outcome.alerts[before..];
     assert_eq!(told.len(), 1, "{told:#?}");
     assert!(told[0].text.contains("Mary") && told[0].text.contains("shop/checkout"), "{}", told[0].text);
-    assert_eq!(outcome.events.dead, 0);
+    assert_eq!(outcome.events.dead, 0, "{:#?}", pipeline.dead_letters());
     // The registry follows.
     let marked = outcome.images.iter().find(|image| image.digest == quarantined().digest.as_str()).unwrap();
     assert!(marked.tags.iter().any(|tag| tag.starts_with("quarantine-")), "{marked:?}");

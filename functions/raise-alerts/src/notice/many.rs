@@ -12,7 +12,6 @@ use domain::notice::{
 use domain::text::sanitize;
 use jiff::Timestamp;
 
-use super::tampering;
 use crate::dates::{day, minute};
 
 type Said = (String, String);
