@@ -1,6 +1,7 @@
 //! Says it once, to the right people, in a form that they can act on.
 
 mod alert;
+mod chat;
 mod circumstances;
 mod dates;
 mod form;
@@ -15,8 +16,9 @@ mod text;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use aws::AwsError;
 use aws::dynamodb::{Claims, LedgerError, Ledgers};
-use aws::sns::Topic;
+use aws::sns::{Notification, Topic};
 use aws_config::SdkConfig;
 use aws_lambda_events::event::sqs::SqsEvent;
 use domain::assessment::Assessment;
@@ -43,6 +45,8 @@ pub struct RaiseAlerts {
     inbox: Inbox,
     ledgers: Ledgers,
     topic: Topic,
+    /// Where the form for chat goes, if it is wanted.
+    chat: Option<Topic>,
     mode: Mode,
     untagged: bool,
     claims: Claims,
@@ -50,7 +54,7 @@ pub struct RaiseAlerts {
 }
 
 impl RaiseAlerts {
-    /// Reads `TABLE_NAME`, `TOPIC_ARN` and with defaults `QUARANTINE_MODE` (`observe`) and
+    /// Reads `TABLE_NAME`, `TOPIC_ARN`, `CHAT_TOPIC_ARN` (optional) and with defaults `QUARANTINE_MODE` (`observe`) and
     /// `QUARANTINE_UNTAGGED` (`false`).
     pub fn new(
         config: &SdkConfig,
@@ -59,12 +63,14 @@ impl RaiseAlerts {
     ) -> Result<Self, EnvironmentError> {
         let table = environment.required("TABLE_NAME")?;
         let client = aws_sdk_dynamodb::Client::new(config);
+        let sns = aws_sdk_sns::Client::new(config);
         let claims = Claims::new(client.clone(), table.clone(), "raise-alerts", LEASE);
         Ok(Self {
             ledgers: Ledgers::new(client, table),
             inbox: Inbox::new(claims.clone(), clock.clone()),
             claims,
-            topic: Topic::new(aws_sdk_sns::Client::new(config), environment.required("TOPIC_ARN")?),
+            topic: Topic::new(sns.clone(), environment.required("TOPIC_ARN")?),
+            chat: environment.optional("CHAT_TOPIC_ARN").map(|arn| Topic::new(sns, arn)),
             mode: environment.parsed("QUARANTINE_MODE")?,
             untagged: environment.parsed("QUARANTINE_UNTAGGED")?,
             clock,
@@ -95,7 +101,11 @@ impl RaiseAlerts {
             let circumstances =
                 Circumstances { mode: self.mode, untagged: self.untagged, may_repeat, now: self.clock.now() };
             let notification = form::notification(&alert, &circumstances);
-            let published = self.topic.publish(&notification).await;
+            let thread = match images.as_slice() {
+                [image] => notice::place(image),
+                _ => alert.assessments.first().map_or_else(String::new, |first| first.id.clone()),
+            };
+            let published = self.send(&notification, &thread, &images).await;
             if !self.inbox.conclude(told, published, &mut report).await {
                 unsaid.extend(images);
             }
@@ -103,6 +113,29 @@ impl RaiseAlerts {
         // What nobody needs to hear is done, too.
         self.inbox.conclude(batch, Ok(()), &mut report).await;
         report
+    }
+
+    /// Publishes an alert, and after it the form for chat. Where that cannot be had, the alert is out all the same; to try
+    /// again would send it twice.
+    pub(crate) async fn send(
+        &self,
+        notification: &Notification,
+        thread: &str,
+        images: &[ImageId],
+    ) -> Result<(), AwsError> {
+        self.topic.publish(notification).await?;
+        if let Some(topic) = &self.chat {
+            let arns: Vec<String> = images.iter().map(ImageId::arn).collect();
+            let message = chat::message(notification, thread, &arns);
+            if let Err(error) = topic.publish_alike(&message, notification).await {
+                tracing::error!(
+                    subject = notification.subject,
+                    reason = with_causes(&error),
+                    "not told in chat"
+                );
+            }
+        }
+        Ok(())
     }
 
     /// CloudTrail often says who pushed only after the scan has ended, so the ledger is asked once more. An

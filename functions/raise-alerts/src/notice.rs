@@ -62,7 +62,9 @@ impl RaiseAlerts {
                     continue;
                 }
             };
-            let sent = match self.topic.publish(&notification(&notice, after_a_crash)).await {
+            let thread = notice.image().map_or_else(|| kind(&notice).to_owned(), place);
+            let image: Vec<ImageId> = notice.image().cloned().into_iter().collect();
+            let sent = match self.send(&notification(&notice, after_a_crash), &thread, &image).await {
                 Ok(()) => self.claims.finish(std::slice::from_ref(&notice.id), self.clock.now()).await,
                 Err(error) => Err(error),
             };
@@ -226,7 +228,7 @@ fn about_image(image: &ImageId) -> String {
     format!("Image    {}\n", image.uri())
 }
 
-fn place(image: &ImageId) -> String {
+pub(crate) fn place(image: &ImageId) -> String {
     format!("{}@{}", image.repository, image.digest.short())
 }
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_sns::Client;
+use aws_sdk_sns::operation::publish::builders::PublishFluentBuilder;
 use aws_sdk_sns::types::MessageAttributeValue;
 
 use crate::AwsError;
@@ -69,22 +70,26 @@ impl Topic {
     }
 
     pub async fn publish(&self, notification: &Notification) -> Result<(), AwsError> {
+        let request = self.request(notification)?.message_structure("json").message(notification.message());
+        request.send().await.map_err(|error| AwsError::of(ACTION, error))?;
+        Ok(())
+    }
+
+    /// Publishes another form of a notification, alike for all protocols, with the same subject and attributes.
+    pub async fn publish_alike(&self, message: &str, notification: &Notification) -> Result<(), AwsError> {
+        let request = self.request(notification)?.message(message);
+        request.send().await.map_err(|error| AwsError::of(ACTION, error))?;
+        Ok(())
+    }
+
+    fn request(&self, notification: &Notification) -> Result<PublishFluentBuilder, AwsError> {
         let Notification { subject, attributes, .. } = notification;
         let attributes = attributes
             .iter()
             .map(|(name, value)| Ok((name.clone(), attribute(value)?)))
             .collect::<Result<_, AwsError>>()?;
-        self.client
-            .publish()
-            .topic_arn(&self.arn)
-            .subject(subject)
-            .message_structure("json")
-            .message(notification.message())
-            .set_message_attributes(Some(attributes))
-            .send()
-            .await
-            .map_err(|error| AwsError::of(ACTION, error))?;
-        Ok(())
+        let request = self.client.publish().topic_arn(&self.arn).subject(subject);
+        Ok(request.set_message_attributes(Some(attributes)))
     }
 }
 

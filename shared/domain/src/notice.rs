@@ -164,7 +164,8 @@ impl Notice {
             About::Adopted(about) => {
                 let worst = about.worst.len();
                 about.worst.truncate(worst / 2);
-                about.unreadable.halve() | (worst > 0)
+                let unreadable = about.unreadable.halve();
+                worst > 0 || unreadable
             }
             About::PolicyChanged(about) => about.changed.halve(),
             About::WaiversEnding(about) | About::WaiversUnused(about) => about.waivers.halve(),

@@ -66,10 +66,12 @@ pub(crate) fn establish(aws: &SimulatedAws, deliveries: &[Delivery]) -> BTreeSet
                 witness(report.image, report.tags, at);
             }
             Event::Scan(report) => witness(report.image, report.tags, report.at),
-            // `cover` reads the event itself.
-            Event::Coverage(_) => {}
-            // The registry's own events say what was deleted, and `store` reads the storage class.
-            Event::Due(_) | Event::Deletion(_) | Event::StorageChange(_) | Event::Foreign(_) => {}
+            // The registry's own events say what was deleted, `store` reads the storage class, and `cover` what is covered.
+            Event::Coverage(_)
+            | Event::Due(_)
+            | Event::Deletion(_)
+            | Event::StorageChange(_)
+            | Event::Foreign(_) => {}
         }
     }
     for (arn, (last_in_use_at, count)) in uses {

@@ -1,5 +1,5 @@
 //! In which order people hear of an image (invariant 3).
-#![allow(clippy::unwrap_used)] // A test says what it expects by failing.
+#![allow(clippy::unwrap_used, clippy::panic)] // A test says what it expects by failing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use sim_aws::{Fault, Nth};
 use sim_pipeline::Pipeline;
 
+const CHAT: &str = "arn:aws:sns:eu-west-1:210987654321:chat";
 const TOPIC: &str = "arn:aws:sns:eu-west-1:210987654321:alerts";
 
 struct Alerting {
@@ -25,12 +26,18 @@ struct Alerting {
 
 impl Alerting {
     async fn new() -> Self {
+        Self::with(None).await
+    }
+
+    /// With a topic for chat, which need not exist.
+    async fn with(chat: Option<&str>) -> Self {
         let pipeline = pipeline().await;
         pipeline.aws.dynamodb().create_table("ledgers", "id").await;
         pipeline.aws.sns().create_topic(TOPIC);
         let variables = |name: &str| match name {
             "TABLE_NAME" => Some("ledgers".to_owned()),
             "TOPIC_ARN" => Some(TOPIC.to_owned()),
+            "CHAT_TOPIC_ARN" => chat.map(str::to_owned),
             "QUARANTINE_MODE" => Some("tag".to_owned()),
             _ => None,
         };
@@ -119,4 +126,27 @@ async fn newer_alert_waits_for_an_older_one_that_another_invocation_has_claimed(
     alerting.later();
     assert_eq!(alerting.handle(&[9, 10]).await.failed, []);
     assert_eq!(alerting.told(), [[9], [10]]);
+}
+
+#[tokio::test]
+async fn chat_gets_a_form_of_its_own_on_its_own_topic() {
+    let alerting = Alerting::with(Some(CHAT)).await;
+    alerting.pipeline.aws.sns().create_topic(CHAT);
+    assert_eq!(alerting.handle(&[9]).await.failed, []);
+    let published = alerting.pipeline.aws.sns().published();
+    let [alert, chat] = published.as_slice() else { panic!("{published:#?}") };
+    assert_eq!((alert.topic.as_str(), chat.topic.as_str()), (TOPIC, CHAT));
+    // What has no form for each protocol is alike for all.
+    assert_eq!((chat.structure.as_ref(), &chat.attributes), (None, &alert.attributes));
+    let form: Value = serde_json::from_str(&chat.message).unwrap();
+    assert_eq!((&form["version"], &form["source"]), (&json!("1.0"), &json!("custom")));
+    assert_eq!(form["content"]["title"].as_str(), alert.subject.as_deref());
+    assert!(form["metadata"]["relatedResources"][0].as_str().unwrap().starts_with("arn:aws:ecr:"));
+}
+
+#[tokio::test]
+async fn alert_is_out_and_is_not_repeated_where_chat_cannot_be_had() {
+    let alerting = Alerting::with(Some(CHAT)).await;
+    assert_eq!(alerting.handle(&[9]).await.failed, []);
+    assert_eq!(alerting.told(), [[9]]);
 }

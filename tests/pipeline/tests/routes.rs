@@ -417,6 +417,23 @@ fn the_sweep_finds_in_its_environment_whom_it_sends_to() {
 }
 
 #[test]
+fn topic_for_chat_is_there_and_used_where_it_is_wanted() {
+    let pseudo = Pseudo {
+        account: ACCOUNT.to_owned(),
+        region: REGION.to_owned(),
+        stack_name: "ecr-warden".to_owned(),
+    };
+    let wanted = BTreeMap::from([("ChatTopic".to_owned(), "true".to_owned())]);
+    let chatting = Stack::load(&pipeline_tests::template(), &wanted, &pseudo).unwrap();
+    let without = stack();
+    let topics: Vec<&String> =
+        chatting.topics().iter().filter(|arn| !without.topics().contains(arn)).collect();
+    let [topic] = topics.as_slice() else { panic!("{topics:?}") };
+    let function = chatting.functions().find(|function| function.name == "raise-alerts").unwrap();
+    assert_eq!(&function.environment["CHAT_TOPIC_ARN"], *topic);
+}
+
+#[test]
 fn every_mapping_reports_failures_and_waits_as_long_as_aws_advises() {
     let stack = stack();
     let timeouts: BTreeMap<&str, u32> =

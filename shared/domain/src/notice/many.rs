@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::finding::Severity;
 use crate::image::{Digest, ImageId};
-use crate::policy::Waiver;
+use crate::policy::{Patterns, Waiver};
 use crate::row::StatusRow;
 use crate::text::sanitize;
 use crate::verdict::Verdict;
@@ -200,7 +200,7 @@ pub struct NoticedWaiver {
 
 impl NoticedWaiver {
     pub fn of(waiver: &Waiver, images: u64) -> Self {
-        let patterns = waiver.repositories.as_ref().map(|patterns| patterns.as_written()).unwrap_or_default();
+        let patterns = waiver.repositories.as_ref().map(Patterns::as_written).unwrap_or_default();
         Self {
             vulnerability: waiver.vulnerability.as_deref().map(sanitize),
             package: waiver.package.as_deref().map(sanitize),
