@@ -2,6 +2,7 @@
 //! <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/Welcome.html>
 
 mod blob;
+mod listing;
 mod rules;
 mod scan;
 mod walk;
@@ -20,6 +21,7 @@ use domain::quarantine::{Mutability, Status as StorageStatus};
 use domain::text::sanitize;
 
 pub use blob::Blobs;
+pub use listing::{ListedImage, ListedScan, ScanType};
 pub use scan::ScanResult;
 
 #[derive(Debug, Clone)]
@@ -110,12 +112,7 @@ impl Registry {
         };
         Ok(detail.map(|detail| FoundImage {
             tags: detail.image_tags().to_vec(),
-            // What AWS introduces one day is not active, so nothing is pushed to it.
-            status: match detail.image_status() {
-                None | Some(ImageStatus::Active) => StorageStatus::Active,
-                Some(ImageStatus::Archived) => StorageStatus::Archived,
-                Some(_) => StorageStatus::Activating,
-            },
+            status: storage_status(detail.image_status()),
             pushed_at: detail.image_pushed_at().and_then(timestamp),
             activated_at: detail.last_activated_at().and_then(timestamp),
         }))
@@ -330,6 +327,15 @@ impl Registry {
         hit.sort();
         hit.dedup();
         Ok(hit)
+    }
+}
+
+/// What AWS introduces one day is not active, so nothing is pushed to it.
+fn storage_status(status: Option<&ImageStatus>) -> StorageStatus {
+    match status {
+        None | Some(ImageStatus::Active) => StorageStatus::Active,
+        Some(ImageStatus::Archived) => StorageStatus::Archived,
+        Some(_) => StorageStatus::Activating,
     }
 }
 

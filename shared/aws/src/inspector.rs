@@ -1,6 +1,8 @@
 //! Amazon Inspector's API.
 //! <https://docs.aws.amazon.com/inspector/v2/APIReference/Welcome.html>
 
+mod listing;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_inspector2::Client;

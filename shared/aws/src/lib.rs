@@ -7,9 +7,11 @@ pub mod ecr;
 mod error;
 pub mod eventbridge;
 pub mod inspector;
+mod page;
 pub mod sns;
 pub mod sqs;
 pub mod tagging;
 mod time;
 
 pub use error::AwsError;
+pub use page::Page;

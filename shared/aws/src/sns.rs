@@ -1,4 +1,4 @@
-//! The SNS topic for alerts.
+//! An SNS topic.
 //! <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>
 
 use std::collections::BTreeMap;
@@ -67,6 +67,22 @@ impl Topic {
 
     pub fn new(client: Client, arn: String) -> Self {
         Self { client, arn }
+    }
+
+    /// Whether anybody gets what is published: a subscription that was confirmed has an ARN, and another one a word in its
+    /// place.
+    /// <https://docs.aws.amazon.com/sns/latest/api/API_ListSubscriptionsByTopic.html>
+    pub async fn has_subscriber(&self) -> Result<bool, AwsError> {
+        let mut subscriptions =
+            self.client.list_subscriptions_by_topic().topic_arn(&self.arn).into_paginator().items().send();
+        while let Some(subscription) = subscriptions.next().await {
+            let subscription =
+                subscription.map_err(|error| AwsError::of("sns:ListSubscriptionsByTopic", error))?;
+            if subscription.subscription_arn().is_some_and(|arn| arn.starts_with("arn:")) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     pub async fn publish(&self, notification: &Notification) -> Result<(), AwsError> {

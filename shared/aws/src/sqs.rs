@@ -1,4 +1,4 @@
-//! An SQS queue, to send messages to.
+//! An SQS queue, to send messages to and to see how much waits in it.
 //! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html>
 
 use std::collections::BTreeMap;
@@ -109,6 +109,31 @@ impl Queue {
             messages = rest;
         }
         Ok(())
+    }
+
+    /// How many messages it holds: those that wait, those that are being handled, and those that are delayed. SQS counts
+    /// them approximately, and settles within a minute.
+    /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html>
+    pub async fn held(&self) -> Result<u64, AwsError> {
+        const ACTION: &str = "sqs:GetQueueAttributes";
+        let names = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+        ];
+        let answer = self
+            .client
+            .get_queue_attributes()
+            .queue_url(&self.url)
+            .set_attribute_names(Some(names.to_vec()))
+            .send()
+            .await
+            .map_err(|error| AwsError::of(ACTION, error))?;
+        let count =
+            |name: &QueueAttributeName| -> Option<u64> { answer.attributes()?.get(name)?.parse().ok() };
+        let counts: Option<Vec<u64>> = names.iter().map(count).collect();
+        let missing = || AwsError::answer(ACTION, "the answer lacks a number of messages", true);
+        Ok(counts.ok_or_else(missing)?.into_iter().sum())
     }
 
     /// Sends messages in one call. Returns for each of them whether SQS took it, in their order: SQS answers 200 even if

@@ -13,6 +13,7 @@ use crate::eventbridge::EventBridge;
 use crate::exchanges::Recorder;
 use crate::faults::{Fault, Faults};
 use crate::inspector::Inspector;
+use crate::quotas::Quotas;
 use crate::shared::Shared;
 use crate::sns::Sns;
 use crate::sqs::Sqs;
@@ -36,6 +37,7 @@ pub(crate) struct Dispatcher {
     pub(crate) sns: Sns,
     pub(crate) sqs: Sqs,
     pub(crate) faults: Faults,
+    pub(crate) quotas: Quotas,
     pub(crate) recorder: Recorder,
     /// The number of calls by caller and IAM action.
     pub(crate) calls: Shared<BTreeMap<(String, String), u64>>,
@@ -78,7 +80,8 @@ impl Dispatcher {
 
     /// Counts a call, and lets others act before it. Returns what goes wrong with it.
     fn begin(&self, caller: String, action: String) -> Option<Fault> {
-        let fault = self.faults.strike(&action);
+        let fault =
+            self.faults.strike(&action).or_else(|| (!self.quotas.admit(&action)).then_some(Fault::Throttle));
         self.faults.interfere(&action);
         self.calls.with(|calls| *calls.entry((caller, action)).or_default() += 1);
         fault

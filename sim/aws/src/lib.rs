@@ -3,7 +3,7 @@
 //! The real SDK clients reach it: in process through [`SimulatedAws::sdk_config`], or over HTTP on the loopback
 //! interface through [`SimulatedAws::serve`]. It keeps the rules that ecr-warden's design depends on (ECR's tags and
 //! digests, Inspector's filters and limits, the size limits of SNS, SQS, `CloudWatch`, `EventBridge` and `DynamoDB`) and
-//! injects faults on demand ([`Faults`]). Nothing in it is random and nothing reads the wall clock, so that a run
+//! injects faults and enforces quotas on demand ([`Faults`], [`Quotas`]). Nothing in it is random and nothing reads the wall clock, so that a run
 //! can be repeated. It refuses operations that it does not implement, and says which.
 
 mod account;
@@ -15,6 +15,7 @@ mod eventbridge;
 mod exchanges;
 mod faults;
 mod inspector;
+mod quotas;
 mod shared;
 mod sns;
 mod sqs;
@@ -46,6 +47,7 @@ pub use eventbridge::EventBridge;
 pub use exchanges::{Exchange, RecordedRequest, RecordedResponse};
 pub use faults::{Fault, Faults, Nth};
 pub use inspector::{CisaData, ExploitObserved, FindingDetails, Inspector, SeedUsage};
+pub use quotas::{Quota, Quotas};
 pub use sns::{PublishedMessage, SeedSubscription, Sns};
 pub use sqs::{MessageAttribute, QueueDepth, SentMessage, Sqs};
 
@@ -87,6 +89,7 @@ impl SimulatedAws {
             sns: Sns::new(account.clone()),
             sqs: Sqs::new(account.clone()),
             faults: Faults::default(),
+            quotas: Quotas::new(account.clone()),
             recorder: Recorder::default(),
             calls: Shared::default(),
         };
@@ -99,16 +102,23 @@ impl SimulatedAws {
     /// Failed calls are attempted three times in all, with almost no wait in between.
     #[allow(clippy::unused_async)] // Like `aws_config::load`, which it replaces.
     pub async fn sdk_config(&self) -> SdkConfig {
+        self.sdk_config_with(RetryConfig::standard().with_initial_backoff(BACKOFF).with_max_backoff(BACKOFF))
+    }
+
+    /// The same for clients that wait between attempts as the SDK does by default, but always for as long as it does at
+    /// most. For callers on whose clock that takes no time.
+    #[allow(clippy::unused_async)] // As above.
+    pub async fn waiting_sdk_config(&self) -> SdkConfig {
+        self.sdk_config_with(RetryConfig::standard().with_use_static_exponential_base(true))
+    }
+
+    fn sdk_config_with(&self, retries: RetryConfig) -> SdkConfig {
         let credentials = Credentials::new("AKIDSIMULATED", "simulated", None, None, "simulated-aws");
-        let retries = RetryConfig::standard()
-            .with_max_attempts(ATTEMPTS)
-            .with_initial_backoff(BACKOFF)
-            .with_max_backoff(BACKOFF);
         SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(self.account.region.clone()))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .retry_config(retries)
+            .retry_config(retries.with_max_attempts(ATTEMPTS))
             // It measures throughput against the wall clock, which means nothing in memory.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .http_client(InProcess(Arc::clone(&self.dispatcher)))
@@ -133,6 +143,10 @@ impl SimulatedAws {
 
     pub fn inspector(&self) -> &Inspector {
         &self.dispatcher.inspector
+    }
+
+    pub fn quotas(&self) -> &Quotas {
+        &self.dispatcher.quotas
     }
 
     pub fn sns(&self) -> &Sns {

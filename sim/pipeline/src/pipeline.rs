@@ -1,6 +1,8 @@
 //! The pipeline: an AWS inside the process, the stack of template.yaml, and the functions.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -17,6 +19,7 @@ use lambda::deadline::Deadline;
 use lambda::environment::Environment;
 use sim_aws::SimulatedAws;
 use sim_delivery::{Attribute, Batch, Failed, Stack};
+use tokio::time::Instant;
 
 use crate::deployment::{Deployment, Setting};
 use crate::error::PipelineError;
@@ -57,6 +60,8 @@ pub struct Pipeline {
     /// Why a message failed last, by message id.
     reasons: BTreeMap<String, String>,
     crashed: bool,
+    /// Whether time passes while a function waits.
+    waits: bool,
     /// By function, how long so many of its next invocations may take. All others take as long as they need.
     limits: BTreeMap<String, (usize, Duration)>,
     most_receives: u32,
@@ -89,6 +94,7 @@ impl Pipeline {
             functions: BTreeMap::new(),
             reasons: BTreeMap::new(),
             crashed: false,
+            waits: false,
             limits: BTreeMap::new(),
             most_receives: 0,
         };
@@ -226,6 +232,18 @@ impl Pipeline {
         Ok(())
     }
 
+    /// From now on time passes while a function waits, by tokio's clock, which must be paused (`start_paused`): so a wait
+    /// takes no time of anybody's. The SDK waits between its attempts, and every invocation ends as Lambda would end it.
+    /// Invocations still come one after the other, so what waits takes as long as it would if they shared one quota.
+    ///
+    /// The SDK keeps its allowance for retries by process, service and region, so a run that must be the same each time has
+    /// a process of its own.
+    pub async fn let_functions_wait(&mut self) -> Result<(), PipelineError> {
+        self.waits = true;
+        self.config = self.aws.waiting_sdk_config().await;
+        self.start_functions()
+    }
+
     /// Gives so many of the next invocations of a function no more than this time, by tokio's clock.
     pub fn limit(&mut self, function: &str, invocations: usize, time: Duration) {
         self.limits.insert(function.to_owned(), (invocations, time));
@@ -283,6 +301,7 @@ impl Pipeline {
                 *invocations -= 1;
                 Deadline::within(*time)
             }
+            _ if self.waits => self.timeout(&batch.function),
             _ => Deadline::never(),
         };
         let failed = |source| PipelineError::Batch { function: batch.function.clone(), source };
@@ -291,8 +310,9 @@ impl Pipeline {
             .functions
             .get(&batch.function)
             .ok_or_else(|| PipelineError::UnknownFunction(batch.function.clone()))?;
+        let handled = moving(&self.time, self.waits, function.handle(event, deadline));
         let report = tokio::select! {
-            report = function.handle(event, deadline) => Some(report),
+            report = handled => Some(report),
             () = self.aws.faults().crashed() => None,
         };
         match report {
@@ -300,6 +320,14 @@ impl Pipeline {
             None => self.restart()?,
         }
         Ok(true)
+    }
+
+    /// When Lambda would end an invocation that begins now.
+    fn timeout(&self, function: &str) -> Deadline {
+        let declared = self.stack.functions().find(|declared| declared.name == function);
+        declared.map_or(Deadline::never(), |declared| {
+            Deadline::within(Duration::from_secs(declared.timeout_seconds.into()))
+        })
     }
 
     /// The process has died in the middle of a batch: its messages come again, and it starts anew.
@@ -436,6 +464,20 @@ pub(crate) async fn furnish(aws: &SimulatedAws, stack: &Stack) {
     for bus in stack.buses() {
         aws.eventbridge().create_bus(bus);
     }
+}
+
+/// Does work while the clock goes on as tokio's does, if it goes on at all.
+async fn moving<T>(time: &AtomicI64, moves: bool, work: impl Future<Output = T>) -> T {
+    let (begin, since) = (time.load(Ordering::SeqCst), Instant::now());
+    let mut work = pin!(work);
+    poll_fn(|context| {
+        if moves {
+            let passed = i64::try_from(since.elapsed().as_millis()).unwrap_or(i64::MAX);
+            time.fetch_max(begin.saturating_add(passed), Ordering::SeqCst);
+        }
+        work.as_mut().poll(context)
+    })
+    .await
 }
 
 /// What a person calls an event: its type and its id.
