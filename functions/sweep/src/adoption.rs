@@ -15,7 +15,7 @@ impl Sweep {
     ) -> Result<(State, Next), SweepError> {
         let is_told = match state.adoption.is_to_be_told(run.waiting, run.now) {
             ToBeTold::No => false,
-            ToBeTold::IfSomebodyReadsIt => self.topic.has_subscription().await?,
+            ToBeTold::IfSomebodyReadsIt => self.topic.has_subscriber().await?,
             ToBeTold::Yes => true,
         };
         if !is_told {

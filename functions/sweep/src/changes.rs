@@ -22,7 +22,9 @@ impl Sweep {
         let (changed, next) = if from == to {
             (Vec::new(), None)
         } else {
-            self.inspector.changed(&self.account, (from, to), token).await?
+            let page = self.inspector.changed_findings(&self.account, from, to, token).await?;
+            run.note_unreadable(&page.unreadable);
+            (page.items, page.next)
         };
         let unseen = self.unseen(&state, changed, run).await?;
         if unseen.len() > run.room {

@@ -2,7 +2,6 @@
 
 use aws::AwsError;
 use aws::dynamodb::{LedgerError, NotesError};
-use aws::inspector::FindingsError;
 use lambda::batch::{Retry, Retryable};
 use thiserror::Error;
 
@@ -11,8 +10,6 @@ use thiserror::Error;
 pub enum SweepError {
     #[error(transparent)]
     Aws(#[from] AwsError),
-    #[error(transparent)]
-    Findings(#[from] FindingsError),
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     #[error("what the sweep remembers: {0}")]
@@ -31,7 +28,6 @@ impl Retryable for SweepError {
     fn retry(&self) -> Retry {
         match self {
             Self::Aws(error) => error.retry(),
-            Self::Findings(error) => Retry::if_it_may_help(error.is_retryable()),
             Self::Ledger(error) => error.retry(),
             Self::Memory(error) => Retry::if_it_may_help(error.is_retryable()),
         }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use aws::ecr::ListedImage;
 use aws::sqs::DelayedMessage;
 use domain::event::{self, ImageDue};
 use domain::image::ImageId;
 use domain::ledger::{CoverageAnswer, Ledger};
-use domain::quarantine;
+use domain::quarantine::{self, Status};
 use domain::row::StatusRow;
 use domain::sweep::{Registered, Stage, State, Walk, Want, missing, want};
 
@@ -91,10 +92,13 @@ impl Sweep {
         let Some(repository) = self.repository(state, walk, run).await? else {
             return Ok((Found::default(), None));
         };
-        let place = (self.account.as_str(), self.region.as_str());
-        let (page, token) = self.registry.images(place, &repository, walk.token.clone()).await?;
+        let token = walk.token.clone();
+        let page = self.registry.images(&self.account, &self.region, &repository, token).await?;
+        run.note_unreadable(&page.unreadable);
+        let token = page.next;
+        let listed = page.items.into_iter().filter_map(registered);
         let indexes: Vec<(Registered, Option<CoverageAnswer>)> =
-            page.into_iter().filter(Registered::is_index).map(|index| (index, None)).collect();
+            listed.filter(Registered::is_index).map(|index| (index, None)).collect();
         let found = self.weigh(state, indexes, run).await?;
         Ok((found, self.after(state, walk, repository, token, run).await?))
     }
@@ -114,7 +118,8 @@ impl Sweep {
             }
             Err(error) => return Err(error.into()),
         };
-        let (covered, token) = page;
+        run.note_unreadable(&page.unreadable);
+        let (covered, token) = (page.items, page.next);
         let watched = |image: &ImageId| state.watches.since(&image.repository).is_some();
         let mut by_repository: BTreeMap<String, Vec<(ImageId, CoverageAnswer)>> = BTreeMap::new();
         for (image, answer) in covered.into_iter().filter(|(image, _)| watched(image)) {
@@ -125,7 +130,8 @@ impl Sweep {
             let answers: BTreeMap<ImageId, CoverageAnswer> = covered.into_iter().collect();
             let images: Vec<ImageId> = answers.keys().cloned().collect();
             let described = self.registry.described(&images).await?;
-            let answered = described.into_iter().map(|one| {
+            run.note_unreadable(&described.unreadable);
+            let answered = described.items.into_iter().filter_map(registered).map(|one| {
                 let answer = answers.get(&one.image).cloned();
                 (one, answer)
             });
@@ -146,12 +152,12 @@ impl Sweep {
         let Some(repository) = self.repository(state, walk, run).await? else {
             return Ok((Found::default(), None));
         };
-        let place = (self.account.as_str(), self.region.as_str());
         let (mut all, mut token) = (Vec::new(), None);
         loop {
-            let (page, next) = self.registry.images(place, &repository, token).await?;
-            all.extend(page);
-            token = next;
+            let page = self.registry.images(&self.account, &self.region, &repository, token).await?;
+            run.note_unreadable(&page.unreadable);
+            all.extend(page.items.into_iter().filter_map(registered));
+            token = page.next;
             if token.is_none() {
                 break;
             }
@@ -231,8 +237,18 @@ impl Sweep {
         run: &mut Run,
     ) -> Result<Option<String>, SweepError> {
         if run.read.repositories.is_none() {
-            let mut names = self.registry.repositories(&self.account).await?;
+            let (mut names, mut token) = (Vec::new(), None);
+            loop {
+                let page = self.registry.repositories(&self.account, token).await?;
+                run.note_unreadable(&page.unreadable);
+                names.extend(page.items);
+                token = page.next;
+                if token.is_none() {
+                    break;
+                }
+            }
             names.retain(|name| state.watches.since(name).is_some());
+            names.sort();
             run.read.repositories = Some(names);
         }
         let names = run.read.repositories.iter().flatten();
@@ -275,4 +291,12 @@ impl Sweep {
         }
         Ok(run.read.rows.as_ref().and_then(|rows| rows.get(repository)).cloned().unwrap_or_default())
     }
+}
+
+/// What ECR lists, as far as it is to be weighed. Of one without the time of its push it cannot be told whether it was there
+/// before.
+fn registered(listed: ListedImage) -> Option<Registered> {
+    let ListedImage { image, tags, status, pushed_at, media_type, artifact_media_type, .. } = listed;
+    let is_archived = status != Status::Active;
+    Some(Registered { image, tags, pushed_at: pushed_at?, media_type, artifact_media_type, is_archived })
 }

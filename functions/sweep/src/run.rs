@@ -19,6 +19,8 @@ use crate::{Sweep, SweepError};
 const MOST_WAITING: u64 = 5_000;
 /// Counts the runs themselves.
 const SWEEPS: &str = "Sweeps";
+/// Counts what listings have that cannot be read.
+const UNREADABLE: &str = "Unreadable";
 /// After how many seconds a run goes on that was not finished: as long as the queue behind takes for some of its messages.
 const GOES_ON_AFTER: u16 = 60;
 
@@ -70,7 +72,17 @@ pub(crate) struct Run {
 impl Run {
     /// Whether anything was sent to the queues behind.
     pub(crate) fn has_sent(&self) -> bool {
-        self.counts.iter().any(|(metric, count)| *metric != SWEEPS && *count > 0)
+        self.counts.iter().any(|(metric, count)| ![SWEEPS, UNREADABLE].contains(metric) && *count > 0)
+    }
+
+    /// Notes what a listing has that cannot be read.
+    pub(crate) fn note_unreadable(&mut self, reasons: &[String]) {
+        for reason in reasons {
+            tracing::error!(reason, "an entry of a listing cannot be read, and is left out");
+        }
+        if !reasons.is_empty() {
+            *self.counts.entry(UNREADABLE).or_default() += reasons.len() as u64;
+        }
     }
 
     /// Counts what was sent.
@@ -91,7 +103,7 @@ impl Sweep {
         state.value.watches.note(&self.included, &self.excluded, now);
         let mut waiting = 0;
         for queue in [&self.assess, &self.images, &self.push] {
-            waiting += queue.length().await?;
+            waiting += queue.held().await?;
         }
         let room = usize::try_from(MOST_WAITING.saturating_sub(waiting)).unwrap_or_default();
         let mut run =

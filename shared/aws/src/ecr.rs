@@ -5,7 +5,6 @@ mod blob;
 mod listing;
 mod rules;
 mod scan;
-mod walk;
 
 use aws_sdk_ecr::Client;
 use aws_sdk_ecr::types::{

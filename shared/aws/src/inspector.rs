@@ -6,13 +6,11 @@ mod listing;
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_inspector2::Client;
-use aws_sdk_inspector2::primitives::DateTime;
 use aws_sdk_inspector2::types::{
     ClusterDetails, ClusterForImageFilterCriteria, ClusterInformation, ClusterMetadata,
-    CoverageFilterCriteria, CoverageStringComparison, CoverageStringFilter, CoveredResource, DateFilter,
-    EpssDetails, ExploitAvailable, FilterCriteria, Finding as ApiFinding, FindingDetail,
-    FindingDetailsErrorCode, FixAvailable, PackageVulnerabilityDetails, ResourceScanMetadata,
-    StringComparison, StringFilter,
+    CoverageFilterCriteria, CoverageStringComparison, CoverageStringFilter, CoveredResource, EpssDetails,
+    ExploitAvailable, FilterCriteria, Finding as ApiFinding, FindingDetail, FindingDetailsErrorCode,
+    FixAvailable, PackageVulnerabilityDetails, ResourceScanMetadata, StringComparison, StringFilter,
 };
 use futures::StreamExt;
 use jiff::Timestamp;
@@ -222,73 +220,6 @@ impl Inspector {
             *reasons.entry(answer.reason).or_default() += 1;
         }
         Ok(reasons.into_iter().max_by_key(|(_, count)| *count).map(|(reason, _)| reason))
-    }
-
-    /// A page of the images of an account that Inspector covers, or does not with its reason; and the token of the next page.
-    pub async fn covered(
-        &self,
-        account: &str,
-        token: Option<String>,
-    ) -> Result<(Vec<(ImageId, CoverageAnswer)>, Option<String>), AwsError> {
-        const ACTION: &str = "inspector2:ListCoverage";
-        let criteria = CoverageFilterCriteria::builder()
-            .resource_type(covers(ACTION, IMAGE_RESOURCE)?)
-            .account_id(covers(ACTION, account)?)
-            .build();
-        let page = self
-            .client
-            .list_coverage()
-            .filter_criteria(criteria)
-            .max_results(RESOURCES_PER_PAGE)
-            .set_next_token(token)
-            .send()
-            .await
-            .map_err(|error| AwsError::of(ACTION, error))?;
-        let covered = page.covered_resources().iter().filter_map(|resource| {
-            // What is no image of a repository is not for us.
-            let image = ImageId::from_arn(resource.resource_id()).ok()?;
-            Some((image, answer(resource)?))
-        });
-        Ok((covered.collect(), page.next_token))
-    }
-
-    /// A page of the findings of an account's images that were updated in a time, both ends included, of every status;
-    /// and the token of the next page.
-    pub async fn changed(
-        &self,
-        account: &str,
-        (from, to): (Timestamp, Timestamp),
-        token: Option<String>,
-    ) -> Result<(Vec<(ImageId, Finding)>, Option<String>), FindingsError> {
-        const ACTION: &str = "inspector2:ListFindings";
-        let moment = |at: Timestamp| DateTime::from_millis(at.as_millisecond());
-        let updated = DateFilter::builder().start_inclusive(moment(from)).end_inclusive(moment(to)).build();
-        let criteria = FilterCriteria::builder()
-            .updated_at(updated)
-            .resource_type(equals(IMAGE_RESOURCE)?)
-            .aws_account_id(equals(account)?)
-            .finding_status(equals("ACTIVE")?)
-            .finding_status(equals("SUPPRESSED")?)
-            .finding_status(equals("CLOSED")?)
-            .build();
-        let page = self
-            .client
-            .list_findings()
-            .filter_criteria(criteria)
-            .max_results(FINDINGS_PER_PAGE)
-            .set_next_token(token)
-            .send()
-            .await
-            .map_err(|error| AwsError::of(ACTION, error))?;
-        let mut changed = Vec::new();
-        for finding in page.findings() {
-            let images =
-                finding.resources().iter().filter_map(|resource| ImageId::from_arn(resource.id()).ok());
-            let images: Vec<ImageId> = images.collect();
-            let finding = read(finding)?;
-            changed.extend(images.into_iter().map(|image| (image, finding.clone())));
-        }
-        Ok((changed, page.next_token))
     }
 
     /// What runs an image. For one that is part of an index Inspector never knows.

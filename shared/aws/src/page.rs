@@ -12,6 +12,12 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
+    /// Takes in another page; which one is next stays as it is.
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.items.extend(other.items);
+        self.unreadable.extend(other.unreadable);
+    }
+
     pub(crate) fn new(read: impl IntoIterator<Item = Result<T, String>>, next: Option<String>) -> Self {
         let mut page =
             Self { items: Vec::new(), unreadable: Vec::new(), next: next.filter(|token| !token.is_empty()) };

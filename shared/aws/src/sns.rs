@@ -49,22 +49,6 @@ pub struct Topic {
 }
 
 impl Topic {
-    /// Whether somebody subscribed to it and confirmed that.
-    /// <https://docs.aws.amazon.com/sns/latest/api/API_ListSubscriptionsByTopic.html>
-    pub async fn has_subscription(&self) -> Result<bool, AwsError> {
-        let request = self.client.list_subscriptions_by_topic().topic_arn(&self.arn);
-        let mut pages = request.into_paginator().send();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| AwsError::of("sns:ListSubscriptionsByTopic", error))?;
-            // One that waits for that, or was ended, has a word in the place of its ARN.
-            let confirmed = |arn: Option<&str>| arn.is_some_and(|arn| arn.starts_with("arn:"));
-            if page.subscriptions().iter().any(|one| confirmed(one.subscription_arn())) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
     pub fn new(client: Client, arn: String) -> Self {
         Self { client, arn }
     }

@@ -68,25 +68,6 @@ impl Queue {
         Ok(Self { client, url })
     }
 
-    /// How many messages it holds, about: those that can be received, that are being handled, and that are delayed.
-    /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html>
-    pub async fn length(&self) -> Result<u64, AwsError> {
-        const ACTION: &str = "sqs:GetQueueAttributes";
-        let counts = [
-            QueueAttributeName::ApproximateNumberOfMessages,
-            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
-            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
-        ];
-        let request = self.client.get_queue_attributes().queue_url(&self.url);
-        let request = request.set_attribute_names(Some(counts.to_vec()));
-        let answer = request.send().await.map_err(|error| AwsError::of(ACTION, error))?;
-        let count = |name: &QueueAttributeName| {
-            let count = answer.attributes().and_then(|all| all.get(name)?.parse::<u64>().ok());
-            count.ok_or_else(|| AwsError::answer(ACTION, format!("the answer has no {name}"), true))
-        };
-        counts.iter().map(count).sum()
-    }
-
     /// How many of the first messages fit into one call; at least one, if there is any. SQS refuses a message that is
     /// too long on its own.
     pub fn fitting<'a>(messages: impl IntoIterator<Item = &'a DelayedMessage>) -> usize {

@@ -47,12 +47,16 @@ async fn what_was_there_before_is_judged_and_told_of_once() {
     let outcome = later(&mut pipeline, 3).await;
     let rows = rows(&pipeline).await;
     let row = &rows[&quarantined()];
-    assert_eq!((row.verdict, row.adopted, row.exempt, row.quarantined), (Verdict::Quarantine, true, true, false));
+    assert_eq!(
+        (row.verdict, row.adopted, row.exempt, row.quarantined),
+        (Verdict::Quarantine, true, true, false)
+    );
     assert!(rows.values().all(|row| row.adopted), "{rows:#?}");
     // The index is judged, and its images are not listed.
     let indexes = outcome.images.iter().filter(|image| !image.platforms.is_empty()).count();
     assert_eq!(indexes, 1, "{:#?}", outcome.images);
-    let marked = outcome.images.iter().flat_map(|image| &image.tags).any(|tag| tag.starts_with("quarantine-"));
+    let marked =
+        outcome.images.iter().flat_map(|image| &image.tags).any(|tag| tag.starts_with("quarantine-"));
     assert!(!marked, "{:#?}", outcome.images);
     let subjects: Vec<&str> = outcome.alerts.iter().map(|alert| alert.subject.as_str()).collect();
     assert_eq!(subjects.len(), 1, "{subjects:?}");
@@ -70,7 +74,8 @@ async fn what_comes_later_quarantines_an_adopted_image() {
     let at = pipeline.time();
     news["time"] = at.to_string().into();
     let detail = &mut news["detail"];
-    detail["findingArn"] = "arn:aws:inspector2:eu-west-1:210987654321:finding/ffffffffffffffffffffffffffffffff".into();
+    detail["findingArn"] =
+        "arn:aws:inspector2:eu-west-1:210987654321:finding/ffffffffffffffffffffffffffffffff".into();
     for field in ["firstObservedAt", "lastObservedAt", "updatedAt"] {
         detail[field] = at.to_string().into();
     }
@@ -91,7 +96,8 @@ async fn operator_lets_adopted_images_come_under_quarantine() {
     let outcome = later(&mut pipeline, 2).await;
     let row = rows(&pipeline).await[&quarantined()].clone();
     assert_eq!((row.exempt, row.quarantined), (false, true));
-    let marked = outcome.images.iter().flat_map(|image| &image.tags).any(|tag| tag.starts_with("quarantine-"));
+    let marked =
+        outcome.images.iter().flat_map(|image| &image.tags).any(|tag| tag.starts_with("quarantine-"));
     assert!(marked, "{:#?}", outcome.images);
     // And takes it back.
     pipeline.redeploy(Deployment::read(adopting(false)).unwrap()).unwrap();
@@ -113,7 +119,11 @@ async fn image_that_was_pushed_since_is_not_adopted_though_its_events_were_lost(
     let outcome = later(&mut pipeline, 25).await;
     let row = rows(&pipeline).await[&quarantined()].clone();
     assert_eq!((row.verdict, row.adopted, row.quarantined), (Verdict::Quarantine, false, true));
-    assert!(outcome.alerts.iter().any(|alert| alert.subject.starts_with("QUARANTINE")), "{:#?}", outcome.alerts);
+    assert!(
+        outcome.alerts.iter().any(|alert| alert.subject.starts_with("QUARANTINE")),
+        "{:#?}",
+        outcome.alerts
+    );
     assert!(outcome.metrics.iter().any(|metric| metric.name == "Reconciled" && metric.sum >= 1.0));
 }
 
@@ -130,7 +140,8 @@ async fn finding_whose_event_was_lost_is_found_within_two_hours() {
     let at = pipeline.time();
     let mut news = event("2-scan", "Inspector2 Finding");
     news["time"] = at.to_string().into();
-    news["detail"]["findingArn"] = json!("arn:aws:inspector2:eu-west-1:210987654321:finding/eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee");
+    news["detail"]["findingArn"] =
+        json!("arn:aws:inspector2:eu-west-1:210987654321:finding/eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee");
     news["detail"]["updatedAt"] = at.to_string().into();
     news["detail"]["packageVulnerabilityDetails"]["vulnerabilityId"] = "CVE-2026-90019".into();
     pipeline.establish(&stream([news]));

@@ -50,7 +50,7 @@ async fn new_policy_changes_verdicts_without_an_event_and_is_one_message() {
     let told = &outcome.alerts[before..];
     assert_eq!(told.len(), 1, "{told:#?}");
     assert!(told[0].text.contains("Mary") && told[0].text.contains("shop/checkout"), "{}", told[0].text);
-    assert_eq!(outcome.events.dead, 0, "{:#?}", pipeline.dead_letters());
+    assert_eq!(outcome.events.dead, 0, "{:#?}", pipeline.dead());
     // The registry follows.
     let marked = outcome.images.iter().find(|image| image.digest == quarantined().digest.as_str()).unwrap();
     assert!(marked.tags.iter().any(|tag| tag.starts_with("quarantine-")), "{marked:?}");

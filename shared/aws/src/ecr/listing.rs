@@ -11,13 +11,15 @@ use domain::quarantine::Status;
 use domain::text::sanitize;
 use jiff::Timestamp;
 
-use super::{Registry, storage_status};
+use super::{Registry, by_digest, storage_status};
 use crate::time::timestamp;
 use crate::{AwsError, Page};
 
 /// The largest pages.
 const REPOSITORIES_PER_PAGE: i32 = 1_000;
 const IMAGES_PER_PAGE: i32 = 1_000;
+/// How many images one call describes that are named.
+const NAMED_PER_CALL: usize = 100;
 
 /// Who scans the images of a registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +105,49 @@ impl Registry {
         };
         let listed = page.image_details().iter().map(|detail| listed(account, region, repository, detail));
         Ok(Page::new(listed, page.next_token.clone()))
+    }
+
+    /// Some images of one repository, be they active, archived or being restored; those that are gone are left out.
+    pub async fn described(&self, images: &[ImageId]) -> Result<Page<ListedImage>, AwsError> {
+        let mut described = Page::new([], None);
+        for images in images.chunks(NAMED_PER_CALL) {
+            match self.describe_named(images).await {
+                Ok(found) => described.extend(found),
+                // One that is not there fails the call for all.
+                Err(error) if error.is("ImageNotFound") => {
+                    for image in images {
+                        match self.describe_named(std::slice::from_ref(image)).await {
+                            Err(error) if error.is("ImageNotFound") => {}
+                            found => described.extend(found?),
+                        }
+                    }
+                }
+                Err(error) if error.is("RepositoryNotFound") => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(described)
+    }
+
+    async fn describe_named(&self, images: &[ImageId]) -> Result<Page<ListedImage>, AwsError> {
+        let Some(ImageId { account, region, repository, .. }) = images.first() else {
+            return Ok(Page::new([], None));
+        };
+        let any = DescribeImagesFilter::builder().image_status(ImageStatusFilter::Any).build();
+        let page = self
+            .client
+            .describe_images()
+            .registry_id(account)
+            .repository_name(repository)
+            .filter(any)
+            .set_image_ids(Some(images.iter().map(by_digest).collect()))
+            .send()
+            .await
+            .map_err(|error| AwsError::of("ecr:DescribeImages", error))?;
+        Ok(Page::new(
+            page.image_details().iter().map(|detail| listed(account, region, repository, detail)),
+            None,
+        ))
     }
 
     /// Who scans the images of the caller's registry in this region.

@@ -1,18 +1,17 @@
 //! What Inspector knows of all images, one page a call.
 
 use aws_sdk_inspector2::types::{
-    CoverageFilterCriteria, CoverageResourceType, CoverageStringComparison, CoverageStringFilter,
-    CoveredResource, DateFilter, FilterCriteria, Finding as ApiFinding, Resource, ResourceType,
+    CoverageFilterCriteria, CoverageResourceType, DateFilter, FilterCriteria, Finding as ApiFinding,
+    Resource, ResourceType,
 };
 use aws_smithy_types::DateTime;
 use domain::finding::Finding;
-use domain::image::{Digest, ImageId, RepositoryRef};
+use domain::image::ImageId;
 use domain::ledger::CoverageAnswer;
 use domain::text::sanitize;
 use jiff::Timestamp;
 
-use super::{FINDINGS_PER_PAGE, Inspector, RESOURCES_PER_PAGE, equals, read, usage};
-use crate::time::timestamp;
+use super::{FINDINGS_PER_PAGE, Inspector, RESOURCES_PER_PAGE, answer, covers, equals, read};
 use crate::{AwsError, Page};
 
 impl Inspector {
@@ -25,16 +24,9 @@ impl Inspector {
         token: Option<String>,
     ) -> Result<Page<(ImageId, CoverageAnswer)>, AwsError> {
         const ACTION: &str = "inspector2:ListCoverage";
-        let equals = |value: &str| {
-            CoverageStringFilter::builder()
-                .comparison(CoverageStringComparison::Equals)
-                .value(value)
-                .build()
-                .map_err(|error| AwsError::answer(ACTION, error.to_string(), false))
-        };
         let criteria = CoverageFilterCriteria::builder()
-            .account_id(equals(account)?)
-            .resource_type(equals(CoverageResourceType::AwsEcrContainerImage.as_str())?)
+            .account_id(covers(ACTION, account)?)
+            .resource_type(covers(ACTION, CoverageResourceType::AwsEcrContainerImage.as_str())?)
             .build();
         let page = self
             .client
@@ -84,13 +76,6 @@ impl Inspector {
     }
 }
 
-fn answer(resource: &CoveredResource) -> Option<CoverageAnswer> {
-    let status = resource.scan_status()?;
-    let scanned_at = resource.last_scanned_at().and_then(timestamp);
-    let read = CoverageAnswer::read(status.status_code().as_str(), status.reason().as_str(), scanned_at);
-    Some(CoverageAnswer { usage: usage(resource), ..read })
-}
-
 fn of_image(finding: &ApiFinding) -> Result<(ImageId, Finding), String> {
     let unreadable = |reason: String| format!("{}: {reason}", sanitize(finding.finding_arn()));
     let is_image = |resource: &&Resource| *resource.r#type() == ResourceType::AwsEcrContainerImage;
@@ -100,13 +85,6 @@ fn of_image(finding: &ApiFinding) -> Result<(ImageId, Finding), String> {
     Ok((image, read(finding).map_err(|error| unreadable(error.to_string()))?))
 }
 
-/// The image that an ARN names: `arn:aws:ecr:<region>:<account>:repository/<name>/sha256:<hex>`.
 fn image(arn: &str) -> Result<ImageId, String> {
-    let wrong = || format!("`{}` is no ARN of an image", sanitize(arn));
-    let RepositoryRef { account, region, name } =
-        RepositoryRef::parse(arn).map_err(|error| error.to_string())?;
-    let (_, digest) = arn.rsplit_once('/').ok_or_else(wrong)?;
-    let digest = Digest::try_from(digest.to_owned()).map_err(|error| error.to_string())?;
-    let (account, region) = account.zip(region).ok_or_else(wrong)?;
-    Ok(ImageId { account, region, repository: name, digest })
+    ImageId::from_arn(arn).map_err(|error| error.to_string())
 }
