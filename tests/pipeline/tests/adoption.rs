@@ -7,6 +7,7 @@ use domain::verdict::Verdict;
 use jiff::{SignedDuration, Timestamp};
 use pipeline_tests::{act, event, pipeline_with, quarantined, rows, setting, stream};
 use serde_json::json;
+use sim_aws::SeedSubscription;
 use sim_pipeline::{Deployment, Outcome, Pipeline, Setting};
 
 const INTERVAL: SignedDuration = SignedDuration::from_mins(15);
@@ -35,6 +36,18 @@ async fn before_us(setting: Setting) -> Pipeline {
     pipeline
 }
 
+/// Somebody subscribed to alerts and confirmed that.
+fn subscribe(pipeline: &Pipeline) {
+    let sweep = pipeline.functions().find(|function| function.name == "sweep").unwrap();
+    let topic = sweep.environment["ALERTS_TOPIC_ARN"].clone();
+    let subscription = SeedSubscription {
+        protocol: "email".to_owned(),
+        endpoint: "ops@example.com".to_owned(),
+        confirmed: true,
+    };
+    pipeline.aws.sns().seed_subscription(&topic, subscription);
+}
+
 async fn later(pipeline: &mut Pipeline, hours: i64) -> Outcome {
     let now = pipeline.time();
     pipeline.pass_time(now + SignedDuration::from_hours(hours)).await.unwrap();
@@ -44,6 +57,7 @@ async fn later(pipeline: &mut Pipeline, hours: i64) -> Outcome {
 #[tokio::test]
 async fn what_was_there_before_is_judged_and_told_of_once() {
     let mut pipeline = before_us(adopting(false)).await;
+    subscribe(&pipeline);
     let outcome = later(&mut pipeline, 3).await;
     let rows = rows(&pipeline).await;
     let row = &rows[&quarantined()];
@@ -64,6 +78,13 @@ async fn what_was_there_before_is_judged_and_told_of_once() {
     assert_eq!(outcome.events.dead, 0);
     let again = later(&mut pipeline, 30).await;
     assert_eq!(again.alerts.len(), 1, "{:#?}", again.alerts);
+}
+
+#[tokio::test]
+async fn summary_waits_a_day_for_somebody_who_reads_it() {
+    let mut pipeline = before_us(adopting(false)).await;
+    assert_eq!(later(&mut pipeline, 23).await.alerts.len(), 0);
+    assert_eq!(later(&mut pipeline, 2).await.alerts.len(), 1);
 }
 
 #[tokio::test]

@@ -122,6 +122,7 @@ fn inspector_operation(method: &str, path: &str) -> Option<&'static str> {
         ("POST", "/findings/details/batch/get") => Some("BatchGetFindingDetails"),
         ("POST", "/cluster/get") => Some("GetClustersForImage"),
         ("POST", "/coverage/list") => Some("ListCoverage"),
+        ("POST", "/coverage/statistics/list") => Some("ListCoverageStatistics"),
         _ => None,
     }
 }
