@@ -289,7 +289,24 @@ def of_the_whole() -> str:
             "TreatMissingData: breaching",
         ],
     )
-    return "\n".join([undelivered, lost, failing, failures, deleted, missing])
+    silent = comment("""
+        Silence is not health. sweep asks Inspector once an hour what changed, and looks through the registry once a day. One
+        change that no event brought is the best effort that EventBridge promises; some in each of three hours is a rule, a
+        scanner or a queue that does not work.
+        """) + alarm(
+        "EventsMissingAlarm",
+        "events-missing",
+        "For three hours in a row sweep found images of which no event had come: pushes, findings or deletions. They are"
+        " judged late, and quarantine comes late. What to do: docs/runbook.md#events-are-missing",
+        [
+            "Namespace: !Sub EcrWarden/${AWS::StackName}",
+            "MetricName: Reconciled",
+            "Statistic: Sum",
+            "Period: 3600",
+        ],
+        threshold(0, 3),
+    )
+    return "\n".join([undelivered, lost, failing, failures, deleted, missing, silent])
 
 
 QUARANTINE_FAILURES = """\
