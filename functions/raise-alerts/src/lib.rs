@@ -12,6 +12,8 @@ mod outlook;
 #[cfg(test)]
 mod samples;
 mod text;
+#[cfg(test)]
+mod unscanned_tests;
 
 use std::collections::BTreeSet;
 use std::time::Duration;

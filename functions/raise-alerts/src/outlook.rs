@@ -20,7 +20,10 @@ pub(crate) fn status(alert: &Alert, circumstances: &Circumstances) -> String {
     let status = happens(alert, circumstances);
     let changes = |one: &&Assessment| {
         let is_marked = circumstances.untagged || !one.image.tags.is_empty();
-        one.verdict == Verdict::Quarantine && mode_of(one, circumstances.mode) != Mode::Observe && is_marked
+        one.verdict == Verdict::Quarantine
+            && !one.exempt
+            && mode_of(one, circumstances.mode) != Mode::Observe
+            && is_marked
     };
     let mut marked = alert.assessments.iter().filter(changes);
     let may_be_held = marked.any(|one| !is_new(one.image.pushed_at, circumstances.now));
@@ -32,6 +35,8 @@ pub(crate) fn status(alert: &Alert, circumstances: &Circumstances) -> String {
 }
 
 fn happens(alert: &Alert, circumstances: &Circumstances) -> String {
+    const EXEMPT: &str = "not changed: it was there before ecr-warden, and nothing that came later quarantines it; the parameter \
+                          QuarantineAdopted decides about such images";
     const OBSERVED: &str = "nothing was changed, because the quarantine mode is observe";
     let deployed = circumstances.mode;
     let [one] = alert.assessments.as_slice() else {
@@ -47,6 +52,7 @@ fn happens(alert: &Alert, circumstances: &Circumstances) -> String {
     let (tag, released) = (quarantine::tag(&one.image.id), quarantine::released_tag(&one.image.id));
     let has_no_tag = one.image.tags.is_empty();
     match (alert.verdict(), mode) {
+        (Verdict::Quarantine, _) if one.exempt => EXEMPT.to_owned(),
         (Verdict::Quarantine, _) if has_no_tag && !circumstances.untagged => {
             "not changed: it has no tag, and images without a tag are not marked".to_owned()
         }
@@ -128,12 +134,20 @@ pub(crate) fn to_do(alert: &Alert, deployed: Mode) -> String {
         let codes: BTreeSet<&str> = platforms.filter_map(|platform| platform.unscanned.as_deref()).collect();
         // Several codes can ask for the same.
         let helps: BTreeSet<&str> = codes.into_iter().map(|code| ScanReason::read(code).to_do).collect();
+        if let Some(helps) = unscanned(alert) {
+            return helps;
+        }
         if !helps.is_empty() {
             let helps: Vec<&str> = helps.into_iter().collect();
             return format!("{}; or take the platform out of the build", helps.join("; "));
         }
         return "see in the ECR console why the scan failed; the usual cause is an unsupported base image"
             .to_owned();
+    }
+    if alert.reasons().next().is_none()
+        && let Some(helps) = unscanned(alert)
+    {
+        return helps;
     }
     let fixable = alert.reasons().filter(|reason| has_fix(reason)).count();
     let waiver = "add a waiver with a reason, an owner and an expiry date to policy.yaml";
@@ -148,6 +162,13 @@ pub(crate) fn to_do(alert: &Alert, deployed: Mode) -> String {
     }
 }
 
+/// What helps images that no scan has reached in time; `None` if there is none among them.
+fn unscanned(alert: &Alert) -> Option<String> {
+    let codes = alert.assessments.iter().filter_map(|one| one.unscanned.as_deref());
+    let helps: BTreeSet<&str> = codes.map(|code| ScanReason::read(code).to_do).collect();
+    (!helps.is_empty()).then(|| helps.into_iter().collect::<Vec<_>>().join("; "))
+}
+
 fn has_fix(reason: &Reason) -> bool {
     matches!(reason.finding.fix, Fix::Yes | Fix::Partial)
         || reason.finding.packages.iter().any(|package| package.fixed_in.is_some())
@@ -155,7 +176,11 @@ fn has_fix(reason: &Reason) -> bool {
 
 /// When this changes.
 pub(crate) fn until(alert: &Alert, mode: Mode, now: Timestamp) -> Option<String> {
-    if alert.verdict() == Verdict::Quarantine {
+    let is_exempt = alert.assessments.iter().all(|one| one.exempt);
+    if alert.verdict() == Verdict::Quarantine && !is_exempt && alert.reasons().next().is_none() {
+        return Some("a scan has ended".to_owned());
+    }
+    if alert.verdict() == Verdict::Quarantine && !is_exempt {
         return Some("no quarantine rule matches any more; a rebuilt image is judged on its own".to_owned());
     }
     let grace_ends = alert
@@ -165,8 +190,8 @@ pub(crate) fn until(alert: &Alert, mode: Mode, now: Timestamp) -> Option<String>
         .filter(|from| *from > now)
         .min()?;
     let then = match mode {
-        Mode::Observe => "would quarantine",
-        Mode::Tag | Mode::Untag | Mode::Archive => "quarantines",
+        Mode::Observe => "would be quarantined",
+        Mode::Tag | Mode::Untag | Mode::Archive => "is quarantined",
     };
-    Some(format!("{}; after that, the next event about the image {then} it", minute(grace_ends)))
+    Some(format!("{}; within 15 minutes after that the image {then}", minute(grace_ends)))
 }

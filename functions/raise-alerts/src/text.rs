@@ -1,6 +1,7 @@
 //! The form that a tired person reads: what, where, how bad and why, the fix, who, what happened, what to do,
 //! until when. Pure.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use domain::assessment::{AssessedImage, AssessedPlatform, Assessment, Change, Reason};
@@ -38,6 +39,9 @@ pub(crate) fn what(alert: &Alert, mode: Mode) -> &'static str {
     let quarantined = alert.assessments.iter().any(Assessment::is_quarantined);
     match (alert.kind, mode) {
         (Kind::Released, _) => "Released",
+        (Kind::Unscannable, _) if alert.assessments.iter().all(|one| one.unscanned.is_some()) => {
+            "Not scanned"
+        }
         (Kind::Unscannable, _) => "Scan failed",
         (_, Mode::Observe) if quarantined => "Would be quarantined",
         (_, _) if quarantined => "QUARANTINE",
@@ -101,6 +105,14 @@ fn headline(text: &mut String, alert: &Alert, mode: Mode) {
                 "{subject} could not be scanned on every platform, so not all vulnerabilities are known."
             )
         }
+        (Kind::Unscannable, _) if alert.assessments.iter().all(|one| one.unscanned.is_some()) => {
+            let (were, whose) = if all == 1 { ("was", "its") } else { ("were", "their") };
+            let why = unscanned(alert);
+            writeln!(
+                text,
+                "{subject} {were} not scanned in time, so {whose} vulnerabilities are not known: {why}."
+            )
+        }
         (Kind::Unscannable, _) => {
             writeln!(text, "{subject} could not be scanned, so its vulnerabilities are not known.")
         }
@@ -108,6 +120,12 @@ fn headline(text: &mut String, alert: &Alert, mode: Mode) {
             let of = if quarantined < all { format!("{quarantined} of ") } else { String::new() };
             let (are, whose) = if all == 1 { ("is", "its") } else { ("are", "their") };
             let are = if mode == Mode::Observe { "would be" } else { are };
+            if alert.reasons().next().is_none() {
+                let why = unscanned(alert);
+                let _ =
+                    writeln!(text, "{of}{subject} {are} quarantined, because no scan came in time: {why}.");
+                return;
+            }
             writeln!(
                 text,
                 "{of}{subject} {are} quarantined: {whose} findings match the policy's quarantine rules."
@@ -116,6 +134,13 @@ fn headline(text: &mut String, alert: &Alert, mode: Mode) {
         (_, _) if all == 1 => writeln!(text, "{subject} has findings that the policy alerts on."),
         _ => writeln!(text, "{subject} have findings that the policy alerts on."),
     };
+}
+
+/// Why nothing has scanned images, in words.
+fn unscanned(alert: &Alert) -> String {
+    let codes = alert.assessments.iter().filter_map(|one| one.unscanned.as_deref());
+    let words: BTreeSet<String> = codes.map(|code| ScanReason::read(code).words.to_string()).collect();
+    words.into_iter().collect::<Vec<_>>().join("; ")
 }
 
 fn one_image(text: &mut String, assessment: &Assessment) {

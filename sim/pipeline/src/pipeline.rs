@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -310,7 +310,7 @@ impl Pipeline {
             .functions
             .get(&batch.function)
             .ok_or_else(|| PipelineError::UnknownFunction(batch.function.clone()))?;
-        let handled = moving(&self.time, self.waits, function.handle(event, deadline));
+        let handled = moving(&self.time, self.waits, Box::pin(function.handle(event, deadline)));
         let report = tokio::select! {
             report = handled => Some(report),
             () = self.aws.faults().crashed() => None,
@@ -467,15 +467,14 @@ pub(crate) async fn furnish(aws: &SimulatedAws, stack: &Stack) {
 }
 
 /// Does work while the clock goes on as tokio's does, if it goes on at all.
-async fn moving<T>(time: &AtomicI64, moves: bool, work: impl Future<Output = T>) -> T {
+async fn moving<T>(time: &AtomicI64, moves: bool, mut work: impl Future<Output = T> + Unpin) -> T {
     let (begin, since) = (time.load(Ordering::SeqCst), Instant::now());
-    let mut work = pin!(work);
     poll_fn(|context| {
         if moves {
             let passed = i64::try_from(since.elapsed().as_millis()).unwrap_or(i64::MAX);
             time.fetch_max(begin.saturating_add(passed), Ordering::SeqCst);
         }
-        work.as_mut().poll(context)
+        Pin::new(&mut work).poll(context)
     })
     .await
 }

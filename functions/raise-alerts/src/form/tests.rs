@@ -121,7 +121,7 @@ fn alert_within_a_grace_says_until_when() {
     Open     1 CRITICAL, 7 LOW
     Status   not changed
     To do    update the packages, rebuild and push; the new image is judged on push
-    Until    2031-03-03 08:00 UTC; after that, the next event about the image quarantines it
+    Until    2031-03-03 08:00 UTC; within 15 minutes after that the image is quarantined
     ");
 }
 
