@@ -103,7 +103,7 @@ fn json_has_the_documented_form() {
     assert_eq!(outcome["alerts"].as_array().unwrap().len(), 6);
     assert!(outcome["alerts"][0]["attributes"]["severity"].is_string());
     assert!(outcome["metrics"][0]["sum"].is_number() && outcome["metrics"][0]["dimensions"].is_object());
-    assert_eq!(outcome["events"], json!({ "handled": 72, "skipped": 2, "dead": 0 }));
+    assert_eq!(outcome["events"], json!({ "handled": 73, "skipped": 1, "dead": 0 }));
     assert!(outcome["calls"]["ecr:PutImage"].is_u64());
 }
 
@@ -185,9 +185,10 @@ fn time_passes(time: &str) -> String {
     json!({"detail-type": "Time Passes", "time": time}).to_string()
 }
 
-fn sweeps(outcome: &Value) -> &Value {
+/// How often sweep ran. A run that has more to do than fits goes on a minute later, so it may be more than the schedule says.
+fn sweeps(outcome: &Value) -> f64 {
     let metrics = outcome["metrics"].as_array().unwrap();
-    &metrics.iter().find(|metric| metric["name"] == "Sweeps").unwrap()["sum"]
+    metrics.iter().find(|metric| metric["name"] == "Sweeps").unwrap()["sum"].as_f64().unwrap()
 }
 
 #[test]
@@ -196,13 +197,15 @@ fn time_passes_where_a_stream_says_so() {
     let until = |time| format!("{}\n{}\n", pushes.trim_end(), time_passes(time));
     // The pushes are at nine.
     let input = until("2026-03-02T10:00:00Z");
-    assert_eq!(*sweeps(&outcome(&["play", "-", "--json"], Some(&input))), json!(4.0));
+    let once = sweeps(&outcome(&["play", "-", "--json"], Some(&input)));
+    assert!((4.0..8.0).contains(&once), "{once}");
     // In several files, and twice in one.
     let folder = folder();
     let first = write(&folder, "first.jsonl", &input);
     let [next, last] = ["2026-03-02T11:00:00Z", "2026-03-02T12:00:00Z"].map(time_passes);
     let second = write(&folder, "second.jsonl", &format!("{next}\n{last}\n"));
-    assert_eq!(*sweeps(&outcome(&["play", &first, &second, "--json"], None)), json!(12.0));
+    let all = sweeps(&outcome(&["play", &first, &second, "--json"], None));
+    assert_eq!(all - once, 8.0, "there is nothing to go on with any more");
 }
 
 #[test]

@@ -39,6 +39,8 @@ pub(crate) struct Unfinished {
     pub(crate) scans: BTreeMap<Source, AssessError>,
     /// Why a question must be asked again.
     question: Option<AssessError>,
+    /// Whether the image is due by now, so that the sweep asks again.
+    pub(crate) stays_due: bool,
     /// The policy of this function, if messages want another one, and what time that was.
     pub(crate) awaiting: Option<(Fingerprint, Timestamp)>,
 }
@@ -73,7 +75,7 @@ impl Unfinished {
             // What the sweep asks for again needs no message that waits.
             let waits =
                 question.as_ref().is_some_and(|problem| matches!(problem, AssessError::TooEarly { .. }));
-            if prompt::comes_again(event) && problem.is_none() && !waits {
+            if self.stays_due && prompt::comes_again(event) && problem.is_none() && !waits {
                 if let Some(problem) = &question {
                     tracing::warn!(reason = with_causes(problem), "to be asked again by the sweep");
                 }

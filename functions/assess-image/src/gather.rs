@@ -22,6 +22,13 @@ impl AssessImage {
         {
             changed |= due.evidence().fold(false, |changed, piece| draft.ledger.merge(piece) | changed);
         }
+        // Of one that was not scanned, as far as events say, it is held against what Inspector lists (`unscanned.rs`).
+        let facts = &draft.ledger.facts;
+        if let Some((at, answer)) = &prompt.coverage
+            && (facts.is_scanned() || facts.has_failed_scan())
+        {
+            changed |= draft.ledger.merge(Evidence::Coverage { at: *at, answer: answer.clone() });
+        }
         if prompt.unseen {
             match self.inspector.findings(&draft.ledger.image).await {
                 Ok(findings) => changed |= draft.learn(Evidence::Findings(findings)),

@@ -2,7 +2,7 @@
 
 use domain::assessment::Occasion;
 use domain::event::{Event, ImageDue};
-use domain::ledger::Facts;
+use domain::ledger::{CoverageAnswer, Ledger};
 use domain::policy::Fingerprint;
 use jiff::{SignedDuration, Timestamp};
 
@@ -12,16 +12,22 @@ const POLICY_COMES_WITHIN: SignedDuration = SignedDuration::from_mins(15);
 /// After how many seconds it is tried again.
 pub(crate) const POLICY_TRIED_AFTER: u16 = 60;
 
+/// For how long what is said first of an adopted image belongs to the adoption. Inspector may list findings of no more than an
+/// image a second; what is scanned for the first time later than this is news.
+const ADOPTION_TAKES: SignedDuration = SignedDuration::from_hours(7 * 24);
+
 /// What the messages "Image Due" of a batch say of an image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Prompt {
     pub(crate) is_due: bool,
-    /// Whether all that there is to say belongs to an adoption.
-    pub(crate) adoption: bool,
+    /// Whether nothing else says anything of it.
+    only_due: bool,
     /// Whether it is judged for no other reason than that the policy is a new one.
-    pub(crate) new_policy: bool,
+    new_policy: bool,
     /// Whether findings changed of which no event came.
     pub(crate) unseen: bool,
+    /// What Inspector said of it, the newest.
+    pub(crate) coverage: Option<(Timestamp, CoverageAnswer)>,
 }
 
 impl Prompt {
@@ -31,9 +37,10 @@ impl Prompt {
         let wanted = |due: &ImageDue| due.policy.as_ref().is_some_and(|(_, policy)| policy == ours);
         Self {
             is_due: due().next().is_some(),
-            adoption: only_due && due().all(|due| due.adoption),
+            only_due,
             new_policy: only_due && due().all(wanted) && known != Some(ours),
             unseen: due().any(|due| due.unseen),
+            coverage: due().filter_map(|due| due.coverage.clone()).max_by_key(|(at, _)| *at),
         }
     }
 
@@ -41,20 +48,18 @@ impl Prompt {
     /// news of it; what a new policy asks is no such news.
     pub(crate) fn occasion(
         &self,
-        facts: &Facts,
-        was_announced: bool,
+        ledger: &Ledger,
         is_news: bool,
         policy: &Fingerprint,
-        deployed_by: Option<&str>,
+        now: Timestamp,
     ) -> Option<Occasion> {
-        if self.adoption && !was_announced && facts.adopted_at.is_some() {
+        let was_announced = ledger.announced.at.is_some();
+        let adopted = ledger.facts.adopted_at.and_then(|at| at.checked_add(ADOPTION_TAKES).ok());
+        if self.only_due && !was_announced && adopted.is_some_and(|until| now < until) {
             return Some(Occasion::Adopted);
         }
         let is_by_policy = self.new_policy && was_announced && !is_news;
-        is_by_policy.then(|| Occasion::PolicyChanged {
-            policy: policy.clone(),
-            deployed_by: deployed_by.map(str::to_owned),
-        })
+        is_by_policy.then(|| Occasion::PolicyChanged { policy: policy.clone(), deployed_by: None })
     }
 }
 
@@ -66,9 +71,11 @@ pub(crate) fn awaits_policy(event: &Event, ours: &Fingerprint, now: Timestamp) -
     })
 }
 
-/// Whether the sweep sent a message. It comes again as long as the image is due.
+/// Whether the clock alone is the reason of a message. It comes again as long as the image is due.
 pub(crate) fn comes_again(event: &Event) -> bool {
-    due(event).is_some_and(|due| due.policy.is_some())
+    due(event).is_some_and(|due| {
+        due.policy.is_some() && !due.unseen && due.coverage.is_none() && due.registered.is_none()
+    })
 }
 
 fn due(event: &Event) -> Option<&ImageDue> {

@@ -47,7 +47,7 @@ impl AssessImage {
         }
         let now = self.clock.now();
         if prompt.is_due {
-            self.have_asked(draft, &loaded, prompt, now).await;
+            self.have_asked(draft, &loaded, now).await;
         }
         match missing(&loaded.platforms, now) {
             Missing::Nothing => {}
@@ -57,7 +57,7 @@ impl AssessImage {
             }
             Missing::Ask(images) => {
                 let digests = images.iter().map(|ledger| &ledger.image.digest);
-                if let Err(problem) = self.outbox.send(&draft.ledger.image, digests, prompt.adoption).await {
+                if let Err(problem) = self.outbox.send(&draft.ledger.image, digests).await {
                     draft.unfinished.ask_again(problem.into());
                 }
             }
@@ -67,11 +67,11 @@ impl AssessImage {
 
     /// Has the ledgers of an index's images ask what is to be asked again of them, for they have no place in the index of
     /// what is due.
-    async fn have_asked(&self, draft: &mut Draft<'_>, loaded: &Platforms, prompt: &Prompt, now: Timestamp) {
+    async fn have_asked(&self, draft: &mut Draft<'_>, loaded: &Platforms, now: Timestamp) {
         let subject = loaded.of(draft.ledger);
         let due = subject.platforms_due(&self.policy, now).map(|part| &part.image.digest);
         let due: Vec<Digest> = due.cloned().collect();
-        if let Err(problem) = self.outbox.send(&draft.ledger.image, &due, prompt.adoption).await {
+        if let Err(problem) = self.outbox.send(&draft.ledger.image, &due).await {
             draft.unfinished.ask_again(problem.into());
         }
     }

@@ -30,24 +30,21 @@ impl AssessImage {
             }
         }
         let scan_due = self.policy.scan_due(draft.ledger.facts.pushed_at);
-        let known = draft.ledger.facts.coverage.newest().map(|(at, answer)| (at, answer.clone()));
-        let answer = match ask(draft.ledger, scan_due, prompt.adoption, now) {
-            Ask::Nothing => return Ok(changed),
-            Ask::Inspector => {
+        let (at, answer) = match &prompt.coverage {
+            Some(said) => said.clone(),
+            None if is_to_be_asked(draft.ledger, scan_due, now) => {
                 let answer = match self.inspector.coverage(&draft.ledger.image).await {
                     // It is not active, so there can only be a basic scan.
                     Err(error) if error.is("AccessDenied") => CoverageAnswer::not_listed(),
                     answer => answer?,
                 };
-                changed |= draft.learn(Evidence::Coverage { at: now, answer: answer.clone() });
-                answer
+                (now, answer)
             }
-            Ask::Nobody => match known {
-                Some((_, answer)) => answer,
-                None => return Ok(changed),
-            },
+            None => return Ok(changed),
         };
-        Ok(changed | self.take_unannounced_scan(draft, &answer, now).await?)
+        // The answer counts only with what it speaks of: until that is there, the image is asked about again.
+        changed |= self.take_unannounced_scan(draft, &answer, now).await?;
+        Ok(draft.learn(Evidence::Coverage { at, answer }) | changed)
     }
 
     /// Takes in the scan that an answer speaks of.
@@ -80,30 +77,17 @@ impl AssessImage {
     }
 }
 
-/// Whom to ask whether an image is scanned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ask {
-    /// A scan is not overdue, or the last answer still holds.
-    Nothing,
-    Inspector,
-    /// The answer that is known is as good as a new one.
-    Nobody,
-}
-
-/// An image whose scan is overdue is asked about once it is, and daily after that. What is adopted has been there for
-/// long, and came with an answer; a part of an index is asked about when others of it are scanned.
-fn ask(ledger: &Ledger, scan_due: Option<Timestamp>, adoption: bool, now: Timestamp) -> Ask {
-    let asked = ledger.facts.coverage.newest().map(|(at, _)| at);
-    let is_fresh = !ledger.facts.coverage.is_outdated(now);
-    let awaited = scan_due.is_some_and(|due| due > now);
+/// Whether to ask Inspector about an image: once its scan is overdue, and daily after that; about one that was there before
+/// whenever it was not asked about of late; about a part of an index when others of it are scanned.
+fn is_to_be_asked(ledger: &Ledger, scan_due: Option<Timestamp>, now: Timestamp) -> bool {
+    let facts = &ledger.facts;
+    let asked = facts.coverage.newest().map(|(at, _)| at);
     let since_overdue = asked.is_some_and(|asked| scan_due.is_none_or(|due| asked >= due));
-    match (is_fresh && since_overdue, adoption) {
-        (true, true) => Ask::Nobody,
-        (true, false) => Ask::Nothing,
-        (false, false) if awaited && ledger.facts.is_root() => Ask::Nothing,
-        (false, false) if awaited && !root::is_to_be_asked(ledger, now) => Ask::Nothing,
-        (false, _) => Ask::Inspector,
+    if since_overdue && !facts.coverage.is_outdated(now) {
+        return false;
     }
+    let is_awaited = scan_due.is_some_and(|due| due > now) && facts.adopted_at.is_none();
+    !is_awaited || !facts.is_root() && root::is_to_be_asked(ledger, now)
 }
 
 #[cfg(test)]

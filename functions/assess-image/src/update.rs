@@ -42,8 +42,7 @@ impl AssessImage {
             && let Some(mut stored) = self.ledgers.update(image, change).await?
         {
             self.publish(&mut stored).await?;
-            let adoption = Prompt::of(events, None, &self.fingerprint).adoption;
-            self.outbox.empty(&mut stored, adoption).await?;
+            self.outbox.empty(&mut stored).await?;
         }
         unfinished.awaiting = waiting.then(|| (self.fingerprint.clone(), now));
         Ok(unfinished)
@@ -56,7 +55,7 @@ impl AssessImage {
         answers: &mut Vec<Evidence>,
         unfinished: &mut Unfinished,
     ) -> Result<Change, AssessError> {
-        if !self.publish(stored).await? || !self.outbox.empty(stored, false).await? {
+        if !self.publish(stored).await? || !self.outbox.empty(stored).await? {
             return Ok(Change::Reload);
         }
         let before = stored.ledger.facts.clone();
@@ -85,10 +84,8 @@ impl AssessImage {
         let next = stored.version + 1;
         let asked = draft.answers.len();
         let mut announces = false;
-        let was_announced = subject.ledger.announced.at.is_some();
-        let deployed_by = self.deployed_by.as_deref();
-        let occasion =
-            prompt.occasion(&subject.ledger.facts, was_announced, gathered, &self.fingerprint, deployed_by);
+        let occasion = prompt.occasion(subject.ledger, gathered, &self.fingerprint, now);
+        let occasion = occasion.map(|occasion| occasion.by(self.deployed_by.as_deref()));
         let Look { assessed, due } = look(subject, next, occasion, &self.policy, now);
         if let Some(Assessed { mut assessment, announced }) = assessed
             && self.is_to_be_told(&mut draft, &mut assessment).await
@@ -104,12 +101,13 @@ impl AssessImage {
         if is_due && stored.ledger.facts.is_index() {
             // An index in another one passes on what its platforms say.
             let parents = stored.ledger.facts.parents();
-            self.outbox.send(&stored.ledger.image, parents, prompt.adoption).await?;
+            self.outbox.send(&stored.ledger.image, parents).await?;
         }
         let is_listed = stored.ledger.facts.is_root() && !stored.ledger.facts.is_gone();
         if is_listed {
             stored.ledger.announced.policy = Some(self.fingerprint.clone());
         }
+        unfinished.stays_due = due.is_some_and(|due| due <= now);
         // Stored in whole seconds.
         let second = |due: Option<Timestamp>| due.map(Timestamp::as_second);
         let redated = second(stored.due) != second(due);

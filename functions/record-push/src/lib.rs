@@ -58,8 +58,6 @@ struct News {
     evidence: Vec<Evidence>,
     /// What matters if they are under quarantine.
     seen: Option<Sighting>,
-    /// Whether images are adopted that were there before.
-    adoption: bool,
 }
 
 /// Why what is known of a push could not be stored, or not all of it.
@@ -116,11 +114,10 @@ impl RecordPush {
         batch::by_subject(event, deadline, &self.queue, read, async |images: Images, received| {
             let (messages, news) = batch::split(received);
             let evidence: Vec<Evidence> = news.iter().flat_map(|news| news.evidence.clone()).collect();
-            let adoption = news.iter().all(|news| news.adoption);
             let seen: Vec<Sighting> = news.into_iter().filter_map(|news| news.seen).collect();
             let mut outcome = Ok(());
             for image in &images {
-                let recorded = self.record(image, &evidence, adoption, &seen).await;
+                let recorded = self.record(image, &evidence, &seen).await;
                 outcome = outcome.and(recorded);
             }
             Report::of(messages, outcome)
@@ -132,7 +129,6 @@ impl RecordPush {
     /// like all others; the rules in template.yaml keep them out, and if one gets here it ends here.
     fn read(&self, body: &str) -> Result<Subject<Images, News>, EventError> {
         let not_ours = |reason: &str| Ok(Subject::NotOurs(reason.to_owned()));
-        let mut adoption = false;
         let (images, tag, evidence, seen) = match Event::parse(body)? {
             Event::ImageAction(action) => {
                 let seen = sighting::of_action(&action);
@@ -171,10 +167,7 @@ impl RecordPush {
                 (vec![change.image], None, vec![Evidence::Restored { at: change.at }], Some(seen))
             }
             // An index of which no event has come.
-            Event::Due(due) => {
-                adoption = due.adoption;
-                (vec![due.image.clone()], None, due.evidence().collect(), None)
-            }
+            Event::Due(due) => (vec![due.image.clone()], None, due.evidence().collect(), None),
             Event::Finding(_) | Event::Scan(_) | Event::Coverage(_) => return not_ours("not a push"),
             Event::Foreign(Foreign(reason)) => return Ok(Subject::NotOurs(reason)),
         };
@@ -186,7 +179,7 @@ impl RecordPush {
         let images: Images = images.into_iter().filter(ours).collect();
         Ok(match reason {
             Some(reason) if images.is_empty() => Subject::NotOurs(reason.to_string()),
-            _ => Subject::About(images, News { evidence, seen, adoption }),
+            _ => Subject::About(images, News { evidence, seen }),
         })
     }
 
@@ -201,7 +194,6 @@ impl RecordPush {
         &self,
         image: &ImageId,
         evidence: &[Evidence],
-        adoption: bool,
         seen: &[Sighting],
     ) -> Result<(), PushError> {
         let mut held = None;
@@ -213,7 +205,7 @@ impl RecordPush {
             held = Held::of(&self.ledgers.load(image).await?.ledger, self.mode);
             Ok(())
         } else {
-            self.store(image, evidence, adoption, &mut held).await
+            self.store(image, evidence, &mut held).await
         };
         if let Some(held) = held {
             let seen = seen.iter().filter(|seen| held.is_touched_by(seen));
@@ -257,12 +249,11 @@ impl RecordPush {
         &self,
         image: &ImageId,
         evidence: &[Evidence],
-        adoption: bool,
         held: &mut Option<Held>,
     ) -> Result<(), PushError> {
         let mut unread = None;
         self.outbox
-            .update(image, adoption, async |ledger: &mut Ledger| {
+            .update(image, async |ledger: &mut Ledger| {
                 *held = Held::of(ledger, self.mode);
                 let mut changed = false;
                 for piece in self.without_our_removals(ledger, evidence).await? {

@@ -18,21 +18,24 @@ const PAGE: usize = 200;
 impl Sweep {
     pub(crate) async fn due(&self, state: &State, run: &mut Run) -> Result<(State, Next), SweepError> {
         let begins = run.wake == Wake::Schedule;
-        let Some(round) = state.round.clone().or_else(|| begins.then(|| Round::new(run.now))) else {
-            return Ok((state.clone(), Next::Done));
-        };
-        let limit = i32::try_from(PAGE.min(run.room)).unwrap_or_default();
-        if limit == 0 {
-            return Ok((State { round: Some(round), ..state.clone() }, Next::Later));
+        let mut round = state.round.clone().or_else(|| begins.then(|| Round::new(run.now)));
+        // Most of the time nothing is due, and that is worth no step.
+        while let Some(under_way) = round {
+            let limit = i32::try_from(PAGE.min(run.room)).unwrap_or_default();
+            if limit == 0 {
+                return Ok((State { round: Some(under_way), ..state.clone() }, Next::Later));
+            }
+            let shard = Shard::nth(under_way.shard);
+            let page = self.ledgers.due(shard, under_way.until, under_way.after.as_ref(), limit).await?;
+            round = under_way.after_page(page.next, Shard::ALL);
+            if !page.images.is_empty() {
+                self.send(&page.images, run).await?;
+                run.sent("ImagesDue", page.images.len());
+                let next = if round.is_some() { Next::Again } else { Next::Done };
+                return Ok((State { round, ..state.clone() }, next));
+            }
         }
-        let shard = Shard::nth(round.shard);
-        let page = self.ledgers.due(shard, round.until, round.after.as_ref(), limit).await?;
-        self.send(&page.images, run).await?;
-        run.sent("ImagesDue", page.images.len());
-        let round = round.after_page(page.next, Shard::ALL);
-        // A round that began in this run is not begun again.
-        let next = if round.is_some() { Next::Again } else { Next::Done };
-        Ok((State { round, ..state.clone() }, next))
+        Ok((State { round: None, ..state.clone() }, Next::Done))
     }
 
     /// Has images judged, by the policy that is deployed.

@@ -41,7 +41,7 @@ impl Found {
 
     /// How many of them were there before.
     fn adopted(&self) -> usize {
-        self.to_record.iter().chain(&self.to_judge).filter(|due| due.adoption).count()
+        self.to_record.iter().chain(&self.to_judge).filter(|due| due.adopted_at.is_some()).count()
     }
 }
 
@@ -195,7 +195,6 @@ impl Sweep {
             let adopted_at = adopted_at.flatten();
             let due = ImageDue {
                 policy: self.wanted(run),
-                adoption: adopted_at.is_some(),
                 adopted_at,
                 registered: Some(event::Registered {
                     at: run.now,

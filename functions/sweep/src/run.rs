@@ -100,7 +100,11 @@ impl Sweep {
         if wake == Wake::Continuation {
             state.value.continues_at = None;
         }
-        state.value.watches.note(&self.included, &self.excluded, now);
+        if state.value.watches.note(&self.included, &self.excluded, now) {
+            // What is watched since now was there before, and is walked at once.
+            state.value.walked_at = None;
+            self.memory.store(&mut state).await?;
+        }
         let mut waiting = 0;
         for queue in [&self.assess, &self.images, &self.push] {
             waiting += queue.held().await?;

@@ -12,18 +12,16 @@ use crate::outbox::Outbox;
 const TOLD_AT_ONCE: usize = 8;
 
 impl Outbox {
-    /// Changes a ledger. Stores with it which images have to be judged because of that, and sends them; as a part of an
-    /// adoption, if it is one.
+    /// Changes a ledger. Stores with it which images have to be judged because of that, and sends them.
     pub async fn update<E: From<LedgerError>>(
         &self,
         image: &ImageId,
-        adoption: bool,
         mut change: impl AsyncFnMut(&mut Ledger) -> Result<bool, E>,
     ) -> Result<(), E> {
         let stored = self
             .ledgers
             .update(image, async |stored: &mut StoredLedger| {
-                if !self.empty(stored, false).await? {
+                if !self.empty(stored).await? {
                     return Ok(Change::Reload);
                 }
                 let before = stored.ledger.facts.clone();
@@ -34,7 +32,7 @@ impl Outbox {
             })
             .await?;
         if let Some(mut stored) = stored {
-            self.empty(&mut stored, adoption).await?;
+            self.empty(&mut stored).await?;
         }
         Ok(())
     }
@@ -46,7 +44,7 @@ impl Outbox {
             let image = ImageId { digest: child.digest.clone(), ..index.image.clone() };
             let link = index.facts.link(child.kind);
             let contained = Evidence::ContainedIn { index: index.image.digest.clone(), link };
-            self.update(&image, false, async |ledger: &mut Ledger| {
+            self.update(&image, async |ledger: &mut Ledger| {
                 Ok::<_, LedgerError>(ledger.merge(contained.clone()))
             })
             .await

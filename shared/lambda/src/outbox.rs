@@ -20,9 +20,8 @@ impl Outbox {
         Self { ledgers, queue }
     }
 
-    /// Sends what a stored ledger makes due, if anything; as a part of an adoption, if it is one. Returns whether the ledger
-    /// is still the one that is stored.
-    pub async fn empty(&self, stored: &mut StoredLedger, adoption: bool) -> Result<bool, LedgerError> {
+    /// Sends what a stored ledger makes due, if anything. Returns whether the ledger is still the one that is stored.
+    pub async fn empty(&self, stored: &mut StoredLedger) -> Result<bool, LedgerError> {
         if stored.due_images.is_empty() {
             return Ok(true);
         }
@@ -30,7 +29,7 @@ impl Outbox {
             // An index may contain indexes, which have children of their own to tell.
             Box::pin(self.tell_children(&stored.ledger)).await?;
         }
-        self.send(&stored.ledger.image, &stored.due_images, adoption).await?;
+        self.send(&stored.ledger.image, &stored.due_images).await?;
         self.ledgers.mark_told(stored).await
     }
 
@@ -39,11 +38,10 @@ impl Outbox {
         &self,
         repository: &ImageId,
         digests: impl IntoIterator<Item = &'a Digest>,
-        adoption: bool,
     ) -> Result<(), AwsError> {
         let message = |digest: &Digest| {
             let image = ImageId { digest: digest.clone(), ..repository.clone() };
-            DelayedMessage::now(ImageDue { adoption, ..ImageDue::new(image) }.message())
+            DelayedMessage::now(ImageDue::new(image).message())
         };
         self.queue.send_all(digests.into_iter().map(message).collect()).await
     }

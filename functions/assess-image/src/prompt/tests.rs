@@ -15,8 +15,8 @@ fn wanting(id: &str) -> Event {
     Event::Due(Box::new(ImageDue { policy, ..ImageDue::new(image()) }))
 }
 
-fn plain(adoption: bool) -> Event {
-    Event::Due(Box::new(ImageDue { adoption, ..ImageDue::new(image()) }))
+fn plain() -> Event {
+    Event::Due(Box::new(ImageDue::new(image())))
 }
 
 fn news() -> Event {
@@ -33,7 +33,7 @@ fn new_policy_is_the_reason_only_where_nothing_else_is() {
         (vec![wanting("new")], None, true),
         (vec![wanting("new")], Some(&new), false),
         (vec![wanting("new"), news()], Some(&old), false),
-        (vec![wanting("new"), plain(false)], Some(&old), false),
+        (vec![wanting("new"), plain()], Some(&old), false),
         (vec![news()], Some(&old), false),
         (vec![], Some(&old), false),
     ] {
@@ -42,38 +42,41 @@ fn new_policy_is_the_reason_only_where_nothing_else_is() {
 }
 
 #[test]
-fn adoption_is_the_reason_only_where_nothing_else_is() {
+fn adopted_image_is_announced_first_as_such_unless_there_is_news_or_a_week_has_passed() {
+    const WEEK: i64 = 7 * 86_400;
     let ours = fingerprint("ours");
-    for (events, adoption, is_due) in [
-        (vec![plain(true)], true, true),
-        (vec![plain(true), plain(true)], true, true),
-        (vec![plain(true), plain(false)], false, true),
-        (vec![plain(true), news()], false, true),
-        (vec![news()], false, false),
+    let adopted = || ledger([Evidence::Adopted { at: second(0) }]);
+    let mut announced = adopted();
+    announced.announced.at = Some(second(5));
+    for (events, ledger, now, expected) in [
+        (vec![plain()], adopted(), 9, true),
+        (vec![plain(), wanting("ours")], adopted(), WEEK - 1, true),
+        (vec![plain()], adopted(), WEEK, false),
+        (vec![plain(), news()], adopted(), 9, false),
+        (vec![news()], adopted(), 9, false),
+        (vec![plain()], announced, 9, false),
+        (vec![plain()], ledger([]), 9, false),
     ] {
         let prompt = Prompt::of(&events, None, &ours);
-        assert_eq!((prompt.adoption, prompt.is_due), (adoption, is_due), "{events:?}");
+        let occasion = prompt.occasion(&ledger, true, &ours, second(now));
+        assert_eq!(occasion, expected.then_some(Occasion::Adopted), "{events:?} {now}");
     }
 }
 
 #[test]
-fn occasion_is_named_of_what_was_there_before_and_of_what_a_policy_changed() {
-    let ours = fingerprint("ours");
-    let adopted = ledger([Evidence::Adopted { at: second(1) }]).facts;
-    let new = ledger([]).facts;
-    let adoption = Prompt { adoption: true, ..Prompt::default() };
-    let of = |prompt: &Prompt, facts: &Facts, announced, learnt| {
-        prompt.occasion(facts, announced, learnt, &ours, Some("Mary"))
+fn what_a_new_policy_changes_is_announced_as_such_unless_there_is_news() {
+    let ours = fingerprint("new");
+    let mut known = ledger([]);
+    let of = |ledger: &Ledger, is_news| {
+        Prompt::of(&[wanting("new")], Some(&fingerprint("old")), &ours)
+            .occasion(ledger, is_news, &ours, second(9))
+            .map(|occasion| occasion.by(Some("Mary")))
     };
-    assert_eq!(of(&adoption, &adopted, false, true), Some(Occasion::Adopted));
-    assert_eq!(of(&adoption, &adopted, true, true), None, "it was announced before");
-    assert_eq!(of(&adoption, &new, false, true), None, "it was pushed since");
-    let changed = Prompt { new_policy: true, ..Prompt::default() };
-    let by = Some(Occasion::PolicyChanged { policy: ours.clone(), deployed_by: Some("Mary".to_owned()) });
-    assert_eq!(of(&changed, &new, true, false), by);
-    assert_eq!(of(&changed, &new, true, true), None, "there is news");
-    assert_eq!(of(&changed, &new, false, false), None, "nothing was said before");
-    assert_eq!(of(&Prompt::default(), &adopted, true, false), None);
+    assert_eq!(of(&known, false), None, "nothing was said before");
+    known.announced.at = Some(second(5));
+    let changed = Occasion::PolicyChanged { policy: ours.clone(), deployed_by: Some("Mary".to_owned()) };
+    assert_eq!(of(&known, false), Some(changed));
+    assert_eq!(of(&known, true), None);
 }
 
 #[test]
@@ -83,13 +86,30 @@ fn another_policy_is_waited_for_a_quarter_of_an_hour() {
     assert!(awaits_policy(&wanting("new"), &ours, second(899)));
     assert!(!awaits_policy(&wanting("new"), &ours, second(900)), "the one that is there will do");
     assert!(!awaits_policy(&wanting("ours"), &ours, second(0)));
-    assert!(!awaits_policy(&plain(true), &ours, second(0)));
+    assert!(!awaits_policy(&plain(), &ours, second(0)));
     assert!(!awaits_policy(&news(), &ours, second(0)));
 }
 
 #[test]
-fn only_what_the_sweep_sends_comes_again() {
-    assert!(comes_again(&wanting("any")));
-    assert!(!comes_again(&plain(false)));
+fn only_what_the_clock_alone_asks_for_comes_again() {
+    let carrying = |change: &dyn Fn(&mut ImageDue)| {
+        let mut due = ImageDue { policy: Some((second(0), fingerprint("any"))), ..ImageDue::new(image()) };
+        change(&mut due);
+        Event::Due(Box::new(due))
+    };
+    assert!(comes_again(&carrying(&|_| ())));
+    assert!(!comes_again(&carrying(&|due| due.unseen = true)));
+    assert!(!comes_again(&carrying(&|due| due.coverage = Some((second(0), CoverageAnswer::not_listed())))));
+    assert!(!comes_again(&plain()));
     assert!(!comes_again(&news()));
+}
+
+#[test]
+fn of_two_answers_the_newer_counts() {
+    let said = |at, covered| {
+        let answer = CoverageAnswer { covered, ..CoverageAnswer::not_listed() };
+        Event::Due(Box::new(ImageDue { coverage: Some((second(at), answer)), ..ImageDue::new(image()) }))
+    };
+    let prompt = Prompt::of(&[said(9, true), said(3, false)], None, &fingerprint("ours"));
+    assert!(prompt.coverage.is_some_and(|(at, answer)| at == second(9) && answer.covered));
 }

@@ -18,3 +18,16 @@ pub enum Occasion {
         deployed_by: Option<String>,
     },
 }
+
+impl Occasion {
+    /// The same with who deployed the policy, if it is about one.
+    #[must_use]
+    pub fn by(self, deployed_by: Option<&str>) -> Self {
+        match self {
+            Self::PolicyChanged { policy, .. } => {
+                Self::PolicyChanged { policy, deployed_by: deployed_by.map(str::to_owned) }
+            }
+            Self::Adopted => Self::Adopted,
+        }
+    }
+}

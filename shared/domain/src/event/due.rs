@@ -22,9 +22,6 @@ pub struct ImageDue {
     /// By which policy it is to be judged, and since when that is wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<(Timestamp, Fingerprint)>,
-    /// Whether it is judged because images are adopted that were there before.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub adoption: bool,
     /// Since when its repository is watched, if it was pushed before that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adopted_at: Option<Timestamp>,
@@ -52,15 +49,7 @@ pub struct Registered {
 impl ImageDue {
     /// An image of which nothing else is to be said.
     pub fn new(image: ImageId) -> Self {
-        Self {
-            image,
-            policy: None,
-            adoption: false,
-            adopted_at: None,
-            registered: None,
-            coverage: None,
-            unseen: false,
-        }
+        Self { image, policy: None, adopted_at: None, registered: None, coverage: None, unseen: false }
     }
 
     /// The message, as [`Event::parse`] reads it.
@@ -68,14 +57,14 @@ impl ImageDue {
         json!({ "source": EVENT_SOURCE, "detail-type": DETAIL_TYPE, "detail": self }).to_string()
     }
 
-    /// What its sender has learnt of the image.
+    /// What its sender has learnt of the image, but for what Inspector says: of an image that was not scanned as far as events
+    /// say, that has to be held against the list of its findings first.
     pub fn evidence(&self) -> impl Iterator<Item = Evidence> {
         let registered = self.registered.clone().map(|Registered { at, tags, pushed_at, media_type }| {
             [Evidence::Tagged { at, tags }, Evidence::Described { pushed_at, media_type }]
         });
-        let coverage = self.coverage.clone().map(|(at, answer)| Evidence::Coverage { at, answer });
         let adopted = self.adopted_at.map(|at| Evidence::Adopted { at });
-        registered.into_iter().flatten().chain(coverage).chain(adopted)
+        registered.into_iter().flatten().chain(adopted)
     }
 }
 
