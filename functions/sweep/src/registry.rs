@@ -190,9 +190,9 @@ impl Sweep {
             if wanted == Want::Nothing {
                 continue;
             }
-            let adopted_at =
-                known.is_none().then(|| state.watches.adopts(&one.image.repository, one.pushed_at));
-            let adopted_at = adopted_at.flatten();
+            // An index that was read just now names images of which nothing else is known.
+            let is_new = known.is_none_or(|known| known.announced.at.is_none() || known.facts.is_gone());
+            let adopted_at = state.watches.adopts(&one.image.repository, one.pushed_at).filter(|_| is_new);
             let due = ImageDue {
                 policy: self.wanted(run),
                 adopted_at,
@@ -202,7 +202,7 @@ impl Sweep {
                     pushed_at: one.pushed_at,
                     media_type: one.media_type,
                 })
-                .filter(|_| known.is_none_or(|known| known.facts.is_gone()) || wanted == Want::Record),
+                .filter(|_| is_new || wanted == Want::Record),
                 coverage: answer.map(|answer| (run.now, answer)),
                 ..ImageDue::new(one.image)
             };

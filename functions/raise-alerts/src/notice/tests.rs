@@ -226,7 +226,7 @@ fn new_policy_is_told_with_each_change_of_verdicts_and_who_deployed_it() {
 
     Where    account 111122223333, eu-west-1
     Policy   ab12
-    By       the IAM user Mary, from 198.51.100.7 (aws-cli/2.31.0), 2031-01-01 00:00 UTC
+    By       Mary
     Status   the quarantine follows these verdicts; of images that were there for more than a day it takes as many an hour as the limit allows
     To do    if this is not what the change was meant to do: put the old policy.yaml back and deploy it
     When     2031-01-01 00:00 UTC to 2031-01-01 00:01 UTC
