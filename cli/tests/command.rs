@@ -205,7 +205,7 @@ fn time_passes_where_a_stream_says_so() {
     let [next, last] = ["2026-03-02T11:00:00Z", "2026-03-02T12:00:00Z"].map(time_passes);
     let second = write(&folder, "second.jsonl", &format!("{next}\n{last}\n"));
     let all = sweeps(&outcome(&["play", &first, &second, "--json"], None));
-    assert_eq!(all - once, 8.0, "there is nothing to go on with any more");
+    assert!((all - once - 8.0).abs() < 0.5, "{all} {once}: there is nothing to go on with any more");
 }
 
 #[test]

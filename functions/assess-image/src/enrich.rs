@@ -47,7 +47,7 @@ impl AssessImage {
         changed |= self.ask_exploitation(draft).await;
         let now = self.clock.now();
         if question::usage_is_due(draft.ledger, &self.policy, now) {
-            match self.inspector.coverage(&draft.ledger.image).await {
+            match self.coverage(&draft.ledger.image).await {
                 Ok(answer) => changed |= draft.learn(Evidence::Coverage { at: now, answer }),
                 Err(error) => draft.unfinished.ask_again(error.into()),
             }
@@ -87,7 +87,7 @@ impl AssessImage {
         let now = self.clock.now();
         let mut changed = false;
         if draft.ledger.facts.coverage_question().is_some_and(|due| due <= now) {
-            let answer = self.inspector.coverage(&draft.ledger.image).await?;
+            let answer = self.coverage(&draft.ledger.image).await?;
             changed |= draft.learn(Evidence::Coverage { at: now, answer });
             if let Some(at) = draft.ledger.facts.unlisted_scan(now) {
                 let source = Source::Inspector;

@@ -123,7 +123,7 @@ impl AssessImage {
         if draft.ledger.facts.is_gone() {
             return Ok(described);
         }
-        let answer = self.inspector.coverage(&draft.ledger.image).await?;
+        let answer = self.coverage(&draft.ledger.image).await?;
         let promised = answer.promises_a_scan();
         let asked = draft.learn(Evidence::Coverage { at: now, answer });
         if promised {

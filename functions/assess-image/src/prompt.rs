@@ -17,6 +17,8 @@ pub(crate) const POLICY_TRIED_AFTER: u16 = 60;
 const ADOPTION_TAKES: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// What the messages "Image Due" of a batch say of an image.
+// Independent facts.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Prompt {
     pub(crate) is_due: bool,

@@ -1,7 +1,9 @@
 //! Images that no scan has reached, as far as events say: whether there was one of which no event came, and if not, why.
 
+use aws::AwsError;
 use aws::ecr::ScanResult;
 use domain::finding::Source;
+use domain::image::ImageId;
 use domain::ledger::{CoverageAnswer, Evidence, Ledger};
 use jiff::Timestamp;
 
@@ -10,6 +12,14 @@ use crate::prompt::Prompt;
 use crate::{AssessError, AssessImage, root};
 
 impl AssessImage {
+    /// Whether Inspector scans an image. Where it is not active, it does not.
+    pub(crate) async fn coverage(&self, image: &ImageId) -> Result<CoverageAnswer, AwsError> {
+        match self.inspector.coverage(image).await {
+            Err(error) if error.is("AccessDenied") => Ok(CoverageAnswer::not_listed()),
+            answer => answer,
+        }
+    }
+
     /// Looks for the scan of an image. Returns whether that changed anything that was known.
     pub(crate) async fn ask_for_the_scan(&self, draft: &mut Draft<'_>, prompt: &Prompt) -> bool {
         let found = self.look_for_the_scan(draft, prompt).await;
@@ -33,11 +43,7 @@ impl AssessImage {
         let (at, answer) = match &prompt.coverage {
             Some(said) => said.clone(),
             None if is_to_be_asked(draft.ledger, scan_due, now) => {
-                let answer = match self.inspector.coverage(&draft.ledger.image).await {
-                    // It is not active, so there can only be a basic scan.
-                    Err(error) if error.is("AccessDenied") => CoverageAnswer::not_listed(),
-                    answer => answer?,
-                };
+                let answer = self.coverage(&draft.ledger.image).await?;
                 (now, answer)
             }
             None => return Ok(changed),

@@ -2,7 +2,7 @@
 
 use domain::image::ImageId;
 use domain::row::StatusRow;
-use domain::sweep::{self, State, ToBeTold};
+use domain::sweep::{self, Adoption, State, ToBeTold};
 
 use crate::run::{Next, Run};
 use crate::{Sweep, SweepError};
@@ -25,7 +25,7 @@ impl Sweep {
         if let Some(notice) = sweep::adopted(&state.adoption, &rows, &self.rules, run.now) {
             self.announcements.notify(&notice).await?;
         }
-        Ok((State { adoption: state.adoption.clone().told(run.now), ..state.clone() }, Next::Done))
+        Ok((State { adoption: Adoption::told(run.now), ..state.clone() }, Next::Done))
     }
 
     /// All images.

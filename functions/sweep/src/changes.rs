@@ -18,21 +18,36 @@ impl Sweep {
         if walks && state.walk.is_none() {
             state.walk = Some(Walk::new(run.now));
         }
-        let (from, to, token) = asked.clone();
+        let (from, to, token) = asked;
         let (changed, next) = if from == to {
             (Vec::new(), None)
         } else {
-            let page = self.inspector.changed_findings(&self.account, from, to, token).await?;
+            let page = match self.inspector.changed_findings(&self.account, from, to, token.clone()).await {
+                Ok(page) => page,
+                // What changed meanwhile is walked when it is active again.
+                Err(error) if error.is("AccessDenied") => {
+                    tracing::info!(reason = %error, "Inspector is not active, or not allowed to be asked");
+                    return Ok((state, Next::Done));
+                }
+                // AWS does not say how long a token can be used.
+                Err(error) if token.is_some() && !error.retryable => {
+                    tracing::warn!(reason = %error, "a page was refused, so the list is read from its beginning");
+                    state.changes.under_way = Some((from, to, None));
+                    return Ok((state, Next::Later));
+                }
+                Err(error) => return Err(error.into()),
+            };
             run.note_unreadable(&page.unreadable);
             (page.items, page.next)
         };
         let unseen = self.unseen(&state, changed, run).await?;
-        if unseen.len() > run.room {
+        let fitting = &unseen[..unseen.len().min(run.room)];
+        self.send_unseen(fitting, run).await?;
+        run.sent("Reconciled", fitting.len());
+        if fitting.len() < unseen.len() {
             return Ok((state, Next::Later));
         }
-        self.send_unseen(&unseen, run).await?;
-        run.sent("Reconciled", unseen.len());
-        state.changes = state.changes.after_page(asked, next);
+        state.changes = state.changes.after_page((from, to), next);
         let next = if state.changes.under_way.is_some() { Next::Again } else { Next::Done };
         Ok((state, next))
     }

@@ -28,9 +28,12 @@ impl Sweep {
             let shard = Shard::nth(under_way.shard);
             let page = self.ledgers.due(shard, under_way.until, under_way.after.as_ref(), limit).await?;
             round = under_way.after_page(page.next, Shard::ALL);
-            if !page.images.is_empty() {
-                self.send(&page.images, run).await?;
-                run.sent("ImagesDue", page.images.len());
+            // What is excluded by now stays due, and is nobody's business.
+            let is_ours = |image: &ImageId| self.scope.check(image).is_ok();
+            let images: Vec<ImageId> = page.images.into_iter().filter(is_ours).collect();
+            if !images.is_empty() {
+                self.send(&images, run).await?;
+                run.sent("ImagesDue", images.len());
                 let next = if round.is_some() { Next::Again } else { Next::Done };
                 return Ok((State { round, ..state.clone() }, next));
             }
@@ -50,14 +53,14 @@ impl Sweep {
 
     async fn send_as(&self, images: &[ImageId], unseen: bool, run: &Run) -> Result<(), SweepError> {
         let message = |image: &ImageId| {
-            let due = ImageDue { policy: self.wanted(run), unseen, ..ImageDue::new(image.clone()) };
+            let due = ImageDue { policy: Some(self.wanted(run)), unseen, ..ImageDue::new(image.clone()) };
             DelayedMessage::now(due.message())
         };
         Ok(self.assess.send_all(images.iter().map(message).collect()).await?)
     }
 
     /// By which policy images are to be judged, and since when that is wanted.
-    pub(crate) fn wanted(&self, run: &Run) -> Option<(Timestamp, Fingerprint)> {
-        Some((run.now, self.policy.clone()))
+    pub(crate) fn wanted(&self, run: &Run) -> (Timestamp, Fingerprint) {
+        (run.now, self.policy.clone())
     }
 }

@@ -30,21 +30,20 @@ impl Sweep {
             self.announcements.notify(&notice).await?;
         }
         let mut state = State { gauged_at: Some(now), reminders, ..state.clone() };
-        match self.inspector.covered_count(&self.account).await {
-            Ok(covered) => {
-                let (scanning, off) = state.scanning.clone().look(covered, now);
-                if let Some(off) = off {
-                    let reason = self.inspector.uncovered_because(&self.account).await?;
-                    self.announcements.notify(&off.notice(reason, now)).await?;
-                }
-                state.scanning = scanning;
-            }
-            // Where it is not active, nothing is covered, and the walk says so too.
-            Err(error) if error.is("AccessDenied") => {
-                tracing::info!(reason = %error, "Inspector is not active, or not allowed to be asked");
-            }
-            Err(error) => return Err(error.into()),
+        let covered = match self.inspector.covered_count(&self.account).await {
+            // It is not active, so it covers nothing.
+            Err(error) if error.is("AccessDenied") => 0,
+            covered => covered?,
+        };
+        let (scanning, off) = state.scanning.clone().look(covered, now);
+        if let Some(off) = off {
+            let reason = match self.inspector.uncovered_because(&self.account).await {
+                Err(error) if error.is("AccessDenied") => None,
+                reason => reason?,
+            };
+            self.announcements.notify(&off.notice(reason, now)).await?;
         }
+        state.scanning = scanning;
         Ok((state, Next::Done))
     }
 }

@@ -28,6 +28,7 @@ use lambda::batch::{self, Report};
 use lambda::clock::Clock;
 use lambda::deadline::Deadline;
 use lambda::environment::{Environment, EnvironmentError};
+use lambda::scope::Scope;
 
 pub use error::SweepError;
 pub use message::MessageError;
@@ -55,6 +56,8 @@ pub struct Sweep {
     topic: Topic,
     /// Who deployed the policy, where the deployment says so.
     deployed_by: Option<String>,
+    /// Which images are judged.
+    scope: Scope,
     included: String,
     excluded: String,
     account: String,
@@ -67,7 +70,7 @@ impl Sweep {
     /// Reads `TABLE_NAME`, `EVENT_BUS_NAME`, `POLICY_FILE`, `METRIC_NAMESPACE`, `ALERTS_TOPIC_ARN`, `ACCOUNT_ID`, `QUEUE_URL` and those of the
     /// queues behind, `ASSESS_QUEUE_URL`, `IMAGES_QUEUE_URL`, `PUSH_QUEUE_URL` and `QUARANTINE_QUEUE_URL`; with defaults
     /// `QUARANTINE_MODE` (`observe`) and `QUARANTINE_ADOPTED` (`false`); and `PARTITION`, `DEPLOYED_BY`,
-    /// `REPOSITORIES_INCLUDED` and `REPOSITORIES_EXCLUDED`, which are optional.
+    /// what [`Scope::new`] reads, which are optional.
     pub fn new(
         config: &SdkConfig,
         environment: &Environment,
@@ -106,6 +109,7 @@ impl Sweep {
             rules: policy,
             topic: Topic::new(aws_sdk_sns::Client::new(config), environment.required("ALERTS_TOPIC_ARN")?),
             deployed_by: environment.optional("DEPLOYED_BY"),
+            scope: Scope::new(environment)?,
             included: environment.optional("REPOSITORIES_INCLUDED").unwrap_or_default(),
             excluded: environment.optional("REPOSITORIES_EXCLUDED").unwrap_or_default(),
             account: environment.required("ACCOUNT_ID")?,

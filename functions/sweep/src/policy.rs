@@ -1,5 +1,6 @@
 //! A new policy reaches every image: those that were judged by another one are sent, until none differs.
 
+use aws::dynamodb::Listed;
 use domain::image::ImageId;
 use domain::row::Shard;
 use domain::sweep::{self, State};
@@ -14,7 +15,9 @@ impl Sweep {
             return Ok((State { policy, ..state.clone() }, Next::Done));
         }
         let rows = self.ledgers.rows_of(Shard::nth(policy.shard)).await?;
-        let differs = |listed: &&aws::dynamodb::Listed| listed.row.policy.as_ref() != Some(&self.policy);
+        let differs = |listed: &&Listed| {
+            listed.row.policy.as_ref() != Some(&self.policy) && self.scope.check(&listed.image).is_ok()
+        };
         let images: Vec<ImageId> = rows.iter().filter(differs).map(|listed| listed.image.clone()).collect();
         let fitting = &images[..images.len().min(run.room)];
         self.send(fitting, run).await?;
@@ -24,12 +27,12 @@ impl Sweep {
         }
         let (passes, begun, before) = (policy.passes, policy.under_way.clone(), policy.done.clone());
         let (policy, ended) = policy.after_shard(images.len() as u64, Shard::ALL);
-        // On a first deployment there was none before, and there is nothing to tell.
-        if let (true, Some((since, _)), Some(before)) = (ended, begun, before) {
+        if let (true, Some((since, _))) = (ended, begun) {
             let rows = self.rows().await?;
-            let (change, by) = ((Some(&before), &self.policy), self.deployed_by.as_deref());
-            let notice = sweep::policy_changed(change, since, &rows, by, run.now);
-            self.announcements.notify(&notice).await?;
+            let (change, by) = ((before.as_ref(), &self.policy), self.deployed_by.as_deref());
+            if let Some(notice) = sweep::policy_changed(change, since, &rows, by, run.now) {
+                self.announcements.notify(&notice).await?;
+            }
         }
         let next = match (ended, policy.passes == passes) {
             (true, _) => Next::Done,

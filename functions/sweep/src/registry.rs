@@ -10,13 +10,14 @@ use domain::ledger::{CoverageAnswer, Ledger};
 use domain::quarantine::{self, Status};
 use domain::row::StatusRow;
 use domain::sweep::{Registered, Stage, State, Walk, Want, missing, want};
+use jiff::Timestamp;
 
 use crate::message::Wake;
 use crate::run::{Next, Run};
 use crate::{Sweep, SweepError};
 
 /// Up to how many messages in the queues behind do not keep a stage from beginning.
-const STILL_WAITING: u64 = 100;
+const STILL_WAITING: u64 = 1_000;
 
 /// What one run has read already.
 #[derive(Debug, Default)]
@@ -39,9 +40,17 @@ impl Found {
         self.to_record.len() + self.to_judge.len()
     }
 
-    /// How many of them were there before.
-    fn adopted(&self) -> usize {
-        self.to_record.iter().chain(&self.to_judge).filter(|due| due.adopted_at.is_some()).count()
+    /// Since when the repositories are watched of those that were there before.
+    fn adopted(&self) -> impl Iterator<Item = Timestamp> {
+        self.to_record.iter().chain(&self.to_judge).filter_map(|due| due.adopted_at)
+    }
+
+    /// Leaves out what has no room. Returns whether all had.
+    fn fit(&mut self, room: usize) -> bool {
+        let all = self.len();
+        self.to_record.truncate(room);
+        self.to_judge.truncate(room - self.to_record.len());
+        self.len() == all
     }
 }
 
@@ -62,14 +71,18 @@ impl Sweep {
             Stage::Covered => self.covered(&state, &walk, run).await?,
             Stage::Registry => self.registered(&state, &walk, run).await?,
         };
-        if found.len() > run.room {
-            return Ok((state, Next::Later));
-        }
+        let mut found = found;
+        // What has no room comes with the next attempt, when what is sent now is known.
+        let fits = found.fit(run.room);
         self.tell(&found, run).await?;
         let adoption = &mut state.adoption;
-        adoption.sent += found.adopted() as u64;
-        if found.adopted() > 0 && adoption.since.is_none() {
+        adoption.sent += found.adopted().count() as u64;
+        adoption.from = adoption.from.into_iter().chain(found.adopted()).min();
+        if adoption.from.is_some() && adoption.since.is_none() {
             (adoption.since, adoption.told_at) = (Some(walk.since), None);
+        }
+        if !fits {
+            return Ok((state, Next::Later));
         }
         state.walk = next.or_else(|| walk.next_stage());
         if state.walk.is_some() {
@@ -93,7 +106,13 @@ impl Sweep {
             return Ok((Found::default(), None));
         };
         let token = walk.token.clone();
-        let page = self.registry.images(&self.account, &self.region, &repository, token).await?;
+        let page = match self.registry.images(&self.account, &self.region, &repository, token).await {
+            Err(error) if walk.token.is_some() && !error.retryable => {
+                tracing::warn!(reason = %error, "a page was refused, so the repository is read from its beginning");
+                return Ok((Found::default(), Some(Walk { token: None, ..walk.clone() })));
+            }
+            page => page?,
+        };
         run.note_unreadable(&page.unreadable);
         let token = page.next;
         let listed = page.items.into_iter().filter_map(registered);
@@ -116,6 +135,10 @@ impl Sweep {
                 tracing::info!(reason = %error, "Inspector is not active, or not allowed to be asked");
                 return Ok((Found::default(), None));
             }
+            Err(error) if walk.token.is_some() && !error.retryable => {
+                tracing::warn!(reason = %error, "a page was refused, so the list is read from its beginning");
+                return Ok((Found::default(), Some(Walk { token: None, ..walk.clone() })));
+            }
             Err(error) => return Err(error.into()),
         };
         run.note_unreadable(&page.unreadable);
@@ -127,7 +150,12 @@ impl Sweep {
         }
         let mut found = Found::default();
         for covered in by_repository.into_values() {
-            let answers: BTreeMap<ImageId, CoverageAnswer> = covered.into_iter().collect();
+            let mut answers: BTreeMap<ImageId, CoverageAnswer> = BTreeMap::new();
+            for (image, answer) in covered {
+                // Of several entries about an image the one that says yes counts.
+                let known = answers.entry(image).or_insert_with(|| answer.clone());
+                *known = answer.max(known.clone());
+            }
             let images: Vec<ImageId> = answers.keys().cloned().collect();
             let described = self.registry.described(&images).await?;
             run.note_unreadable(&described.unreadable);
@@ -167,7 +195,7 @@ impl Sweep {
         let missing = missing(&rows, &all, self.marks);
         let images = all.into_iter().filter(|one| !one.is_index()).map(|one| (one, None)).collect();
         let mut found = self.weigh(state, images, run).await?;
-        let due = |image: ImageId| ImageDue { policy: self.wanted(run), ..ImageDue::new(image) };
+        let due = |image: ImageId| ImageDue { policy: Some(self.wanted(run)), ..ImageDue::new(image) };
         found.to_judge.extend(missing.gone.into_iter().map(due));
         found.drifted = missing.drifted;
         Ok((found, self.after(state, walk, repository, None, run).await?))
@@ -194,7 +222,7 @@ impl Sweep {
             let is_new = known.is_none_or(|known| known.announced.at.is_none() || known.facts.is_gone());
             let adopted_at = state.watches.adopts(&one.image.repository, one.pushed_at).filter(|_| is_new);
             let due = ImageDue {
-                policy: self.wanted(run),
+                policy: Some(self.wanted(run)),
                 adopted_at,
                 registered: Some(event::Registered {
                     at: run.now,
@@ -222,7 +250,7 @@ impl Sweep {
         self.assess.send_all(messages(&found.to_judge)).await?;
         let drifted = found.drifted.iter().map(|image| DelayedMessage::now(quarantine::due(image)));
         self.quarantine.send_all(drifted.collect()).await?;
-        let adopted = found.adopted();
+        let adopted = found.adopted().count();
         run.sent("ImagesAdopted", adopted);
         run.sent("Reconciled", found.len() - adopted + found.drifted.len());
         Ok(())

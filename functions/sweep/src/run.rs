@@ -98,7 +98,7 @@ impl Sweep {
         let now = self.clock.now();
         let mut state = self.memory.load().await?;
         if wake == Wake::Continuation {
-            state.value.continues_at = None;
+            state.value.note_continuation(now);
         }
         if state.value.watches.note(&self.included, &self.excluded, now) {
             // What is watched since now was there before, and is walked at once.
@@ -160,7 +160,7 @@ impl Sweep {
                     Task::Gauges => self.gauge(&state.value, run).await,
                 }
             };
-            let Some(stepped) = deadline.limit(step).await else { return Ok(false) };
+            let Some(stepped) = deadline.limit(Box::pin(step)).await else { return Ok(false) };
             let (value, next) = stepped?;
             if value != state.value {
                 state.value = value;

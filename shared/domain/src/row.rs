@@ -62,9 +62,9 @@ pub struct StatusRow {
     /// that an earlier version announced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
-    /// Whether it was in the registry before its repository was watched.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub adopted: bool,
+    /// Since when its repository is watched, if it was in the registry before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopted_at: Option<Timestamp>,
     /// Whether it is not held under quarantine because all that would do that was known when it was adopted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub exempt: bool,
@@ -105,7 +105,7 @@ impl StatusRow {
             environment: announced.environment.as_deref().map(shortened),
             criticality: announced.criticality.as_deref().map(shortened),
             since: announced.since.or(pushed_at),
-            adopted: facts.adopted_at.is_some(),
+            adopted_at: facts.adopted_at,
             exempt: announced.exempt,
             policy: announced.policy.clone(),
             occasion: announced.occasion.clone(),

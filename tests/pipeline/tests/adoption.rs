@@ -63,10 +63,10 @@ async fn what_was_there_before_is_judged_and_told_of_once() {
     let rows = rows(&pipeline).await;
     let row = &rows[&quarantined()];
     assert_eq!(
-        (row.verdict, row.adopted, row.exempt, row.quarantined),
+        (row.verdict, row.adopted_at.is_some(), row.exempt, row.quarantined),
         (Verdict::Quarantine, true, true, false)
     );
-    assert!(rows.values().all(|row| row.adopted), "{rows:#?}");
+    assert!(rows.values().all(|row| row.adopted_at.is_some()), "{rows:#?}");
     // The index is judged, and its images are not listed.
     let indexes = outcome.images.iter().filter(|image| !image.platforms.is_empty()).count();
     assert_eq!(indexes, 1, "{:#?}", outcome.images);
@@ -140,7 +140,7 @@ async fn image_that_was_pushed_since_is_not_adopted_though_its_events_were_lost(
     pipeline.aws.inspector().seed_last_scan(&quarantined().arn(), scanned.as_millisecond());
     let outcome = later(&mut pipeline, 25).await;
     let row = rows(&pipeline).await[&quarantined()].clone();
-    assert_eq!((row.verdict, row.adopted, row.quarantined), (Verdict::Quarantine, false, true));
+    assert_eq!((row.verdict, row.adopted_at.is_some(), row.quarantined), (Verdict::Quarantine, false, true));
     assert!(
         outcome.alerts.iter().any(|alert| alert.subject.starts_with("QUARANTINE")),
         "{:#?}",

@@ -41,6 +41,8 @@ pub const DETAIL_TYPE: &str = "Image Assessed";
 const TAGS: usize = 50;
 
 /// What changed about an image, and where it stands now.
+// Independent facts, each of which readers know by its name.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assessment {
     pub schema: u32,

@@ -16,8 +16,9 @@ const BYTES: usize = 8;
 pub struct Fingerprint(String);
 
 impl Fingerprint {
-    pub(super) fn of(file: &str) -> Self {
-        Self(Sha256::digest(file).iter().take(BYTES).map(|byte| format!("{byte:02x}")).collect())
+    pub(crate) fn of(file: &str) -> Self {
+        let hash = Sha256::digest(file);
+        Self(hash.iter().take(BYTES).fold(String::new(), |text, byte| format!("{text}{byte:02x}")))
     }
 
     pub(super) fn with_adopted(self) -> Self {

@@ -50,8 +50,7 @@ impl Changes {
 
     /// After a page, with what comes next.
     #[must_use]
-    pub fn after_page(self, asked: (Timestamp, Timestamp, Option<String>), next: Option<String>) -> Self {
-        let (from, to, _) = asked;
+    pub fn after_page(self, (from, to): (Timestamp, Timestamp), next: Option<String>) -> Self {
         match next {
             Some(token) => Self { under_way: Some((from, to, Some(token))), ..self },
             None => Self { until: Some(to), under_way: None },

@@ -79,7 +79,9 @@ impl PolicyState {
         if is_under_way || self.under_way.is_none() && self.done.as_ref() == Some(deployed) {
             return self;
         }
-        Self { done: self.done, under_way: Some((now, deployed.clone())), ..Self::default() }
+        // What one policy changed that another replaces on its way is told with that one.
+        let since = self.under_way.map_or(now, |(since, _)| since);
+        Self { done: self.done, under_way: Some((since, deployed.clone())), ..Self::default() }
     }
 
     /// After another shard, in which so many images differed. Returns what is left, and whether that ended it.
@@ -105,6 +107,8 @@ impl PolicyState {
 pub struct Adoption {
     /// Since when, while one is under way.
     pub since: Option<Timestamp>,
+    /// Since when the first of their repositories is watched.
+    pub from: Option<Timestamp>,
     /// How many images were sent so far.
     pub sent: u64,
     /// Whether all were sent, so that it ends when they are judged.
@@ -136,8 +140,8 @@ impl Adoption {
 
     /// After that was told.
     #[must_use]
-    pub fn told(self, now: Timestamp) -> Self {
-        Self { since: None, sent: 0, all_sent_at: None, told_at: Some(now) }
+    pub fn told(now: Timestamp) -> Self {
+        Self { told_at: Some(now), ..Self::default() }
     }
 }
 
@@ -150,6 +154,11 @@ pub enum ToBeTold {
 }
 
 impl State {
+    /// Notes that a continuation has come. One that comes too early is a duplicate, and the other one is still to come.
+    pub fn note_continuation(&mut self, now: Timestamp) {
+        self.continues_at = self.continues_at.filter(|at| *at > now);
+    }
+
     /// When the next run is to come by itself, and whether a message is to be sent for that: one run is continued by one
     /// other, however many were started by the schedule.
     pub fn sends_continuation(&self, now: Timestamp) -> bool {

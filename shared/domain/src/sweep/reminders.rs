@@ -11,7 +11,7 @@ use crate::image::ImageId;
 use crate::notice::{
     About, IdleRule, IdleRules, Listed, NamedImage, Notice, NoticedWaiver, OwnedWaivers, WaiversEnded,
 };
-use crate::policy::{Policy, Waiver};
+use crate::policy::{Fingerprint, Policy, Waiver};
 use crate::row::StatusRow;
 use crate::verdict::Verdict;
 
@@ -137,19 +137,30 @@ impl Reminders {
             }
         }
         let mut notices = Vec::new();
-        let mut tell = |kind: &str, owner: &str, about: About| {
-            notices.push(Notice::new(format!("{kind}#{owner}#{today}"), now, about));
+        // The same is said once, and something else of the same kind and day is something else.
+        let mut tell = |kind: &str, owner: &str, what: &str, about: About| {
+            let what = Fingerprint::of(what);
+            notices.push(Notice::new(format!("{kind}#{owner}#{today}#{what}"), now, about));
+        };
+        let named = |waivers: &[NoticedWaiver]| {
+            let named = waivers.iter().map(|one| {
+                format!(
+                    "{:?} {:?} {:?} {:?} {}",
+                    one.vulnerability, one.package, one.repositories, one.digest, one.expires
+                )
+            });
+            named.collect::<Vec<_>>().join("\n")
         };
         let owned =
             |owner: &str, waivers| OwnedWaivers { owner: owner.to_owned(), waivers: Listed::of(waivers) };
         for (owner, waivers) in ending {
-            tell("waivers-ending", owner, About::WaiversEnding(owned(owner, waivers)));
+            tell("waivers-ending", owner, &named(&waivers), About::WaiversEnding(owned(owner, waivers)));
         }
         for (owner, waivers) in unused {
-            tell("waivers-unused", owner, About::WaiversUnused(owned(owner, waivers)));
+            tell("waivers-unused", owner, &named(&waivers), About::WaiversUnused(owned(owner, waivers)));
         }
         for (owner, (waivers, images, findings)) in ended {
-            let quarantined = quarantined_today(rows, now);
+            let (what, quarantined) = (named(&waivers), quarantined_today(rows, now));
             let about = WaiversEnded {
                 owner: owner.to_owned(),
                 waivers: Listed::of(waivers),
@@ -157,7 +168,7 @@ impl Reminders {
                 images,
                 quarantined: Listed::of(quarantined),
             };
-            tell("waivers-ended", owner, About::WaiversEnded(about));
+            tell("waivers-ended", owner, &what, About::WaiversEnded(about));
         }
         let idle: Vec<IdleRule> = policy
             .rules
@@ -171,7 +182,14 @@ impl Reminders {
             })
             .collect();
         if !idle.is_empty() {
-            tell("rules-idle", "", About::RuleIdle(IdleRules { days: IDLE_DAYS, rules: Listed::of(idle) }));
+            let what: Vec<&str> = idle.iter().map(|rule| rule.id.as_str()).collect();
+            let what = what.join("\n");
+            tell(
+                "rules-idle",
+                "",
+                &what,
+                About::RuleIdle(IdleRules { days: IDLE_DAYS, rules: Listed::of(idle) }),
+            );
         }
         (self, notices)
     }

@@ -24,7 +24,8 @@ pub fn adopted(
 ) -> Option<Notice> {
     let since = adoption.since?;
     let mut standing = Standing::default();
-    let adopted: Vec<&(ImageId, StatusRow)> = rows.iter().filter(|(_, row)| row.adopted).collect();
+    let adopted: Vec<&(ImageId, StatusRow)> =
+        rows.iter().filter(|(_, row)| row.adopted_at.is_some_and(|at| Some(at) >= adoption.from)).collect();
     for (image, row) in &adopted {
         standing.add(image, row, now);
     }
@@ -51,25 +52,27 @@ pub fn adopted(
     Some(Notice::new(format!("adopted#{since}"), now, About::Adopted(about)))
 }
 
-/// The notice that a new policy is in force for all images, by their rows.
+/// The notice that a new policy is in force for all images, by their rows; `None` if nothing is known of one before, and it
+/// changed nothing.
 pub fn policy_changed(
     (from, to): (Option<&Fingerprint>, &Fingerprint),
     since: Timestamp,
     rows: &[(ImageId, StatusRow)],
     deployed_by: Option<&str>,
     now: Timestamp,
-) -> Notice {
-    let is_by_it = |row: &StatusRow| match &row.occasion {
-        Some(Occasion::PolicyChanged { policy, .. }) => policy == to && row.previous != row.verdict,
-        _ => false,
+) -> Option<Notice> {
+    // What a policy changed that was replaced meanwhile belongs to it as well.
+    let is_by_it = |row: &StatusRow| {
+        let is_new = row.since.is_some_and(|at| at >= since) && row.previous != row.verdict;
+        is_new && matches!(row.occasion, Some(Occasion::PolicyChanged { .. }))
     };
-    let mut changed: Vec<&(ImageId, StatusRow)> = rows.iter().filter(|(_, row)| is_by_it(row)).collect();
-    changed.sort_by(|(one, a), (other, b)| b.verdict.cmp(&a.verdict).then_with(|| one.cmp(other)));
+    let mut moved: Vec<&(ImageId, StatusRow)> = rows.iter().filter(|(_, row)| is_by_it(row)).collect();
+    moved.sort_by(|(one, a), (other, b)| b.verdict.cmp(&a.verdict).then_with(|| one.cmp(other)));
     let mut changes: BTreeMap<(Verdict, Verdict), u64> = BTreeMap::new();
-    for (_, row) in &changed {
+    for (_, row) in &moved {
         *changes.entry((row.previous, row.verdict)).or_default() += 1;
     }
-    let named = changed.iter().map(|(image, row)| ChangedImage {
+    let named = moved.iter().map(|(image, row)| ChangedImage {
         image: NamedImage::of(image.clone(), row),
         from: row.previous,
         to: row.verdict,
@@ -84,5 +87,6 @@ pub fn policy_changed(
         changes: changes.into_iter().map(|((from, to), images)| VerdictChange { from, to, images }).collect(),
         changed: Listed::first(PolicyChanged::NAMED, named),
     };
-    Notice::new(format!("policy#{to}#{since}"), now, About::PolicyChanged(about))
+    let is_news = about.from.is_some() || about.changed.count() > 0;
+    is_news.then(|| Notice::new(format!("policy#{to}#{since}"), now, About::PolicyChanged(about)))
 }

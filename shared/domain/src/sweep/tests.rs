@@ -45,7 +45,7 @@ fn a_policy_that_comes_meanwhile_begins_anew_and_an_earlier_one_ends_it() {
     let begun = PolicyState { done: Some(old.clone()), ..PolicyState::default() }.meet(&new, second(1));
     let (half, _) = begun.after_shard(3, 2);
     let back = half.meet(&old, second(5));
-    assert_eq!((back.under_way.clone(), back.shard, back.differ), (Some((second(5), old)), 0, 0));
+    assert_eq!((back.under_way.clone(), back.shard, back.differ), (Some((second(1), old)), 0, 0));
 }
 
 #[test]
@@ -65,6 +65,15 @@ fn one_run_is_continued_by_one_other() {
     assert!(!state(Some(second(60))).sends_continuation(second(0)));
     assert!(!state(Some(second(60))).sends_continuation(second(359)));
     assert!(state(Some(second(60))).sends_continuation(second(360)), "the message was lost");
+}
+
+#[test]
+fn a_duplicate_of_a_continuation_does_not_begin_another_chain() {
+    let mut state = State { continues_at: Some(second(60)), ..State::default() };
+    state.note_continuation(second(59));
+    assert!(!state.sends_continuation(second(59)));
+    state.note_continuation(second(60));
+    assert!(state.sends_continuation(second(60)));
 }
 
 #[test]
@@ -92,14 +101,17 @@ fn changes_are_asked_for_hourly_with_an_overlap_and_to_the_last_page() {
     let hour = |hours: i64| second(hours * 3_600);
     let (first, walks) = Changes::default().next(hour(10));
     assert_eq!((first.clone(), walks), (Some((hour(10), hour(10), None)), false));
-    let known = Changes::default().after_page(first.unwrap(), None);
+    let known = Changes::default().after_page((hour(10), hour(10)), None);
+    assert_eq!(first.map(|(from, to, _)| (from, to)), Some((hour(10), hour(10))));
     assert_eq!(known.next(second(10 * 3_600 + 3_599)), (None, false));
     let (asked, walks) = known.next(hour(11));
     assert_eq!((asked.clone(), walks), (Some((second(10 * 3_600 - 1_800), hour(11), None)), false));
-    let half = known.after_page(asked.unwrap(), Some("2".to_owned()));
+    let (from, to, _) = asked.unwrap();
+    let half = known.after_page((from, to), Some("2".to_owned()));
     let (asked, _) = half.next(hour(12));
     assert_eq!(asked, Some((second(10 * 3_600 - 1_800), hour(11), Some("2".to_owned()))), "the end is fixed");
-    let known = half.after_page(asked.unwrap(), None);
+    let (from, to, _) = asked.unwrap();
+    let known = half.after_page((from, to), None);
     assert_eq!(known.until, Some(hour(11)));
     assert!(!known.next(hour(31)).1);
     assert!(known.next(second(31 * 3_600 + 1)).1, "findings may have been removed meanwhile");
@@ -229,7 +241,13 @@ fn a_walk_has_three_stages_and_is_due_once_a_day() {
 /// A row that a new policy judged.
 fn moved(from: Verdict, to: Verdict, by: &Fingerprint) -> StatusRow {
     let occasion = crate::assessment::Occasion::PolicyChanged { policy: by.clone(), deployed_by: None };
-    StatusRow { verdict: to, previous: from, occasion: Some(occasion), ..StatusRow::default() }
+    StatusRow {
+        verdict: to,
+        previous: from,
+        occasion: Some(occasion),
+        since: Some(second(6)),
+        ..StatusRow::default()
+    }
 }
 
 fn numbered(number: u64) -> ImageId {
@@ -245,16 +263,15 @@ fn a_new_policy_is_told_with_what_it_changed_and_the_worst_first() {
     let rows = [
         (numbered(1), moved(bad, clear, &new)),
         (numbered(2), moved(clear, bad, &new)),
-        (numbered(3), moved(clear, bad, &old)),
+        (numbered(3), StatusRow { since: Some(second(4)), ..moved(clear, bad, &old) }),
         (numbered(4), moved(clear, clear, &new)),
         (numbered(5), StatusRow { verdict: bad, ..StatusRow::default() }),
     ];
-    let notice = policy_changed((Some(&old), &new), second(5), &rows, Some("Mary"), second(9));
-    assert_eq!(
-        notice.id,
-        policy_changed((Some(&old), &new), second(5), &[], None, second(99)).id,
-        "told once"
-    );
+    let notice = policy_changed((Some(&old), &new), second(5), &rows, Some("Mary"), second(9)).unwrap();
+    let again = policy_changed((Some(&old), &new), second(5), &[], None, second(99)).unwrap();
+    assert_eq!(notice.id, again.id, "told once");
+    assert_eq!(policy_changed((None, &new), second(5), &[], None, second(9)), None, "a first deployment");
+    assert!(policy_changed((None, &new), second(5), &rows, None, second(9)).is_some(), "an upgrade");
     let About::PolicyChanged(told) = notice.about else { panic!("{notice:?}") };
     assert_eq!((told.judged, told.deployed_by.as_deref()), (5, Some("Mary")));
     let change = |from, to, images| VerdictChange { from, to, images };
@@ -264,17 +281,36 @@ fn a_new_policy_is_told_with_what_it_changed_and_the_worst_first() {
 }
 
 #[test]
+fn what_a_policy_changed_that_another_replaced_is_told_with_that() {
+    let (replaced, last) = (fingerprint("b"), fingerprint("c"));
+    let rows = [(numbered(1), moved(Verdict::Clear, Verdict::Quarantine, &replaced))];
+    let notice = policy_changed((None, &last), second(5), &rows, None, second(9)).unwrap();
+    let crate::notice::About::PolicyChanged(told) = notice.about else { panic!("{notice:?}") };
+    assert_eq!(told.changed.count(), 1);
+}
+
+#[test]
 fn an_adoption_is_told_with_what_was_there_before_and_nothing_else() {
     use crate::notice::About;
     let rows = [
         (
             numbered(1),
-            StatusRow { adopted: true, verdict: Verdict::Quarantine, exempt: true, ..StatusRow::default() },
+            StatusRow {
+                adopted_at: Some(second(1)),
+                verdict: Verdict::Quarantine,
+                exempt: true,
+                ..StatusRow::default()
+            },
         ),
-        (numbered(2), StatusRow { adopted: true, unread: Some("why".to_owned()), ..StatusRow::default() }),
+        (
+            numbered(2),
+            StatusRow { adopted_at: Some(second(1)), unread: Some("why".to_owned()), ..StatusRow::default() },
+        ),
         (numbered(3), StatusRow { verdict: Verdict::Quarantine, ..StatusRow::default() }),
+        // Of an earlier adoption.
+        (numbered(4), StatusRow { adopted_at: Some(second(0)), ..StatusRow::default() }),
     ];
-    let adoption = Adoption { since: Some(second(1)), sent: 7, ..Adoption::default() };
+    let adoption = Adoption { since: Some(second(1)), from: Some(second(1)), sent: 7, ..Adoption::default() };
     let policy = policy("rules: [{ id: any, match: { severity: [LOW] }, then: [alert] }]");
     let About::Adopted(told) = adopted(&adoption, &rows, &policy, second(9)).unwrap().about else { panic!() };
     assert_eq!((told.images, told.roots, told.would_quarantine), (7, 2, 1));
@@ -293,7 +329,7 @@ fn an_adoption_is_told_when_all_is_judged_and_after_a_day_whatever_is_not() {
         (sent.clone(), 20, 600, ToBeTold::IfSomebodyReadsIt),
         (sent.clone(), 21, 600, ToBeTold::No),
         (sent.clone(), 21, DAY, ToBeTold::Yes),
-        (sent.told(second(DAY)), 0, 2 * DAY, ToBeTold::No),
+        (Adoption::told(second(DAY)), 0, 2 * DAY, ToBeTold::No),
     ] {
         assert_eq!(adoption.is_to_be_told(waiting, second(now)), expected, "{waiting} {now}");
     }

@@ -84,5 +84,5 @@ pub(crate) fn stand_in(digest: &str, media_type: &str, known: Option<&Value>) ->
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
