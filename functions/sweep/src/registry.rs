@@ -218,8 +218,7 @@ impl Sweep {
             if wanted == Want::Nothing {
                 continue;
             }
-            // An index that was read just now names images of which nothing else is known.
-            let is_new = known.is_none_or(|known| known.announced.at.is_none() || known.facts.is_gone());
+            let is_new = known.is_none_or(is_hearsay);
             let adopted_at = state.watches.adopts(&one.image.repository, one.pushed_at).filter(|_| is_new);
             let due = ImageDue {
                 policy: Some(self.wanted(run)),
@@ -326,4 +325,10 @@ fn registered(listed: ListedImage) -> Option<Registered> {
     let ListedImage { image, tags, status, pushed_at, media_type, artifact_media_type, .. } = listed;
     let is_archived = status != Status::Active;
     Some(Registered { image, tags, pushed_at: pushed_at?, media_type, artifact_media_type, is_archived })
+}
+
+/// Whether all that is known of an image is what others say of it: an index that names it, a finding. Whose push came as an
+/// event was not there before.
+fn is_hearsay(known: &Ledger) -> bool {
+    known.facts.is_gone() || known.announced.at.is_none() && known.facts.present_at.is_none()
 }

@@ -303,6 +303,7 @@ fn mappings_that_have_work_take_turns() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines)] // A list.
 fn functions_find_in_their_environment_what_they_need() {
     let stack = stack();
     let functions: BTreeMap<&str, _> = stack.functions().map(|one| (one.name.as_str(), one)).collect();
@@ -311,12 +312,14 @@ fn functions_find_in_their_environment_what_they_need() {
             "assess-image",
             vec![
                 "CRITICALITY_TAG_KEY",
+                "DEPLOYED_BY",
                 "ENVIRONMENT_TAG_KEY",
                 "EVENT_BUS_NAME",
                 "GONE_RETENTION_DAYS",
                 "OWNER_TAG_KEY",
                 "PARTITION",
                 "POLICY_FILE",
+                "QUARANTINE_ADOPTED",
                 "QUEUE_URL",
                 "REGISTRY_ACCOUNT",
                 "REPOSITORIES_EXCLUDED",
@@ -360,13 +363,19 @@ fn functions_find_in_their_environment_what_they_need() {
         (
             "sweep",
             vec![
+                "ACCOUNT_ID",
                 "ALERTS_TOPIC_ARN",
                 "ASSESS_QUEUE_URL",
+                "DEPLOYED_BY",
                 "EVENT_BUS_NAME",
+                "IMAGES_QUEUE_URL",
                 "METRIC_NAMESPACE",
                 "PARTITION",
                 "POLICY_FILE",
                 "PUSH_QUEUE_URL",
+                "QUARANTINE_ADOPTED",
+                "QUARANTINE_MODE",
+                "QUARANTINE_QUEUE_URL",
                 "QUEUE_URL",
                 "REGISTRY_ACCOUNT",
                 "REPOSITORIES_EXCLUDED",

@@ -337,8 +337,7 @@ fn an_adoption_is_told_when_all_is_judged_and_after_a_day_whatever_is_not() {
 
 /// Rows in which a waiver excuses so many findings, and a rule matches.
 fn excused(policy: &crate::policy::Policy, findings: u64) -> Vec<(ImageId, StatusRow)> {
-    let mut row = StatusRow::default();
-    row.rules = ["any".to_owned()].into();
+    let mut row = StatusRow { rules: ["any".to_owned()].into(), ..StatusRow::default() };
     if findings > 0 {
         row.waivers = [(policy.waivers[0].key(), findings)].into();
     }
