@@ -163,7 +163,8 @@ pub(crate) fn alert(out: &mut impl Write, alert: &AlertSent) -> io::Result<()> {
 fn metrics(out: &mut impl Write, metrics: &[MetricSum]) -> io::Result<()> {
     heading(out, "Metrics in the namespace EcrWarden")?;
     let mut table = table(&["metric", "dimensions", "sum", "values", "mean", "unit"]);
-    for metric in metrics {
+    // Those of the pipeline itself are in a namespace of its own.
+    for metric in metrics.iter().filter(|metric| metric.namespace == "EcrWarden") {
         let dimensions: Vec<String> =
             metric.dimensions.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let mean =

@@ -57,7 +57,7 @@ fn the_story_is_told_the_same_twice() {
     assert_eq!(String::from_utf8_lossy(&first.stdout), String::from_utf8_lossy(&second.stdout));
     let text = String::from_utf8_lossy(&first.stdout).into_owned();
     for expected in
-        ["Act 11.", "+ quarantine-7e6c2638cb94", "Subject: Released", "ImagesQuarantined", "0 dead"]
+        ["Act 13.", "+ quarantine-7e6c2638cb94", "Subject: Released", "ImagesQuarantined", "0 dead"]
     {
         assert!(text.contains(expected), "{expected:?} is missing");
     }
@@ -80,7 +80,7 @@ fn reader_that_goes_away_stops_nothing() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     assert!(output.status.success());
-    assert_eq!(std::fs::read_dir(folder.join("alerts")).unwrap().count(), 6);
+    assert_eq!(std::fs::read_dir(folder.join("alerts")).unwrap().count(), 8);
 }
 
 #[test]
@@ -100,10 +100,10 @@ fn json_has_the_documented_form() {
             .unwrap()
             .contains(&json!({"rule": "exploited-in-the-wild", "vulnerability": "CVE-2026-90017"}))
     );
-    assert_eq!(outcome["alerts"].as_array().unwrap().len(), 6);
+    assert_eq!(outcome["alerts"].as_array().unwrap().len(), 8);
     assert!(outcome["alerts"][0]["attributes"]["severity"].is_string());
     assert!(outcome["metrics"][0]["sum"].is_number() && outcome["metrics"][0]["dimensions"].is_object());
-    assert_eq!(outcome["events"], json!({ "handled": 73, "skipped": 1, "dead": 0 }));
+    assert_eq!(outcome["events"], json!({ "handled": 78, "skipped": 1, "dead": 0 }));
     assert!(outcome["calls"]["ecr:PutImage"].is_u64());
 }
 

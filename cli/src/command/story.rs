@@ -18,7 +18,7 @@ pub(crate) async fn run(arguments: &play::Arguments, out: &mut impl Write) -> Re
         let deliveries = act.deliveries();
         pipeline.establish(&deliveries);
         let found = Outcome::of(&pipeline).await?;
-        pipeline.run(deliveries, |_| ()).await?;
+        pipeline.play(deliveries, |_| ()).await?;
         if !arguments.json {
             page(out, (number, act), &before, &found, &Outcome::of(&pipeline).await?)?;
         }

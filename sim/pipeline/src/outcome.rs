@@ -62,9 +62,10 @@ pub struct AlertSent {
     pub attributes: BTreeMap<String, String>,
 }
 
-/// A metric over the whole run.
+/// A metric over the whole run. Of a gauge the sum says nothing.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MetricSum {
+    pub namespace: String,
     pub name: String,
     pub dimensions: BTreeMap<String, String>,
     pub unit: String,
@@ -160,9 +161,11 @@ pub(crate) fn alerts(aws: &SimulatedAws) -> Vec<AlertSent> {
 }
 
 fn metrics(pipeline: &Pipeline) -> Vec<MetricSum> {
-    let mut sums: BTreeMap<(String, BTreeMap<String, String>), MetricSum> = BTreeMap::new();
+    let mut sums: BTreeMap<(String, String, BTreeMap<String, String>), MetricSum> = BTreeMap::new();
     for datum in pipeline.aws.cloudwatch().metric_data() {
-        let sum = sums.entry((datum.name.clone(), datum.dimensions.clone())).or_insert_with(|| MetricSum {
+        let key = (datum.namespace.clone(), datum.name.clone(), datum.dimensions.clone());
+        let sum = sums.entry(key).or_insert_with(|| MetricSum {
+            namespace: datum.namespace.clone(),
             name: datum.name.clone(),
             dimensions: datum.dimensions.clone(),
             unit: datum.unit.clone().unwrap_or_default(),

@@ -25,7 +25,7 @@ use crate::deployment::{Deployment, Setting};
 use crate::error::PipelineError;
 use crate::function::Function;
 use crate::implied;
-use crate::input::{Delivery, Unreadable, stretches};
+use crate::input::{Delivery, Unreadable, is_passing, stretches};
 
 /// After how many delivered events the functions get their turn, so that a long stream needs no long queue.
 const EVENTS_AT_ONCE: usize = 2_000;
@@ -161,9 +161,9 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Tells the registry and Inspector what a stream implies.
+    /// Tells the registry and Inspector what a stream implies. Time does not pass with that.
     pub fn establish(&mut self, deliveries: &[Delivery]) {
-        let newest = deliveries.iter().filter_map(Delivery::time).max();
+        let newest = deliveries.iter().filter(|one| !is_passing(one)).filter_map(Delivery::time).max();
         self.time.fetch_max(newest.map_or(0, Timestamp::as_millisecond), Ordering::SeqCst);
         self.images.extend(implied::establish(&self.aws, deliveries));
     }

@@ -1,4 +1,4 @@
-//! The built-in story: what the pipeline does, in eleven acts, on events of its own. `cargo run` tells it, and the
+//! The built-in story: what the pipeline does, in thirteen acts, on events of its own. `cargo run` tells it, and the
 //! tests play it.
 
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ pub struct Act {
 }
 
 /// The acts, in their order.
-pub const ACTS: [Act; 11] = [
+pub const ACTS: [Act; 13] = [
     Act {
         title: "Three images are pushed",
         meaning: "ECR announces the pushes, CloudTrail says who pushed. Nothing is scanned yet: the verdict is pending.",
@@ -82,6 +82,18 @@ pub const ACTS: [Act; 11] = [
         title: "The vulnerability of the first build is withdrawn",
         meaning: "The index is released as soon as none of its platforms is in quarantine.",
         events: include_str!("../story/11-withdrawn.jsonl"),
+    },
+    Act {
+        title: "A critical finding has two days of grace",
+        meaning: "shop/web 5.2 has one that nobody exploits yet, and there is an update. People are told until when. Two days\n\
+                  later nobody has rebuilt it, and it gets the tag stable.",
+        events: include_str!("../story/12-grace.jsonl"),
+    },
+    Act {
+        title: "Three hours pass, and nothing else happens",
+        meaning: "Every 15 minutes a schedule wakes sweep, which looks at what is due. When the grace ends, the image comes\n\
+                  under quarantine.",
+        events: include_str!("../story/13-time.jsonl"),
     },
 ];
 

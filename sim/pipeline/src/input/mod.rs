@@ -13,7 +13,7 @@ use thiserror::Error;
 
 pub use delivery::{Delivery, Unreadable, receiver};
 pub use stretch::beginning;
-pub(crate) use stretch::stretches;
+pub(crate) use stretch::{is_passing, stretches};
 
 /// EventBridge takes less than 1 MB in an event, and SQS 1 MiB in a message.
 /// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html>

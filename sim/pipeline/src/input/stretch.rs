@@ -46,7 +46,8 @@ pub fn beginning(deliveries: &[Delivery]) -> Option<Timestamp> {
     before.filter_map(Delivery::time).max().or_else(|| deliveries.iter().find_map(Delivery::time))
 }
 
-fn is_passing(delivery: &Delivery) -> bool {
+/// Whether it only says that time passes.
+pub(crate) fn is_passing(delivery: &Delivery) -> bool {
     delivery
         .event
         .as_ref()
