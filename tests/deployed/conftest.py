@@ -339,9 +339,11 @@ def make_ready(account: Account, folder: pathlib.Path) -> None:
     """What the emulator leaves to be done after a deployment: the policy, and shorter waits."""
     policy = folder / "policy.yaml"
     policy.write_bytes(layer_file(account, "policy.yaml"))
-    environment = account.functions.get_function_configuration(FunctionName=f"{STACK}-assess-image")["Environment"]
-    environment["Variables"]["POLICY_FILE"] = str(policy)
-    account.functions.update_function_configuration(FunctionName=f"{STACK}-assess-image", Environment=environment)
+    for name in ["assess-image", "sweep"]:
+        function = f"{STACK}-{name}"
+        environment = account.functions.get_function_configuration(FunctionName=function)["Environment"]
+        environment["Variables"]["POLICY_FILE"] = str(policy)
+        account.functions.update_function_configuration(FunctionName=function, Environment=environment)
     for name in FUNCTIONS:
         url = account.queue(name)
         account.sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(VISIBILITY)})

@@ -86,7 +86,7 @@ def test_what_a_person_needs_next_is_in_the_outputs(stack: Account) -> None:
 def test_alarms_and_dashboard_are_there(stack: Account) -> None:
     alarms = stack.metrics.describe_alarms(AlarmNamePrefix=f"{STACK}-")["MetricAlarms"]
     topic = stack.outputs()["OperationsArn"]
-    assert len(alarms) == 43
+    assert len(alarms) == 44
     assert all(alarm["AlarmActions"] == [topic] for alarm in alarms)
     assert json.loads(stack.metrics.get_dashboard(DashboardName=STACK)["DashboardBody"])["widgets"]
 
@@ -182,6 +182,28 @@ def test_a_poison_message_reaches_its_dead_letter_queue_and_takes_no_other_along
     assert json.loads(dead["Body"]) == {**poison, "account": ACCOUNT, "region": "eu-west-1"}
     [heard] = stack.take(announcements)
     assert json.loads(heard["Body"])["detail"]["changes"]["opened"] == {good["detail"]["severity"]: 1}
+
+
+def test_what_is_due_by_the_clock_is_judged_without_an_event(stack: Account) -> None:
+    table = stack.outputs()["LedgerName"]
+    key = {"id": {"S": f"image#{ACCOUNT}/{REGION}/shop/checkout@{CHECKOUT}"}}
+
+    def due() -> int:
+        return int(stack.tables.get_item(TableName=table, Key=key)["Item"]["due"]["N"])
+
+    # It was due long ago.
+    stack.tables.update_item(
+        TableName=table,
+        Key=key,
+        UpdateExpression="SET due = :due",
+        ExpressionAttributeValues={":due": {"N": "1"}},
+    )
+    tick = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
+    stack.sqs.send_message(QueueUrl=stack.queue("sweep"), MessageBody=json.dumps(tick))
+    eventually("the image is judged, and due another time", lambda: due() > 1, 120)
+    stack.settle()
+    rule = stack.events.describe_rule(Name=f"{STACK}-sweep")
+    assert (rule["State"], rule["ScheduleExpression"]) == ("ENABLED", "rate(15 minutes)")
 
 
 def test_a_repository_that_is_left_alone_leaves_no_trace(stack: Account) -> None:

@@ -209,6 +209,11 @@ async fn seeded_images_and_images_with_findings_are_covered() {
     assert_eq!((status.status_code(), status.reason().as_str()), (&ScanStatusCode::Active, "SUCCESSFUL"));
     let all = covered(criteria().resource_type(equals("AWS_ECR_CONTAINER_IMAGE")).build()).await;
     assert_eq!(all.len(), 2);
+    let counted = async |criteria: CoverageFilterCriteria| {
+        client.list_coverage_statistics().filter_criteria(criteria).send().await.unwrap().total_counts()
+    };
+    assert_eq!(counted(criteria().resource_type(equals("AWS_ECR_CONTAINER_IMAGE")).build()).await, 2);
+    assert_eq!(counted(criteria().scan_status_code(equals("ACTIVE")).build()).await, 1);
     let request =
         client.list_coverage().filter_criteria(criteria().lambda_function_name(equals("x")).build());
     assert!(request.send().await.unwrap_err().into_service_error().is_validation_exception());
