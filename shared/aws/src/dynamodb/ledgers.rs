@@ -1,6 +1,6 @@
 //! Ledgers in DynamoDB: one item per image, with optimistic locking.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -12,6 +12,7 @@ use super::error::LedgerError;
 use super::index;
 use super::item::{self, StoredLedger};
 use super::key::key;
+use super::rows::SHARD;
 use crate::AwsError;
 
 /// How many times a change is attempted when other invocations store the ledger in between.
@@ -144,8 +145,9 @@ impl Ledgers {
         let due = index::due(stored);
         let expression = match due {
             Some(_) => format!("REMOVE {removed} SET due = :due ADD version :one"),
-            None => format!("REMOVE {removed}, shard, due ADD version :one"),
+            None => format!("REMOVE {removed}, #shard, due ADD version :one"),
         };
+        let names = due.is_none().then(|| HashMap::from([("#shard".to_owned(), SHARD.to_owned())]));
         let due = due.map(|due| AttributeValue::N(due.to_string()));
         let marked = self
             .client
@@ -154,6 +156,7 @@ impl Ledgers {
             .key("id", AttributeValue::S(key(&stored.ledger.image)))
             .update_expression(expression)
             .condition_expression(condition)
+            .set_expression_attribute_names(names)
             .set_expression_attribute_values(Some(
                 due.map(|due| (":due".to_owned(), due))
                     .into_iter()

@@ -16,6 +16,9 @@ use crate::AwsError;
 
 /// The name of the index in template.yaml, whose keys are `shard` and `due`; it has the attribute `row` besides.
 const INDEX: &str = "rows";
+/// An expression cannot name this attribute, for DynamoDB reserves the word.
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ReservedWords.html>
+pub(super) const SHARD: &str = "shard";
 /// How many shards are read concurrently.
 const SHARDS_AT_ONCE: usize = 4;
 
@@ -66,7 +69,8 @@ impl Ledgers {
             .query()
             .table_name(&self.table)
             .index_name(INDEX)
-            .key_condition_expression("shard = :shard")
+            .key_condition_expression("#shard = :shard")
+            .expression_attribute_names("#shard", SHARD)
             .expression_attribute_values(":shard", AttributeValue::S(shard.to_string()))
             .into_paginator()
             .send();
@@ -102,7 +106,8 @@ impl Ledgers {
             .query()
             .table_name(&self.table)
             .index_name(INDEX)
-            .key_condition_expression("shard = :shard AND due <= :until")
+            .key_condition_expression("#shard = :shard AND due <= :until")
+            .expression_attribute_names("#shard", SHARD)
             .expression_attribute_values(":shard", AttributeValue::S(shard.to_string()))
             .expression_attribute_values(":until", AttributeValue::N(until.as_second().to_string()))
             .limit(limit)
