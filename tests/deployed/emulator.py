@@ -1,7 +1,9 @@
-"""The emulator (ministack), taught two things that the stack needs.
+"""The emulator (ministack), taught three things that the stack needs.
 
 * It refuses alarms on several metrics. Here it takes them, as it takes the others: they are there and never go off.
 * It does not say which items of a table a request is about, so that a role's condition on them would hold for all.
+* It wants a permission for SendMessageBatch, which has none of its own: it takes that for SendMessage.
+  https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-api-permissions-reference.html
 """
 
 import json
@@ -12,6 +14,7 @@ from ministack.services.cloudformation import provisioners
 
 alarm_on_one_metric = provisioners._cw_metric_alarm_record
 context_without_items = iam_actions.dynamodb_service_context
+action_of_its_name = iam_actions.extract_iam_action
 
 
 def alarm(name: str, properties: dict) -> dict:
@@ -35,7 +38,14 @@ def context(body: bytes) -> dict:
     return context_without_items(body) | ({"dynamodb:LeadingKeys": ids} if ids else {})
 
 
+def action(*request: object) -> str | None:
+    """The permission that a request needs."""
+    named = action_of_its_name(*request)
+    return "sqs:SendMessage" if named == "sqs:SendMessageBatch" else named
+
+
 provisioners._cw_metric_alarm_record = alarm
+iam_actions.extract_iam_action = action
 iam_actions.dynamodb_service_context = context
 
 if __name__ == "__main__":
