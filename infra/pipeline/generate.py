@@ -35,7 +35,11 @@ FUNCTIONS = {
 #: The queues that feed a function besides its own, and what people notice while their messages wait.
 QUEUES = {
     "assess-roots": "Verdicts on multi-platform images are out of date, though those on their platforms are not.",
+    "assess-due": "What a date, a new policy or an adoption changes comes late; verdicts that follow from events do not.",
 }
+#: In which a message may wait for longer than the quarter of an hour that is much elsewhere, in minutes: so many images
+#: can be due at once that Inspector does not answer faster.
+PATIENT = {"assess-due": 120}
 #: The rules whose events go to functions, each with a dead-letter queue. The last two are on the pipeline's own bus.
 RULES = [
     "image-actions",
@@ -145,12 +149,13 @@ def dead_letters(name: str, consequence: str) -> str:
 
 
 def waiting(name: str, consequence: str) -> str:
+    minutes = PATIENT.get(name, 15)
     description = (
-        f"A message for {name} has waited for more than 15 minutes: the function is stopped, throttled or too slow."
+        f"A message for {name} has waited for more than {minutes} minutes: the function is stopped, throttled or too slow."
         f" Nothing is lost, but it comes late. {consequence} What to do: docs/runbook.md#messages-wait"
     )
     metric = one("AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum", dimensions(QueueName=named(name)))
-    return alarm(f"{camel(name)}WaitingAlarm", f"{name}-waiting", description, metric, threshold(900, 2))
+    return alarm(f"{camel(name)}WaitingAlarm", f"{name}-waiting", description, metric, threshold(60 * minutes, 2))
 
 
 def idle(name: str, consequence: str) -> str:

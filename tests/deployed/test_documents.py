@@ -60,8 +60,9 @@ def test_every_folder_of_functions_is_deployed() -> None:
 def test_every_function_has_the_same_alarms() -> None:
     kinds = ["dead-letters", "waiting", "idle", "errors", "throttles"]
     wanted = {f"{STACK}-{function}-{kind}" for function in FUNCTIONS for kind in kinds}
-    # The second queue of assess-image.
-    wanted |= {f"{STACK}-assess-roots-{kind}" for kind in ["dead-letters", "waiting"]}
+    # The other queues of assess-image.
+    queues = ["assess-roots", "assess-due"]
+    wanted |= {f"{STACK}-{queue}-{kind}" for queue in queues for kind in ["dead-letters", "waiting"]}
     of_functions = {name for name in alarms() if name.rsplit("-", 1)[-1] in {"letters", *kinds}}
     assert of_functions == wanted
 

@@ -86,7 +86,7 @@ def test_what_a_person_needs_next_is_in_the_outputs(stack: Account) -> None:
 def test_alarms_and_dashboard_are_there(stack: Account) -> None:
     alarms = stack.metrics.describe_alarms(AlarmNamePrefix=f"{STACK}-")["MetricAlarms"]
     topic = stack.outputs()["OperationsArn"]
-    assert len(alarms) == 44
+    assert len(alarms) == 46
     assert all(alarm["AlarmActions"] == [topic] for alarm in alarms)
     assert json.loads(stack.metrics.get_dashboard(DashboardName=STACK)["DashboardBody"])["widgets"]
 

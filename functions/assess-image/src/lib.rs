@@ -18,7 +18,7 @@ mod update;
 use aws::dynamodb::{Enforcement, Ledgers, Vulnerabilities};
 use aws::ecr::{Blobs, Registry};
 use aws::eventbridge::Announcements;
-use aws::inspector::Inspector;
+use aws::inspector::{self, Inspector};
 use aws::sqs::Queue;
 use aws::tagging::Tagging;
 use aws_config::SdkConfig;
@@ -59,12 +59,14 @@ pub struct AssessImage {
     pub(crate) deployed_by: Option<String>,
     pub(crate) clock: Clock,
     queue: Queue,
+    /// The other queues that feed it.
+    others: [Queue; 2],
     scope: Scope,
 }
 
 impl AssessImage {
     /// Reads `TABLE_NAME`, `GONE_RETENTION_DAYS` (default 400), `EVENT_BUS_NAME`, `POLICY_FILE`, `QUEUE_URL`,
-    /// `ROOTS_QUEUE_URL`, `QUARANTINE_ADOPTED` (default `false`), `DEPLOYED_BY` (optional: who deployed the policy),
+    /// `ROOTS_QUEUE_URL`, `DUE_QUEUE_URL`, `QUARANTINE_ADOPTED` (default `false`), `DEPLOYED_BY` (optional: who deployed the policy),
     /// `PARTITION` (optional: where ARNs are, such as `aws-cn`), `OWNER_TAG_KEY`,
     /// `ENVIRONMENT_TAG_KEY` and `CRITICALITY_TAG_KEY` (optional: of the tags of repositories) and what [`Scope::new`] reads.
     pub fn new(
@@ -96,11 +98,12 @@ impl AssessImage {
         let registry = Registry::new(ecr.clone());
         let roots = Queue::new(sqs.clone(), environment.required("ROOTS_QUEUE_URL")?);
         Ok(Self {
+            others: [roots.clone(), Queue::new(sqs.clone(), environment.required("DUE_QUEUE_URL")?)],
             outbox: Outbox::new(ledgers.clone(), roots),
             ledgers,
             enforcement: Enforcement::new(tables.clone(), table.clone()),
             vulnerabilities: Vulnerabilities::new(tables, table),
-            inspector: Inspector::new(aws_sdk_inspector2::Client::new(config), partition),
+            inspector: Inspector::new(inspector::client(config), partition),
             repositories,
             labels: ImageLabels::new(registry.clone(), Blobs::new(ecr)),
             registry,
@@ -121,7 +124,8 @@ impl AssessImage {
     /// left, and scans whose findings cannot be listed yet, are deferred.
     pub async fn handle(&self, event: SqsEvent, deadline: Deadline) -> Report {
         let read = |body: &str| self.read(body);
-        batch::by_subject(event, deadline, &self.queue, read, async |image, received| {
+        let queue = self.queue_of(&event).clone();
+        batch::by_subject(event, deadline, &queue, read, async |image, received| {
             let (messages, events) = batch::split(received);
             match Box::pin(self.update(&image, &events)).await {
                 Ok(unfinished) => unfinished.report(messages, &events),
@@ -129,6 +133,13 @@ impl AssessImage {
             }
         })
         .await
+    }
+
+    /// The queue from which a batch is, to which what is deferred goes back.
+    fn queue_of(&self, event: &SqsEvent) -> &Queue {
+        let from = event.records.first().and_then(|record| record.event_source_arn.as_deref());
+        let is_it = |queue: &&Queue| from.is_some_and(|arn| queue.is(arn));
+        self.others.iter().find(is_it).unwrap_or(&self.queue)
     }
 
     /// The image that an event has findings of, or why it is none of ours.

@@ -17,6 +17,11 @@ pub enum SweepError {
 }
 
 impl SweepError {
+    /// Whether AWS lets no more calls through for now.
+    pub(crate) fn is_throttled(&self) -> bool {
+        matches!(self, Self::Aws(error) if error.is_throttled())
+    }
+
     /// Whether another run goes on from here.
     pub(crate) fn is_conflict(&self) -> bool {
         matches!(self, Self::Memory(NotesError::Conflict(_)))

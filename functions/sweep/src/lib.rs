@@ -17,7 +17,7 @@ use aws::cloudwatch::Metrics;
 use aws::dynamodb::{Ledgers, SweepMemory};
 use aws::ecr::Registry;
 use aws::eventbridge::Announcements;
-use aws::inspector::Inspector;
+use aws::inspector::{self, Inspector};
 use aws::sns::Topic;
 use aws::sqs::Queue;
 use aws_config::SdkConfig;
@@ -87,7 +87,7 @@ impl Sweep {
             memory: SweepMemory::new(tables.clone(), table.clone()),
             ledgers: Ledgers::new(tables, table),
             inspector: Inspector::new(
-                aws_sdk_inspector2::Client::new(config),
+                inspector::client(config),
                 environment.optional("PARTITION"),
             ),
             registry: Registry::new(aws_sdk_ecr::Client::new(config)),

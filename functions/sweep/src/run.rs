@@ -121,6 +121,10 @@ impl Sweep {
                     tracing::info!("another run goes on from here");
                     return Ok(());
                 }
+                Err(error) if error.is_throttled() => {
+                    tracing::warn!(?task, reason = with_causes(&error), "a task of the sweep goes on later");
+                    goes_on = true;
+                }
                 Err(error) => {
                     tracing::error!(?task, reason = with_causes(&error), "a task of the sweep failed");
                     outcome = outcome.and(Err(error));

@@ -4,7 +4,11 @@
 mod listing;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
 
+use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
 use aws_sdk_inspector2::Client;
 use aws_sdk_inspector2::types::{
     ClusterDetails, ClusterForImageFilterCriteria, ClusterInformation, ClusterMetadata,
@@ -12,9 +16,11 @@ use aws_sdk_inspector2::types::{
     ExploitAvailable, FilterCriteria, Finding as ApiFinding, FindingDetail, FindingDetailsErrorCode,
     FixAvailable, PackageVulnerabilityDetails, ResourceScanMetadata, StringComparison, StringFilter,
 };
+use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use futures::StreamExt;
 use jiff::Timestamp;
 use thiserror::Error;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::AwsError;
 use crate::time::timestamp;
@@ -56,6 +62,8 @@ pub struct ExploitationAnswers {
 pub struct Inspector {
     client: Client,
     partition: Option<String>,
+    /// Lets so much be asked at once.
+    conversations: Arc<Semaphore>,
 }
 
 /// The type of resources that are images of ECR.
@@ -70,16 +78,42 @@ const PAGES_OF_CLUSTERS: usize = 5;
 const ARNS_PER_CALL: usize = 10;
 /// How many of these calls run concurrently.
 const CALLS_AT_ONCE: usize = 4;
+/// Of how many images at most something is asked at once. Inspector lets few calls through a second, and does not publish
+/// how many. Were more images asked about, each would take longer, and more lists would be half read when time is up.
+const CONVERSATIONS: usize = 3;
+/// How often a call is attempted, and how long it waits in between at most: with three at once and calls at random, one
+/// that Inspector lets through a second is seldom missed, and an attempt seldom is the last one.
+const ATTEMPTS: u32 = 20;
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+/// A client with patience: of what is throttled it waits for its turn, and what one call had to wait is not held against the
+/// next one, as the SDK does for services that have failed for long.
+pub fn client(config: &SdkConfig) -> Client {
+    let retries = config.retry_config().cloned().unwrap_or_else(RetryConfig::standard);
+    let wait = retries.max_backoff().min(LONGEST_WAIT);
+    let partition = RetryPartition::custom("inspector").token_bucket(TokenBucket::unlimited()).build();
+    let config = aws_sdk_inspector2::config::Builder::from(config)
+        .retry_config(retries.with_max_attempts(ATTEMPTS).with_max_backoff(wait))
+        .retry_partition(partition);
+    Client::from_conf(config.build())
+}
 
 impl Inspector {
     /// `partition` is that of the account, such as `aws-cn`; without it, it follows from an image's region.
     pub fn new(client: Client, partition: Option<String>) -> Self {
-        Self { client, partition }
+        Self { client, partition, conversations: Arc::new(Semaphore::new(CONVERSATIONS)) }
+    }
+
+    /// Waits for its turn to ask, until what it returns is dropped.
+    async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        // It is never closed, which is all that can go wrong.
+        self.conversations.acquire().await.ok()
     }
 
     /// All findings of an image, of every status, from all pages.
     pub async fn findings(&self, image: &ImageId) -> Result<Vec<Finding>, FindingsError> {
         const ACTION: &str = "inspector2:ListFindings";
+        let _turn = self.turn().await;
         let criteria = FilterCriteria::builder()
             .ecr_image_hash(equals(image.digest.as_str())?)
             .ecr_image_repository_name(equals(&image.repository)?)
@@ -113,6 +147,7 @@ impl Inspector {
         findings: &[(String, String)],
         asked_at: Timestamp,
     ) -> ExploitationAnswers {
+        let _turn = self.turn().await;
         let mut answers = ExploitationAnswers::default();
         let mut calls = futures::stream::iter(findings.chunks(ARNS_PER_CALL))
             .map(|chunk| self.details(chunk, asked_at))
@@ -171,6 +206,7 @@ impl Inspector {
     /// Whether Inspector scans an image, and how it is used. Of several entries about it the one that says yes counts.
     pub async fn coverage(&self, image: &ImageId) -> Result<CoverageAnswer, AwsError> {
         const ACTION: &str = "inspector2:ListCoverage";
+        let _turn = self.turn().await;
         let arn = self.partition.as_ref().map_or_else(|| image.arn(), |partition| image.arn_in(partition));
         let criteria = CoverageFilterCriteria::builder().resource_id(covers(ACTION, &arn)?).build();
         let mut pages = self
@@ -225,6 +261,7 @@ impl Inspector {
     /// What runs an image. For one that is part of an index Inspector never knows.
     pub async fn workloads(&self, image: &ImageId) -> Result<Workloads, AwsError> {
         const ACTION: &str = "inspector2:GetClustersForImage";
+        let _turn = self.turn().await;
         let arn = self.partition.as_ref().map_or_else(|| image.arn(), |partition| image.arn_in(partition));
         let filter = ClusterForImageFilterCriteria::builder()
             .resource_id(arn)

@@ -68,6 +68,12 @@ impl Queue {
         Ok(Self { client, url })
     }
 
+    /// Whether this is the queue with an ARN, as a message from it says. Account and region are not looked at.
+    pub fn is(&self, arn: &str) -> bool {
+        let name = |path: &str, separator| path.rsplit(separator).next().map(str::to_owned);
+        name(&self.url, '/') == name(arn, ':')
+    }
+
     /// How many of the first messages fit into one call; at least one, if there is any. SQS refuses a message that is
     /// too long on its own.
     pub fn fitting<'a>(messages: impl IntoIterator<Item = &'a DelayedMessage>) -> usize {

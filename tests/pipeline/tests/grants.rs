@@ -153,7 +153,9 @@ async fn no_grant_is_wider_than_aws_makes_it() {
                     || grant.resources.iter().all(|queue| {
                         queue.ends_with(&format!(":ecr-warden-{}", function.name))
                             || queue.ends_with(":ecr-warden-assess-roots")
-                                && ["assess-image", "record-push", "sweep"].contains(&function.name.as_str())
+                                && ["assess-image", "record-push"].contains(&function.name.as_str())
+                            || queue.ends_with(":ecr-warden-assess-due")
+                                && ["assess-image", "sweep"].contains(&function.name.as_str())
                             || queue.ends_with(":ecr-warden-enforce-quarantine")
                                 && ["record-push", "sweep"].contains(&function.name.as_str())
                             || queue.ends_with(":ecr-warden-record-push") && function.name == "sweep"

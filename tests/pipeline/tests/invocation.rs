@@ -27,6 +27,7 @@ async fn function(pipeline: &Pipeline) -> AssessImage {
         "POLICY_FILE" => Some(sim_pipeline::story::policy().to_string_lossy().into_owned()),
         "QUEUE_URL" => Some(QUEUE.to_owned()),
         "ROOTS_QUEUE_URL" => Some("https://sqs.eu-west-1.amazonaws.com/210987654321/roots".to_owned()),
+        "DUE_QUEUE_URL" => Some("https://sqs.eu-west-1.amazonaws.com/210987654321/due".to_owned()),
         "REGISTRY_ACCOUNT" => Some("210987654321".to_owned()),
         "REPOSITORIES_INCLUDED" => Some("*".to_owned()),
         _ => None,

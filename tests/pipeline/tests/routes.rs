@@ -313,6 +313,7 @@ fn functions_find_in_their_environment_what_they_need() {
             vec![
                 "CRITICALITY_TAG_KEY",
                 "DEPLOYED_BY",
+                "DUE_QUEUE_URL",
                 "ENVIRONMENT_TAG_KEY",
                 "EVENT_BUS_NAME",
                 "GONE_RETENTION_DAYS",
@@ -421,7 +422,7 @@ fn the_sweep_finds_in_its_environment_whom_it_sends_to() {
     assert_eq!(environment["EVENT_BUS_NAME"], stack.buses()[0]);
     assert_eq!(environment["ALERTS_TOPIC_ARN"], stack.topics()[0]);
     assert_eq!(environment["METRIC_NAMESPACE"], "EcrWarden/ecr-warden");
-    assert!(environment["ASSESS_QUEUE_URL"].ends_with("/ecr-warden-assess-roots"));
+    assert!(environment["ASSESS_QUEUE_URL"].ends_with("/ecr-warden-assess-due"));
     assert!(environment["PUSH_QUEUE_URL"].ends_with("/ecr-warden-record-push"));
 }
 

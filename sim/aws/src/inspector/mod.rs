@@ -1,5 +1,6 @@
 //! Amazon Inspector: findings, their details, and coverage.
 
+mod alike;
 mod coverage;
 mod details;
 mod error;
@@ -8,6 +9,8 @@ mod finding;
 mod operations;
 mod state;
 mod timestamp;
+
+use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
@@ -44,6 +47,14 @@ impl Inspector {
             }
             newer
         })
+    }
+
+    /// Lets many images have the same findings, each with an ARN of its own, and be covered: the `detail`s of "Inspector2
+    /// Finding" events, of which the ARN and the image do not matter. They are written when they are asked for. Those that
+    /// [`Self::seed_finding`] would not store are left out.
+    pub fn seed_alike<'a>(&self, image_arns: impl IntoIterator<Item = &'a str>, details: &[Value]) {
+        let findings = details.iter().filter_map(|detail| Some(finding::from_event(detail)?.1)).collect();
+        self.state.with(|state| state.insert_alike(image_arns.into_iter(), findings));
     }
 
     /// Sets what `BatchGetFindingDetails` returns for a finding.
@@ -126,6 +137,6 @@ impl Inspector {
 
     /// The findings of one image.
     pub(crate) fn findings_of(&self, image_digest: &str) -> Vec<Value> {
-        self.state.with(|state| state.findings_of(image_digest).map(|(_, finding)| finding.clone()).collect())
+        self.state.with(|state| state.findings_of(image_digest).into_values().map(Cow::into_owned).collect())
     }
 }

@@ -1,5 +1,7 @@
 //! `ListFindings`, `BatchGetFindingDetails` and `ListCoverage`, with the limits of the Inspector2 API model.
 
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
 
 use super::Inspector;
@@ -38,10 +40,10 @@ impl Inspector {
             let admitted = state
                 .candidates(&filter)
                 .into_iter()
-                .filter(|(arn, finding)| !hidden.contains(*arn) && filter.admits(finding));
-            let listing = admitted.map(|(arn, finding)| (arn.clone(), finding));
+                .filter(|(arn, finding)| !hidden.contains(&**arn) && filter.admits(finding));
+            let listing = admitted.map(|(arn, finding)| (arn.into_owned(), finding));
             let page = requested_page(request, listing, FINDINGS_PER_PAGE)?;
-            Ok(write_page("findings", page.items.into_iter().cloned(), page.next_token))
+            Ok(write_page("findings", page.items.into_iter().map(Cow::into_owned), page.next_token))
         })
     }
 
@@ -54,8 +56,8 @@ impl Inspector {
             let mut details = Vec::new();
             let mut errors = Vec::new();
             for arn in arns {
-                match state.findings.get(arn) {
-                    Some(finding) => details.push(state.details_of(arn, finding)),
+                match state.finding(arn) {
+                    Some(finding) => details.push(state.details_of(arn, &finding)),
                     None => errors.push(json!({
                         "findingArn": arn,
                         "errorCode": "FINDING_DETAILS_NOT_FOUND",
