@@ -150,7 +150,7 @@ class Account:
 
         def is_calm() -> bool:
             nonlocal calm
-            calm = calm + 1 if all(self.waiting(name) == 0 for name in FUNCTIONS) else 0
+            calm = calm + 1 if all(self.waiting(name) == 0 for name in [*FUNCTIONS, "assess-roots", "assess-due"]) else 0
             return calm >= 5
 
         eventually("the queues are empty", is_calm, 90)
@@ -221,7 +221,7 @@ def sam(*arguments: str) -> None:
 
 @pytest.fixture(scope="session")
 def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
-    """The account, empty but for the images and findings of the story."""
+    """The account, empty but for the images and findings of three acts of the story."""
     folder = tmp_path_factory.mktemp("account")
     target = pathlib.Path(os.environ["CARGO_TARGET_DIR"])
     local_port, port = free_port(), free_port()
@@ -235,7 +235,7 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
             "serve",
             f"--port={local_port}",
             f"--known-exploited={STORY / 'known-exploited.json'}",
-            *(str(STORY / f"{act}.jsonl") for act in ["1-push", "2-scan"]),
+            *(str(STORY / f"{act}.jsonl") for act in ["1-push", "2-scan", "8-platforms"]),
         ],
         folder / "simulated-aws.log",
         {},

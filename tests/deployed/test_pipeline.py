@@ -47,6 +47,17 @@ def verdicts(account: Account, table: str) -> dict[str, str]:
     return {one["id"]["S"].split("@")[1]: one["verdict"]["S"] for one in items if "verdict" in one}
 
 
+def content(message: dict) -> dict:
+    """What a topic sent to a queue."""
+    return json.loads(message["Body"])
+
+
+def tick(stack: Account) -> None:
+    """What the schedule sends to the sweep."""
+    event = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
+    stack.sqs.send_message(QueueUrl=stack.queue("sweep"), MessageBody=json.dumps(event))
+
+
 @pytest.fixture(scope="session")
 def alerts(stack: Account) -> str:
     """A queue that is subscribed to the alerts."""
@@ -168,7 +179,8 @@ def test_a_poison_message_reaches_its_dead_letter_queue_and_takes_no_other_along
     poison = copy.deepcopy(good)
     del poison["detail"]["findingArn"]
     url = stack.queue("assess-image")
-    mapping = stack.functions.list_event_source_mappings(FunctionName=f"{STACK}-assess-image")["EventSourceMappings"][0]
+    mappings = stack.functions.list_event_source_mappings(FunctionName=f"{STACK}-assess-image")["EventSourceMappings"]
+    [mapping] = [one for one in mappings if one["EventSourceArn"].endswith(f":{STACK}-assess-image")]
     # Both lie in the queue before anything is taken out of it, so that they come as one batch.
     stack.functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
     for event in [poison, good]:
@@ -198,12 +210,45 @@ def test_what_is_due_by_the_clock_is_judged_without_an_event(stack: Account) -> 
         UpdateExpression="SET due = :due",
         ExpressionAttributeValues={":due": {"N": "1"}},
     )
-    tick = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
-    stack.sqs.send_message(QueueUrl=stack.queue("sweep"), MessageBody=json.dumps(tick))
+    tick(stack)
     eventually("the image is judged, and due another time", lambda: due() > 1, 120)
     stack.settle()
     rule = stack.events.describe_rule(Name=f"{STACK}-sweep")
     assert (rule["State"], rule["ScheduleExpression"]) == ("ENABLED", "rate(15 minutes)")
+
+
+def test_images_of_which_no_event_came_are_adopted_and_told_of_in_one_summary(stack: Account, alerts: str) -> None:
+    # The registry has them, and Inspector; nothing was ever sent about them.
+    pushes = [event["detail"] for event in story("8-platforms") if event["detail-type"] == "ECR Image Action"]
+    [index] = [push["image-digest"] for push in pushes if push["image-tag"]]
+    platforms = {
+        event["resources"][0].rsplit("/", 1)[1]
+        for event in story("8-platforms")
+        if event["detail-type"] == "Inspector2 Finding"
+    }
+    table, repository = stack.outputs()["LedgerName"], pushes[0]["repository-name"]
+    before = stack.tags(repository, index)
+    stack.take(alerts)
+    told: list[dict] = []
+
+    def is_told() -> bool:
+        # The schedule, which would fire every 15 minutes.
+        tick(stack)
+        time.sleep(3)
+        told.extend(stack.take(alerts))
+        return any("notice" in one["MessageAttributes"] for one in map(content, told))
+
+    eventually("the summary of the adoption", is_told, 180)
+    stack.settle()
+    judged = verdicts(stack, table)
+    assert judged[index] != "pending"
+    assert platforms <= {id.split("@")[1] for id in ids(stack, table) if "@" in id}
+    told.extend(stack.take(alerts))
+    [summary] = map(content, told)
+    assert summary["MessageAttributes"]["notice"]["Value"] == "adopted"
+    assert summary["Subject"].startswith("Adopted")
+    # What they had then is no reason to touch them.
+    assert stack.tags(repository, index) == before
 
 
 def test_a_repository_that_is_left_alone_leaves_no_trace(stack: Account) -> None:
