@@ -18,14 +18,14 @@ impl Sweep {
         if state.gauged_at.is_some_and(|at| now.duration_since(at) < EVERY) {
             return Ok((state.clone(), Next::Done));
         }
-        let rows = self.rows().await?;
+        let (rows, are_all) = self.rows(run).await?;
         let mut standing = Standing::default();
         for (image, row) in &rows {
             standing.add(image, row, now);
         }
         self.metrics.publish(&gauges(&standing, now), now).await?;
         self.memory.keep(now, &standing).await?;
-        let (reminders, notices) = state.reminders.clone().look(&self.rules, &rows, now);
+        let (reminders, notices) = state.reminders.clone().look(&self.rules, &rows, are_all, now);
         for notice in notices {
             self.announcements.notify(&notice).await?;
         }

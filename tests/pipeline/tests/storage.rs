@@ -45,7 +45,7 @@ async fn rows_are_read_from_all_shards_and_to_the_last_page() {
         expected.insert((image, stored.due));
     }
     pipeline.aws.dynamodb().limit_pages(1);
-    let rows = ledgers.rows().await.unwrap();
+    let rows = ledgers.rows().await.unwrap().items;
     assert_eq!(rows.len(), 100);
     let found: BTreeSet<_> = rows.into_iter().map(|listed| (listed.image, listed.due)).collect();
     assert_eq!(found, expected);

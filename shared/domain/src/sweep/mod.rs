@@ -19,7 +19,7 @@ use crate::policy::Fingerprint;
 
 pub use changes::{Changes, Seen};
 pub use reminders::Reminders;
-pub use round::Round;
+pub use round::{Position, Round};
 pub use scanning::{Scanning, SwitchedOff};
 pub use standing::{Standing, Worst};
 pub use summary::{adopted, policy_changed};
