@@ -72,8 +72,9 @@ async fn items_of_the_release_before_get_into_the_index_with_their_next_store() 
             facts.as_object_mut().unwrap().remove(new);
         }
         let request = client.update_item().table_name(&table).key("id", item["id"].clone());
-        let request = request.update_expression("SET facts = :facts REMOVE shard, due, #row");
+        let request = request.update_expression("SET facts = :facts REMOVE #shard, due, #row");
         let request = request.expression_attribute_names("#row", "row");
+        let request = request.expression_attribute_names("#shard", "shard");
         let request = request.expression_attribute_values(":facts", AttributeValue::S(facts.to_string()));
         request.send().await.unwrap();
     }
