@@ -29,7 +29,12 @@ impl Sweep {
         for notice in notices {
             self.announcements.notify(&notice).await?;
         }
-        let mut state = State { gauged_at: Some(now), reminders, ..state.clone() };
+        let waits = state.adoption.since.is_some() || state.policy.under_way.is_some();
+        let (unscanned, notice) = state.unscanned.look(&self.rules, &rows, waits, now);
+        if let Some(notice) = notice {
+            self.announcements.notify(&notice).await?;
+        }
+        let mut state = State { gauged_at: Some(now), reminders, unscanned, ..state.clone() };
         let covered = match self.inspector.covered_count(&self.account).await {
             // It is not active, so it covers nothing.
             Err(error) if error.is("AccessDenied") => 0,
