@@ -78,6 +78,17 @@ def test_every_function_is_on_the_dashboard() -> None:
     assert set(FUNCTIONS) <= set(explained.split())
 
 
+def test_every_metric_of_sweep_is_on_the_dashboard() -> None:
+    section = (ROOT / "docs/metrics.md").read_text().split("## Metrics of the pipeline itself")[1]
+    documented = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
+    assert {"Sweeps", "Images"} <= set(documented)
+    entries = [entry for one in widgets() for entry in one.get("metrics", [])]
+    direct = [entry[1] for entry in entries if entry[0] == f"EcrWarden/{STACK}"]
+    searches = [str(entry) for entry in entries if f'Namespace="EcrWarden/{STACK}"' in str(entry)]
+    shown = direct + re.findall(r'MetricName="(\w+)"', "".join(searches))
+    assert sorted(documented) == sorted(set(shown) - {"QuarantineFailures"})
+
+
 def test_every_search_of_the_dashboard_is_short_enough() -> None:
     # The longest name of a stack leaves room for the longest name of a queue, which may have 80 characters. Searches
     # may have 1,024.

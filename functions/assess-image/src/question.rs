@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::assessment::may_quarantine;
-use domain::finding::Source;
+use domain::assessment::{asks_whether_exploited, may_quarantine};
 use domain::ledger::{Exploitation, Ledger};
 use domain::policy::Policy;
 use domain::verdict::Verdict;
@@ -18,11 +17,9 @@ pub(crate) fn open_questions(ledger: &Ledger, policy: &Policy, now: Timestamp) -
     let mut questions: BTreeMap<&str, &str> = BTreeMap::new();
     for entry in ledger.facts.findings.values() {
         let finding = &entry.finding;
-        if finding.source == Source::Inspector
-            && !questions.contains_key(finding.vulnerability.as_str())
+        if !questions.contains_key(finding.vulnerability.as_str())
             && ledger.facts.exploitation.get(&finding.vulnerability).is_none_or(|answer| !answer.holds(now))
-            && ledger.facts.standing(entry).is_open()
-            && policy.exploitation_matters(&ledger.image, finding, now)
+            && asks_whether_exploited(ledger, entry, policy, now)
         {
             questions.insert(&finding.vulnerability, &finding.id);
         }

@@ -64,10 +64,14 @@ impl EnforceQuarantine {
     async fn send_quarantined(&self) -> Result<(), QuarantineError> {
         let rows = self.ledgers.rows().await?;
         let in_quarantine = |row: &StatusRow| row.quarantined || row.verdict == Verdict::Quarantine;
-        let messages: Vec<DelayedMessage> = rows
-            .into_iter()
-            .filter(|listed| in_quarantine(&listed.row))
-            .map(|listed| DelayedMessage::now(quarantine::due(&listed.image)))
+        for entry in &rows.unreadable {
+            tracing::error!(reason = entry.reason, "a row cannot be read, so the image may be in quarantine");
+        }
+        let quarantined = rows.items.iter().filter(|listed| in_quarantine(&listed.row));
+        let messages: Vec<DelayedMessage> = quarantined
+            .map(|listed| &listed.image)
+            .chain(rows.unreadable_images())
+            .map(|image| DelayedMessage::now(quarantine::due(image)))
             .collect();
         tracing::info!(images = messages.len(), mode = %self.choices.mode, "the quarantine mode has changed");
         let sends = messages.chunks(IN_A_ROW).map(|row| self.queue.send_all(row.to_vec()));

@@ -139,7 +139,6 @@ fn kind(notice: &Notice) -> &'static str {
         About::Unscanned(_) => "unscanned",
         About::ScanningOff(_) => "scanning_off",
         About::RuleIdle(_) => "rule_idle",
-        About::Reconciled(_) => "reconciled",
     }
 }
 
@@ -195,7 +194,6 @@ fn said(notice: &Notice) -> (String, String) {
         About::Unscanned(about) => many::unscanned(about),
         About::ScanningOff(about) => many::scanning_off(about),
         About::RuleIdle(about) => many::rule_idle(about),
-        About::Reconciled(about) => many::reconciled(about),
     }
 }
 

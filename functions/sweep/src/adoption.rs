@@ -21,16 +21,18 @@ impl Sweep {
         if !is_told {
             return Ok((state.clone(), Next::Done));
         }
-        let rows = self.rows().await?;
+        let (rows, _) = self.rows(run).await?;
         if let Some(notice) = sweep::adopted(&state.adoption, &rows, &self.rules, run.now) {
             self.announcements.notify(&notice).await?;
         }
         Ok((State { adoption: Adoption::told(run.now), ..state.clone() }, Next::Done))
     }
 
-    /// All images.
-    pub(crate) async fn rows(&self) -> Result<Vec<(ImageId, StatusRow)>, SweepError> {
+    /// All images whose rows can be read, and whether these are all.
+    pub(crate) async fn rows(&self, run: &mut Run) -> Result<(Vec<(ImageId, StatusRow)>, bool), SweepError> {
         let rows = self.ledgers.rows().await?;
-        Ok(rows.into_iter().map(|listed| (listed.image, listed.row)).collect())
+        run.note_unread(&rows);
+        let are_all = rows.unreadable.is_empty();
+        Ok((rows.items.into_iter().map(|listed| (listed.image, listed.row)).collect(), are_all))
     }
 }

@@ -57,16 +57,20 @@ impl Sweep {
         &self,
         state: &State,
         changed: Vec<(ImageId, Finding)>,
-        run: &Run,
+        run: &mut Run,
     ) -> Result<Vec<ImageId>, SweepError> {
         let watched = |image: &ImageId| state.watches.since(&image.repository).is_some();
         let changed: Vec<_> = changed.into_iter().filter(|(image, _)| watched(image)).collect();
         let images: BTreeSet<ImageId> = changed.iter().map(|(image, _)| image.clone()).collect();
         let images: Vec<ImageId> = images.into_iter().collect();
         let known = self.ledgers.known(&images).await?;
-        let known: BTreeMap<&ImageId, &Ledger> = known.iter().map(|ledger| (&ledger.image, ledger)).collect();
+        run.note_unread(&known);
+        // What such a ledger has seen nobody can say, and what is sent for it would fail.
+        let unread: BTreeSet<&ImageId> = known.unreadable_images().collect();
+        let known: BTreeMap<&ImageId, &Ledger> =
+            known.items.iter().map(|ledger| (&ledger.image, ledger)).collect();
         let lost = |image: &ImageId, finding: &Finding| {
-            Seen::of(finding, known.get(image).copied(), run.now) == Seen::Lost
+            !unread.contains(image) && Seen::of(finding, known.get(image).copied(), run.now) == Seen::Lost
         };
         let unseen = changed.iter().filter(|(image, finding)| lost(image, finding));
         let unseen: BTreeSet<ImageId> = unseen.map(|(image, _)| image.clone()).collect();

@@ -26,11 +26,12 @@ impl Sweep {
                 return Ok((State { round: Some(under_way), ..state.clone() }, Next::Later));
             }
             let shard = Shard::nth(under_way.shard);
-            let page = self.ledgers.due(shard, under_way.until, under_way.after.as_ref(), limit).await?;
+            let page = self.ledgers.due(shard, under_way.until, under_way.position.as_ref(), limit).await?;
             round = under_way.after_page(page.next, Shard::ALL);
             // What is excluded by now stays due, and is nobody's business.
             let is_ours = |image: &ImageId| self.scope.check(image).is_ok();
-            let images: Vec<ImageId> = page.images.into_iter().filter(is_ours).collect();
+            run.note_unread(&page.images);
+            let images: Vec<ImageId> = page.images.items.into_iter().filter(is_ours).collect();
             if !images.is_empty() {
                 self.send(&images, run).await?;
                 run.sent("ImagesDue", images.len());

@@ -18,18 +18,23 @@ impl Sweep {
         if state.gauged_at.is_some_and(|at| now.duration_since(at) < EVERY) {
             return Ok((state.clone(), Next::Done));
         }
-        let rows = self.rows().await?;
+        let (rows, are_all) = self.rows(run).await?;
         let mut standing = Standing::default();
         for (image, row) in &rows {
             standing.add(image, row, now);
         }
         self.metrics.publish(&gauges(&standing, now), now).await?;
         self.memory.keep(now, &standing).await?;
-        let (reminders, notices) = state.reminders.clone().look(&self.rules, &rows, now);
+        let (reminders, notices) = state.reminders.clone().look(&self.rules, &rows, are_all, now);
         for notice in notices {
             self.announcements.notify(&notice).await?;
         }
-        let mut state = State { gauged_at: Some(now), reminders, ..state.clone() };
+        let waits = state.adoption.since.is_some() || state.policy.under_way.is_some();
+        let (unscanned, notice) = state.unscanned.look(&self.rules, &rows, waits, now);
+        if let Some(notice) = notice {
+            self.announcements.notify(&notice).await?;
+        }
+        let mut state = State { gauged_at: Some(now), reminders, unscanned, ..state.clone() };
         let covered = match self.inspector.covered_count(&self.account).await {
             // It is not active, so it covers nothing.
             Err(error) if error.is("AccessDenied") => 0,

@@ -18,7 +18,15 @@ impl Sweep {
         let differs = |listed: &&Listed| {
             listed.row.policy.as_ref() != Some(&self.policy) && self.scope.check(&listed.image).is_ok()
         };
-        let images: Vec<ImageId> = rows.iter().filter(differs).map(|listed| listed.image.clone()).collect();
+        run.note_unread(&rows);
+        let mut images: Vec<ImageId> =
+            rows.items.iter().filter(differs).map(|listed| listed.image.clone()).collect();
+        let differ = images.len() as u64;
+        // By which policy such an image was judged, no row says, so it is sent, but only once: it may never say so.
+        if policy.passes == 0 {
+            let unread = rows.unreadable_images().filter(|image| self.scope.check(image).is_ok());
+            images.extend(unread.cloned());
+        }
         let fitting = &images[..images.len().min(run.room)];
         self.send(fitting, run).await?;
         run.sent("ImagesJudgedAnew", fitting.len());
@@ -26,9 +34,9 @@ impl Sweep {
             return Ok((State { policy, ..state.clone() }, Next::Later));
         }
         let (passes, begun, before) = (policy.passes, policy.under_way.clone(), policy.done.clone());
-        let (policy, ended) = policy.after_shard(images.len() as u64, Shard::ALL);
+        let (policy, ended) = policy.after_shard(differ, Shard::ALL);
         if let (true, Some((since, _))) = (ended, begun) {
-            let rows = self.rows().await?;
+            let (rows, _) = self.rows(run).await?;
             let (change, by) = ((before.as_ref(), &self.policy), self.deployed_by.as_deref());
             if let Some(notice) = sweep::policy_changed(change, since, &rows, by, run.now) {
                 self.announcements.notify(&notice).await?;

@@ -1,6 +1,6 @@
 //! The walk through the registry and through what Inspector covers: once a day, and first for what was there before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws::ecr::ListedImage;
 use aws::sqs::DelayedMessage;
@@ -23,7 +23,15 @@ const STILL_WAITING: u64 = 1_000;
 #[derive(Debug, Default)]
 pub(crate) struct Read {
     repositories: Option<Vec<String>>,
-    rows: Option<BTreeMap<String, Vec<(ImageId, StatusRow)>>>,
+    rows: Option<BTreeMap<String, Rows>>,
+}
+
+/// The images of a repository that are in the index.
+#[derive(Debug, Clone, Default)]
+struct Rows {
+    rows: Vec<(ImageId, StatusRow)>,
+    /// Those of which no more is known than that.
+    unreadable: Vec<ImageId>,
 }
 
 /// What a step found.
@@ -192,7 +200,7 @@ impl Sweep {
         }
         // Read before the registry would be older than it; what was pushed since is young, and left alone.
         let rows = self.rows_of(&repository, run).await?;
-        let missing = missing(&rows, &all, self.marks);
+        let missing = missing(&rows.rows, &rows.unreadable, &all, self.marks);
         let images = all.into_iter().filter(|one| !one.is_index()).map(|one| (one, None)).collect();
         let mut found = self.weigh(state, images, run).await?;
         let due = |image: ImageId| ImageDue { policy: Some(self.wanted(run)), ..ImageDue::new(image) };
@@ -206,13 +214,17 @@ impl Sweep {
         &self,
         state: &State,
         page: Vec<(Registered, Option<CoverageAnswer>)>,
-        run: &Run,
+        run: &mut Run,
     ) -> Result<Found, SweepError> {
         let images: Vec<ImageId> = page.iter().map(|(one, _)| one.image.clone()).collect();
         let known = self.ledgers.known(&images).await?;
-        let known: BTreeMap<&ImageId, &Ledger> = known.iter().map(|ledger| (&ledger.image, ledger)).collect();
+        run.note_unread(&known);
+        // An image whose ledger cannot be read is not unknown, and what is sent for it would fail.
+        let unread: BTreeSet<&ImageId> = known.unreadable_images().collect();
+        let known: BTreeMap<&ImageId, &Ledger> =
+            known.items.iter().map(|ledger| (&ledger.image, ledger)).collect();
         let mut found = Found::default();
-        for (one, answer) in page {
+        for (one, answer) in page.into_iter().filter(|(one, _)| !unread.contains(&one.image)) {
             let known = known.get(&one.image).copied();
             let wanted = want(&one, answer.as_ref(), known, run.now);
             if wanted == Want::Nothing {
@@ -301,17 +313,18 @@ impl Sweep {
     }
 
     /// The images of a repository that are in the index.
-    async fn rows_of(
-        &self,
-        repository: &str,
-        run: &mut Run,
-    ) -> Result<Vec<(ImageId, StatusRow)>, SweepError> {
+    async fn rows_of(&self, repository: &str, run: &mut Run) -> Result<Rows, SweepError> {
         if run.read.rows.is_none() {
-            let mut rows: BTreeMap<String, Vec<(ImageId, StatusRow)>> = BTreeMap::new();
-            for listed in self.ledgers.rows().await? {
-                if listed.image.account == self.account && listed.image.region == self.region {
-                    rows.entry(listed.image.repository.clone()).or_default().push((listed.image, listed.row));
-                }
+            let listed = self.ledgers.rows().await?;
+            run.note_unread(&listed);
+            let is_ours = |image: &&ImageId| image.account == self.account && image.region == self.region;
+            let mut rows: BTreeMap<String, Rows> = BTreeMap::new();
+            for image in listed.unreadable_images().filter(is_ours) {
+                rows.entry(image.repository.clone()).or_default().unreadable.push(image.clone());
+            }
+            for listed in listed.items.into_iter().filter(|listed| is_ours(&&listed.image)) {
+                let of_repository = rows.entry(listed.image.repository.clone()).or_default();
+                of_repository.rows.push((listed.image, listed.row));
             }
             run.read.rows = Some(rows);
         }

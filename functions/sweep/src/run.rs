@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws::cloudwatch::Metric;
-use aws::dynamodb::Stored;
+use aws::dynamodb::{Entries, Stored};
 use aws::sqs::DelayedMessage;
 use aws_sdk_cloudwatch::types::StandardUnit;
 use domain::sweep::State;
@@ -83,6 +83,12 @@ impl Run {
         if !reasons.is_empty() {
             *self.counts.entry(UNREADABLE).or_default() += reasons.len() as u64;
         }
+    }
+
+    /// Notes which entries of the table cannot be read.
+    pub(crate) fn note_unread<T>(&mut self, entries: &Entries<T>) {
+        let reasons: Vec<String> = entries.unreadable.iter().map(|entry| entry.reason.clone()).collect();
+        self.note_unreadable(&reasons);
     }
 
     /// Counts what was sent.

@@ -16,8 +16,8 @@ use crate::text::sanitize;
 
 pub use many::{
     Adopted, AdoptedImage, ChangedImage, IdleRule, IdleRules, Listed, NamedImage, NoticedWaiver,
-    OwnedWaivers, PolicyChanged, Reconciled, ScanningOff, Unreadable, UnscannedGroup, UnscannedImages,
-    VerdictChange, WaiversEnded,
+    OwnedWaivers, PolicyChanged, ScanningOff, Unreadable, UnscannedGroup, UnscannedImages, VerdictChange,
+    WaiversEnded,
 };
 
 /// The `detail-type` of the event.
@@ -111,8 +111,6 @@ pub enum About {
     ScanningOff(ScanningOff),
     /// Rules have matched nothing for long.
     RuleIdle(IdleRules),
-    /// Changes were found that no event had brought.
-    Reconciled(Reconciled),
 }
 
 /// What became of an image after tampering.
@@ -175,7 +173,6 @@ impl Notice {
             }
             About::ScanningOff(about) => about.images.halve(),
             About::RuleIdle(about) => about.rules.halve(),
-            About::Reconciled(about) => about.images.halve(),
             About::QuarantinesHeld { .. }
             | About::TagsLeftOn { .. }
             | About::TagsNotGivenBack { .. }
@@ -215,7 +212,6 @@ impl About {
             Self::WaiversEnded(about) => about.quarantined.named.iter().collect(),
             Self::Unscanned(about) => about.groups.iter().flat_map(|group| &group.images.named).collect(),
             Self::ScanningOff(about) => about.images.named.iter().collect(),
-            Self::Reconciled(about) => about.images.named.iter().collect(),
             Self::QuarantinesHeld { .. }
             | Self::TagsLeftOn { .. }
             | Self::TagsNotGivenBack { .. }
@@ -300,7 +296,6 @@ mod tests {
                 ("pay shop", "prod/cart"),
                 ("pay shop", "prod/cart"),
                 ("", ""),
-                ("pay shop", "prod/cart"),
             ]
         );
         let one = About::TagsNotGivenBack { image: image(), tags: vec![], more_tags: 0 };

@@ -76,6 +76,9 @@ pub struct StatusRow {
     pub occasion: Option<Occasion>,
     #[serde(default)]
     pub previous: Verdict,
+    /// Inspector's reason why it, or a platform of it, was not scanned in time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unscanned: Option<String>,
     /// Why an index is pending that could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unread: Option<String>,
@@ -110,6 +113,7 @@ impl StatusRow {
             policy: announced.policy.clone(),
             occasion: announced.occasion.clone(),
             previous: announced.previous,
+            unscanned: announced.unscanned.as_deref().map(shortened),
             unread: facts.unread().map(shortened),
         })
     }

@@ -12,8 +12,8 @@ use crate::image::ImageId;
 use crate::ledger::{CoverageAnswer, Evidence, Ledger, Usage};
 use crate::notice::{
     About, Adopted, AdoptedImage, ChangedImage, IdleRule, IdleRules, Listed, NamedImage, NoticedWaiver,
-    OwnedWaivers, PolicyChanged, Reconciled, ScanningOff, Unreadable, UnscannedGroup, UnscannedImages,
-    VerdictChange, WaiversEnded,
+    OwnedWaivers, PolicyChanged, ScanningOff, Unreadable, UnscannedGroup, UnscannedImages, VerdictChange,
+    WaiversEnded,
 };
 use crate::policy::Policy;
 use crate::provenance::{Actor, Origin, Pusher};
@@ -124,7 +124,7 @@ fn waivers() -> Listed<NoticedWaiver> {
 }
 
 /// One notice of each kind about many images or waivers.
-pub fn about_many() -> [About; 9] {
+pub fn about_many() -> [About; 8] {
     let open: BTreeMap<_, _> = [("CRITICAL".into(), 2_u64)].into();
     let images = Listed { named: vec![named("shop"), named("pay")], more: 4 };
     let (since, until) = (second(0), second(60));
@@ -172,21 +172,12 @@ pub fn about_many() -> [About; 9] {
         }),
         About::Unscanned(UnscannedImages {
             after_minutes: 30,
-            groups: vec![UnscannedGroup {
-                reason: Some("UNSUPPORTED_OS".to_owned()),
-                images: images.clone(),
-            }],
+            groups: vec![UnscannedGroup { reason: "UNSUPPORTED_OS".to_owned(), images: images.clone() }],
         }),
-        About::ScanningOff(ScanningOff {
-            reason: "SCAN_FREQUENCY_MANUAL".to_owned(),
-            since,
-            of: 10,
-            images: images.clone(),
-        }),
+        About::ScanningOff(ScanningOff { reason: "SCAN_FREQUENCY_MANUAL".to_owned(), since, of: 10, images }),
         About::RuleIdle(IdleRules {
             days: 90,
             rules: Listed { named: vec![IdleRule { id: "old".to_owned(), last_matched: None }], more: 0 },
         }),
-        About::Reconciled(Reconciled { since, until, changes: 7, images }),
     ]
 }

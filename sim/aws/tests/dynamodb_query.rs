@@ -129,6 +129,18 @@ async fn no_item_with_the_same_range_key_is_lost_between_pages() {
 }
 
 #[tokio::test]
+async fn attribute_with_a_reserved_name_needs_a_placeholder() {
+    let (_aws, client) = sales().await;
+    let request = client.query().table_name("sales").key_condition_expression("shop = :shop AND at = :at");
+    let request = request.expression_attribute_values(":shop", text("a"));
+    let error = request.expression_attribute_values(":at", text("1")).send().await.unwrap_err();
+    let error = error.into_service_error();
+    assert_eq!(error.meta().code(), Some("ValidationException"));
+    let told = "Invalid KeyConditionExpression: Attribute name is a reserved keyword; reserved keyword: at";
+    assert_eq!(error.meta().message(), Some(told));
+}
+
+#[tokio::test]
 async fn index_cannot_be_read_consistently() {
     let (_aws, client) = sales().await;
     let error = of_shelf(&client).consistent_read(true).send().await.unwrap_err().into_service_error();

@@ -140,7 +140,8 @@ pub async fn enforcement(pipeline: &Pipeline) -> Enforcement {
 /// The index of all images.
 pub async fn rows(pipeline: &Pipeline) -> BTreeMap<ImageId, StatusRow> {
     let rows = ledgers(pipeline).await.rows().await.unwrap();
-    rows.into_iter().map(|listed| (listed.image, listed.row)).collect()
+    assert_eq!(rows.unreadable, []);
+    rows.items.into_iter().map(|listed| (listed.image, listed.row)).collect()
 }
 
 /// What was announced of an image, by the history, in the order of time.

@@ -170,3 +170,32 @@ async fn finding_whose_event_was_lost_is_found_within_two_hours() {
     later(&mut pipeline, 2).await;
     assert_eq!(open(&rows(&pipeline).await), before + 1);
 }
+
+#[tokio::test]
+async fn adopted_images_that_nothing_scans_are_told_of_once_with_the_reason_and_what_helps() {
+    let mut pipeline = pipeline_with(adopting(false)).await;
+    subscribe(&pipeline);
+    pipeline.establish(&act("1-push"));
+    for image in pipeline.aws.ecr().images() {
+        let id = ImageId {
+            account: image.registry,
+            region: "eu-west-1".to_owned(),
+            repository: image.repository,
+            digest: image.digest.try_into().unwrap(),
+        };
+        pipeline.aws.inspector().seed_coverage(&id.arn(), "INACTIVE", "UNSUPPORTED_OS");
+    }
+    let outcome = later(&mut pipeline, 4).await;
+    let rows = rows(&pipeline).await;
+    assert!(rows.len() > 1 && rows.values().all(|row| row.verdict == Verdict::Unscannable), "{rows:#?}");
+    let subjects: Vec<&str> = outcome.alerts.iter().map(|alert| alert.subject.as_str()).collect();
+    let [adopted, unscanned] = subjects.as_slice() else { panic!("{subjects:?}") };
+    assert!(adopted.starts_with("Adopted"), "{subjects:?}");
+    assert_eq!(*unscanned, format!("Not scanned: {} images", rows.len()));
+    assert!(
+        outcome.alerts[1].text.contains("What helps: build it on a base image"),
+        "{}",
+        outcome.alerts[1].text
+    );
+    assert_eq!(later(&mut pipeline, 60).await.alerts.len(), 2, "it is said once");
+}

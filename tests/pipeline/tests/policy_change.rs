@@ -3,9 +3,10 @@
 
 use std::path::PathBuf;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use domain::verdict::Verdict;
 use jiff::SignedDuration;
-use pipeline_tests::{act, announced, pipeline_with, quarantined, rows, setting};
+use pipeline_tests::{act, announced, pipeline_with, quarantined, rows, setting, tables};
 use sim_pipeline::{Deployment, Outcome, Pipeline, Setting};
 
 const INTERVAL: SignedDuration = SignedDuration::from_mins(15);
@@ -59,6 +60,21 @@ async fn new_policy_changes_verdicts_without_an_event_and_is_one_message() {
     pipeline.pass_time(now + SignedDuration::from_hours(3)).await.unwrap();
     assert_eq!(announced(&pipeline, &quarantined()).await.len(), said, "it is said once");
     assert_eq!(Outcome::of(&pipeline).await.unwrap().alerts.len(), outcome.alerts.len());
+}
+
+#[tokio::test]
+async fn new_policy_reaches_an_image_whose_row_cannot_be_read() {
+    let mut pipeline = judged(with_rules("e", LENIENT)).await;
+    let update = tables(&pipeline).await.update_item().table_name(pipeline.ledger_table());
+    let update = update.key("id", AttributeValue::S(format!("image#{}", quarantined())));
+    let update = update.update_expression("SET #row = :row").expression_attribute_names("#row", "row");
+    update.expression_attribute_values(":row", AttributeValue::S("{".to_owned())).send().await.unwrap();
+    pipeline.redeploy(Deployment::read(with_rules("f", STRICT)).unwrap()).unwrap();
+    let now = pipeline.time();
+    pipeline.pass_time(now + SignedDuration::from_mins(30)).await.unwrap();
+    let row = &rows(&pipeline).await[&quarantined()];
+    assert_eq!(row.verdict, Verdict::Quarantine, "the row was written anew");
+    assert_eq!(pipeline.dead(), []);
 }
 
 #[tokio::test]

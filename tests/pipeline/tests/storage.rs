@@ -45,7 +45,7 @@ async fn rows_are_read_from_all_shards_and_to_the_last_page() {
         expected.insert((image, stored.due));
     }
     pipeline.aws.dynamodb().limit_pages(1);
-    let rows = ledgers.rows().await.unwrap();
+    let rows = ledgers.rows().await.unwrap().items;
     assert_eq!(rows.len(), 100);
     let found: BTreeSet<_> = rows.into_iter().map(|listed| (listed.image, listed.due)).collect();
     assert_eq!(found, expected);
@@ -72,8 +72,9 @@ async fn items_of_the_release_before_get_into_the_index_with_their_next_store() 
             facts.as_object_mut().unwrap().remove(new);
         }
         let request = client.update_item().table_name(&table).key("id", item["id"].clone());
-        let request = request.update_expression("SET facts = :facts REMOVE shard, due, #row");
+        let request = request.update_expression("SET facts = :facts REMOVE #shard, due, #row");
         let request = request.expression_attribute_names("#row", "row");
+        let request = request.expression_attribute_names("#shard", "shard");
         let request = request.expression_attribute_values(":facts", AttributeValue::S(facts.to_string()));
         request.send().await.unwrap();
     }

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use domain::finding::Severity;
 use domain::ledger::ScanReason;
 use domain::notice::{
-    Adopted, ChangedImage, IdleRules, NamedImage, NoticedWaiver, OwnedWaivers, PolicyChanged, Reconciled,
-    ScanningOff, UnscannedImages, WaiversEnded,
+    Adopted, ChangedImage, IdleRules, NamedImage, NoticedWaiver, OwnedWaivers, PolicyChanged, ScanningOff,
+    UnscannedImages, WaiversEnded,
 };
 use domain::text::sanitize;
 use jiff::Timestamp;
@@ -210,14 +210,8 @@ pub(super) fn unscanned(about: &UnscannedImages) -> Said {
         counted(u64::from(*after_minutes), "minute"),
     );
     for group in groups {
-        let (why, to_do) = match group.reason.as_deref().map(ScanReason::read) {
-            Some(ScanReason { words, code, to_do, .. }) => (format!("{words} ({code})"), to_do),
-            None => (
-                "nobody says why".to_owned(),
-                "check in the registry settings that scanning is on and that a filter matches the repository",
-            ),
-        };
-        let _ = writeln!(text, "{}: {why}", counted(group.images.count(), "image"));
+        let ScanReason { words, code, to_do, .. } = ScanReason::read(&group.reason);
+        let _ = writeln!(text, "{}: {words} ({code})", counted(group.images.count(), "image"));
         list(&mut text, group.images.named.iter().map(name), group.images.more);
         let _ = writeln!(text, "    What helps: {to_do}\n");
     }
@@ -280,23 +274,6 @@ pub(super) fn rule_idle(about: &IdleRules) -> Said {
     );
     let first = rules.named.first().map_or_else(String::new, |rule| format!(": {}", sanitize(&rule.id)));
     (format!("{} {have} matched nothing for {days} days{first}", counted(rules.count(), "rule")), text)
-}
-
-pub(super) fn reconciled(about: &Reconciled) -> Said {
-    let Reconciled { changes, images, .. } = about;
-    let what = format!("{} in {}", counted(*changes, "change"), counted(images.count(), "image"));
-    let mut text = format!("Reconciliation found {what} that no event had brought within two hours.\n\n");
-    list(&mut text, images.named.iter().map(name), images.more);
-    text.push('\n');
-    location(&mut text, images.named.iter());
-    line(&mut text, "Status", "ecr-warden has caught up; these images are judged by what is known now");
-    line(
-        &mut text,
-        "To do",
-        "nothing if it happens once, for AWS may lose an event; if it happens again, check that the rules of EventBridge are enabled and that the dead-letter queues are empty",
-    );
-    period(&mut text, about.since, about.until);
-    (format!("Events were lost: {what}"), text)
 }
 
 /// The repository with the tags, or with the digest, and the owner.

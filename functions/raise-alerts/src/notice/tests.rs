@@ -289,7 +289,6 @@ fn every_notice_about_many_says_what_to_do_and_counts_those_that_it_does_not_nam
         );
     }
     assert!(told("unscanned").contains("What helps: build it on a base image that Inspector supports"));
-    assert!(told("reconciled").contains("7 changes in 6 images"));
     assert!(told("rule_idle").contains("old: never matched"));
 }
 

@@ -27,6 +27,17 @@ pub enum LedgerError {
 }
 
 impl LedgerError {
+    /// The image whose ledger it is about.
+    pub(super) fn into_image(self) -> Option<ImageId> {
+        match self {
+            Self::Aws(_) | Self::Key { .. } => None,
+            Self::Encoding { image, .. }
+            | Self::Attribute { image, .. }
+            | Self::TooLarge { image, .. }
+            | Self::Contention { image, .. } => Some(*image),
+        }
+    }
+
     /// Whether a retry may succeed.
     pub fn is_retryable(&self) -> bool {
         match self {

@@ -24,6 +24,6 @@ pub use item::StoredLedger;
 pub use ledgers::{Change, Ledgers};
 pub use memo::{NotesError, Stored};
 pub use platforms::Platforms;
-pub use rows::{DuePage, Listed};
+pub use rows::{DuePage, Entries, Listed, UnreadableEntry};
 pub use sweep::SweepMemory;
 pub use vulnerabilities::{KnownAnswers, Vulnerabilities};

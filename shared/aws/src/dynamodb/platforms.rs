@@ -12,6 +12,7 @@ use super::error::LedgerError;
 use super::item;
 use super::key::{Item, key};
 use super::ledgers::Ledgers;
+use super::rows::Entries;
 
 /// How many times what DynamoDB left undone is asked for again: three seconds.
 const REPETITIONS: u32 = 6;
@@ -74,14 +75,17 @@ impl Ledgers {
     }
 
     /// The ledgers of images, which may be any; those that are not stored are left out. One call reads a hundred, or 16 MB.
-    pub async fn known(&self, images: &[ImageId]) -> Result<Vec<Ledger>, LedgerError> {
+    pub async fn known(&self, images: &[ImageId]) -> Result<Entries<Ledger>, LedgerError> {
         let keys: BTreeMap<String, &ImageId> = images.iter().map(|image| (key(image), image)).collect();
         let mut items: Vec<Item> = Vec::new();
         let batches = Batches { client: &self.client, table: &self.table, repetitions: REPETITIONS };
         batches.get("id", keys.keys().cloned().collect(), false, |page| items.extend(page)).await?;
         let image = |item: &Item| keys.get(item.get("id")?.as_s().ok()?).copied();
-        let known = items.iter().filter_map(|item| Some((image(item)?, item)));
-        known.map(|(image, item)| Ok(item::read(image, item)?.ledger)).collect()
+        let mut known = Entries::default();
+        for (image, item) in items.iter().filter_map(|item| Some((image(item)?, item))) {
+            known.add(item::read(image, item).map(|stored| stored.ledger));
+        }
+        Ok(known)
     }
 
     /// The ledgers of images of one repository, new ones where none are stored. One call reads a hundred, or 16 MB.

@@ -117,6 +117,7 @@ fn announcement(
     }
     let image = assessed_image(subject, &platforms, policy);
     let id = format!("{}#{version}", ledger.image);
+    let unscanned = unscanned(ledger, policy);
     let announced = Announced {
         verdict,
         quarantined: match verdict {
@@ -129,6 +130,9 @@ fn announcement(
         policy: Some(policy.fingerprint()),
         occasion: occasion.clone(),
         previous: before.verdict,
+        unscanned: unscanned
+            .clone()
+            .or_else(|| image.platforms.iter().find_map(|platform| platform.unscanned.clone())),
         waiting_since: None,
         quarantined_by: match verdict {
             Verdict::Quarantine if exempt => None,
@@ -167,7 +171,7 @@ fn announcement(
         exempt,
         was_exempt: before.exempt,
         occasion,
-        unscanned: unscanned(ledger, policy),
+        unscanned,
         was_quarantined: before.quarantined,
         quarantine_mode: if verdict == Verdict::Clear { before.quarantine_mode } else { quarantine_mode },
         scan: scan.map(|(completed_at, source)| Scan {

@@ -20,8 +20,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::judge::Judgement;
 use super::platform::Subject;
 use super::row::Row;
+use crate::finding::Source;
 use crate::image::ImageId;
-use crate::ledger::{COVERAGE_HOLDS, INDEX_COMES_WITHIN, Ledger, NO_HOLDS, Standing};
+use crate::ledger::{COVERAGE_HOLDS, Entry, INDEX_COMES_WITHIN, Ledger, NO_HOLDS};
 use crate::policy::{Excuse, Policy};
 use crate::quarantine::Mode;
 use crate::row::spread;
@@ -115,11 +116,8 @@ fn questions(root: &Ledger, part: &Ledger, policy: &Policy, now: Timestamp) -> O
     });
     let coverage = facts.coverage_question().map(|at| aged(at, SignedDuration::ZERO));
     let exploitation = part.facts.findings.values().filter_map(|entry| {
-        let matters = facts.standing(entry) != Standing::Suppressed
-            && facts.standing(entry).is_open()
-            && policy.exploitation_matters(&part.image, &entry.finding, now);
         match facts.exploitation.get(&entry.finding.vulnerability) {
-            _ if !matters || is_waited_for => None,
+            _ if is_waited_for || !asks_whether_exploited(part, entry, policy, now) => None,
             Some(answer) if answer.known.is_some() => None,
             Some(answer) => Some(aged(answer.asked_at, NO_HOLDS)),
             // It was to be asked with the finding.
@@ -127,6 +125,14 @@ fn questions(root: &Ledger, part: &Ledger, policy: &Policy, now: Timestamp) -> O
         }
     });
     scan.into_iter().chain(coverage).chain(exploitation).min()
+}
+
+/// Whether it is asked if the vulnerability of a finding is exploited, as long as no answer holds: only Inspector can be
+/// asked, and only about a finding of its own.
+pub fn asks_whether_exploited(ledger: &Ledger, entry: &Entry, policy: &Policy, now: Timestamp) -> bool {
+    entry.finding.source == Source::Inspector
+        && ledger.facts.standing(entry).is_open()
+        && policy.exploitation_matters(&ledger.image, &entry.finding, now)
 }
 
 /// When an answer is to be asked for again.

@@ -28,6 +28,7 @@ use crate::verdict::Verdict;
 pub use crate::announcement::{AnnouncementError, EVENT_SOURCE};
 pub(crate) use assess::fill;
 pub use assess::{Assessed, Look, assess, look};
+pub use due::asks_whether_exploited;
 pub use judge::{Judgement, judge, may_quarantine};
 pub use occasion::Occasion;
 pub use platform::{Platform, Subject};

@@ -32,6 +32,9 @@ pub struct Announced {
     pub occasion: Option<Occasion>,
     #[serde(default)]
     pub previous: Verdict,
+    /// Inspector's reason why it, or a platform of it, was not scanned in time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unscanned: Option<String>,
     /// Since when nothing is said of an untagged image, because it may be a part of an index that is still to come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_since: Option<Timestamp>,

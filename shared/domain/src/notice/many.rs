@@ -244,9 +244,8 @@ pub struct UnscannedImages {
 /// Images that are not scanned for the same reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnscannedGroup {
-    /// Inspector's reason code; none where it gives none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
+    /// Inspector's reason code.
+    pub reason: String,
     pub images: Listed<NamedImage>,
 }
 
@@ -275,17 +274,6 @@ pub struct IdleRule {
     /// When it last matched, where it ever did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_matched: Option<Timestamp>,
-}
-
-/// Changes that reconciliation found and that no event had brought within two hours.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reconciled {
-    pub since: Timestamp,
-    pub until: Timestamp,
-    /// How many findings, scans and images had changed.
-    pub changes: u64,
-    /// The images that they are about.
-    pub images: Listed<NamedImage>,
 }
 
 #[cfg(test)]

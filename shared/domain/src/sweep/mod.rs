@@ -9,6 +9,7 @@ mod round;
 mod scanning;
 mod standing;
 mod summary;
+mod unscanned;
 mod walk;
 mod watch;
 
@@ -19,10 +20,11 @@ use crate::policy::Fingerprint;
 
 pub use changes::{Changes, Seen};
 pub use reminders::Reminders;
-pub use round::Round;
+pub use round::{Position, Round};
 pub use scanning::{Scanning, SwitchedOff};
 pub use standing::{Standing, Worst};
 pub use summary::{adopted, policy_changed};
+pub use unscanned::Unscanned;
 pub use walk::{Missing, Registered, Stage, Walk, Want, missing, want};
 pub use watch::{Watched, Watches};
 
@@ -45,6 +47,7 @@ pub struct State {
     pub adoption: Adoption,
     pub reminders: Reminders,
     pub scanning: Scanning,
+    pub unscanned: Unscanned,
     /// When the gauges were published last.
     pub gauged_at: Option<Timestamp>,
     /// When a continuation is expected that was sent.

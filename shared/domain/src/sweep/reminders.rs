@@ -56,15 +56,18 @@ struct Used {
 }
 
 impl Used {
-    /// Takes in whether it is of use now. Returns whether it has not been for so long, and that is to be told.
-    fn note(&mut self, is_used: bool, long: SignedDuration, now: Timestamp) -> bool {
+    /// Takes in whether it is of use now; `None` if that is not known. Returns whether it has not been for so long, and that
+    /// is to be told.
+    fn note(&mut self, is_used: Option<bool>, long: SignedDuration, now: Timestamp) -> bool {
         let known = *self.known.get_or_insert(now);
-        if is_used {
-            (self.last, self.told) = (Some(now), false);
-            return false;
+        match is_used {
+            Some(true) => (self.last, self.told) = (Some(now), false),
+            Some(false) if now.duration_since(self.last.unwrap_or(known)) >= long => {
+                return !std::mem::replace(&mut self.told, true);
+            }
+            Some(false) | None => {}
         }
-        let is_idle = now.duration_since(self.last.unwrap_or(known)) >= long;
-        is_idle && !std::mem::replace(&mut self.told, true)
+        false
     }
 }
 
@@ -94,15 +97,18 @@ impl Usage {
 }
 
 impl Reminders {
-    /// Looks at the waivers and rules of a policy, and returns what is to be told.
+    /// Looks at the waivers and rules of a policy, and returns what is to be told. Unless the rows are of all images, nothing
+    /// is said to be of no use.
     #[must_use]
     pub fn look(
         mut self,
         policy: &Policy,
         rows: &[(ImageId, StatusRow)],
+        are_all: bool,
         now: Timestamp,
     ) -> (Self, Vec<Notice>) {
         let usage = Usage::of(rows);
+        let is_used = |is_seen: bool| (is_seen || are_all).then_some(is_seen);
         let today = now.to_zoned(TimeZone::UTC).date();
         let keys: Vec<String> = policy.waivers.iter().map(Waiver::key).collect();
         self.waivers.retain(|key, _| keys.contains(key));
@@ -126,7 +132,7 @@ impl Reminders {
                 }
                 continue;
             }
-            let is_idle = known.used.note(images > 0, UNUSED_FOR, now);
+            let is_idle = known.used.note(is_used(images > 0), UNUSED_FOR, now);
             (known.images, known.findings) = (images, findings);
             if is_idle {
                 unused.entry(&waiver.owner).or_default().push(NoticedWaiver::of(waiver, 0));
@@ -178,7 +184,7 @@ impl Reminders {
                 let matches = usage.rules.contains_key(&rule.id);
                 let long = SignedDuration::from_hours(i64::from(IDLE_DAYS) * 24);
                 let last_matched = used.last;
-                used.note(matches, long, now).then(|| IdleRule { id: rule.id.clone(), last_matched })
+                used.note(is_used(matches), long, now).then(|| IdleRule { id: rule.id.clone(), last_matched })
             })
             .collect();
         if !idle.is_empty() {

@@ -3,8 +3,6 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::image::ImageId;
-
 /// All images that are due by a moment, each of which is sent once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Round {
@@ -12,20 +10,29 @@ pub struct Round {
     pub until: Timestamp,
     /// The shard that is read.
     pub shard: u8,
-    /// The last image of it that was sent.
-    pub after: Option<(i64, ImageId)>,
+    /// Up to where it was.
+    #[serde(default)]
+    pub position: Option<Position>,
+}
+
+/// A place in the index of all images, in the table's own words: what stands there may be unreadable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// The number by which it is sorted.
+    pub due: String,
+    pub id: String,
 }
 
 impl Round {
     pub fn new(until: Timestamp) -> Self {
-        Self { until, shard: 0, after: None }
+        Self { until, shard: 0, position: None }
     }
 
     /// What is left after a page that ended there; `None` if nothing is.
-    pub fn after_page(self, next: Option<(i64, ImageId)>, shards: u8) -> Option<Self> {
+    pub fn after_page(self, next: Option<Position>, shards: u8) -> Option<Self> {
         match next {
-            Some(_) => Some(Self { after: next, ..self }),
-            None if self.shard + 1 < shards => Some(Self { shard: self.shard + 1, after: None, ..self }),
+            Some(_) => Some(Self { position: next, ..self }),
+            None if self.shard + 1 < shards => Some(Self { shard: self.shard + 1, position: None, ..self }),
             None => None,
         }
     }

@@ -14,10 +14,11 @@ fn fingerprint(id: &str) -> Fingerprint {
 
 #[test]
 fn a_round_sends_every_shard_page_by_page_and_ends() {
-    let mut round = Round::new(second(0)).after_page(Some((7, image())), 2).unwrap();
-    assert_eq!((round.shard, round.after.clone()), (0, Some((7, image()))));
+    let position = Position { due: "7".to_owned(), id: "image#a".to_owned() };
+    let mut round = Round::new(second(0)).after_page(Some(position.clone()), 2).unwrap();
+    assert_eq!((round.shard, round.position.clone()), (0, Some(position)));
     round = round.after_page(None, 2).unwrap();
-    assert_eq!((round.shard, round.after.clone(), round.until), (1, None, second(0)));
+    assert_eq!((round.shard, round.position.clone(), round.until), (1, None, second(0)));
     assert_eq!(round.after_page(None, 2), None);
 }
 
@@ -204,9 +205,12 @@ fn rows_are_held_against_all_that_a_repository_has() {
         (of(5), row(false)),
     ];
     let there = [registered(1, true), registered(2, false), registered(3, true), registered(4, false)];
-    let drifted = missing(&rows, &there, true);
+    let drifted = missing(&rows, &[], &there, true);
     assert_eq!(drifted, Missing { gone: vec![of(5)], drifted: vec![of(2), of(3)] });
-    assert_eq!(missing(&rows, &there, false).drifted, vec![], "nobody keeps tags");
+    // Of those whose rows cannot be read it is known only that they should be there.
+    let unreadable = missing(&[], &[of(1), of(2), of(5)], &there, true);
+    assert_eq!(unreadable, Missing { gone: vec![of(5)], drifted: vec![] });
+    assert_eq!(missing(&rows, &[], &there, false).drifted, vec![], "nobody keeps tags");
 }
 
 #[test]
@@ -355,12 +359,22 @@ waivers: [{ vulnerability: CVE-1, reason: not reachable, owner: shop, expires: 2
 
 /// What is told over the days, an hour apart from each other, by kind.
 fn told(days: std::ops::Range<i64>, rows: impl Fn(i64) -> u64) -> Vec<(i64, String)> {
+    told_of(days, rows, |_| true)
+}
+
+/// The same, where on some days the rows are not those of all images.
+fn told_of(
+    days: std::ops::Range<i64>,
+    rows: impl Fn(i64) -> u64,
+    are_all: impl Fn(i64) -> bool,
+) -> Vec<(i64, String)> {
     let policy = with_waiver();
     let mut reminders = Reminders::default();
     let mut told = Vec::new();
     for hour in days.start * 24..days.end * 24 {
-        let (next, notices) =
-            reminders.look(&policy, &excused(&policy, rows(hour / 24)), second(hour * 3_600));
+        let day = hour / 24;
+        let excused = excused(&policy, rows(day));
+        let (next, notices) = reminders.look(&policy, &excused, are_all(day), second(hour * 3_600));
         reminders = serde_json::from_str(&serde_json::to_string(&next).unwrap()).unwrap();
         told.extend(
             notices.into_iter().map(|notice| (hour / 24, notice.id.split('#').next().unwrap().to_owned())),
@@ -380,6 +394,14 @@ fn a_waiver_is_told_before_its_end_and_at_its_end_each_once() {
 fn a_waiver_that_excuses_nothing_for_a_week_is_told_once() {
     let told = told(0..12, |day| u64::from(day < 2));
     assert_eq!(told, [(8, "waivers-unused".to_owned())]);
+}
+
+#[test]
+fn nothing_is_said_to_be_of_no_use_while_a_row_cannot_be_read() {
+    assert_eq!(told_of(30..150, |_| 0, |day| day >= 125), [(125, "rules-idle".to_owned())]);
+    assert_eq!(told_of(0..12, |day| u64::from(day < 2), |day| day < 2), []);
+    let all = told_of(0..40, |_| 0, |_| false);
+    assert_eq!(all, [(13, "waivers-ending".to_owned()), (20, "waivers-ended".to_owned())]);
 }
 
 #[test]

@@ -134,16 +134,23 @@ pub struct Missing {
     pub drifted: Vec<ImageId>,
 }
 
-/// Holds the images of a repository that the index has against all that the registry has of it. `marks` says whether the
+/// Holds the images of a repository that the index has against all that the registry has of it. Of those whose rows are
+/// unreadable it is not known whether they should be marked, only that they should be there. `marks` says whether the
 /// deployment keeps quarantine tags.
-pub fn missing(rows: &[(ImageId, StatusRow)], registered: &[Registered], marks: bool) -> Missing {
+pub fn missing(
+    rows: &[(ImageId, StatusRow)],
+    unreadable: &[ImageId],
+    registered: &[Registered],
+    marks: bool,
+) -> Missing {
     let there: BTreeSet<&Digest> = registered.iter().map(|found| &found.image.digest).collect();
     let marked: BTreeSet<&Digest> = registered
         .iter()
         .filter(|found| found.tags.contains(&tag(&found.image)))
         .map(|found| &found.image.digest)
         .collect();
-    let mut missing = Missing::default();
+    let gone = unreadable.iter().filter(|image| !there.contains(&image.digest));
+    let mut missing = Missing { gone: gone.cloned().collect(), drifted: Vec::new() };
     for (image, row) in rows {
         let is_marked = marked.contains(&image.digest);
         if !there.contains(&image.digest) {

@@ -4,6 +4,7 @@
 mod batch;
 mod item_size;
 mod query;
+mod reserved;
 
 use std::sync::Arc;
 
@@ -81,6 +82,7 @@ impl DynamoDb {
         let body: Value =
             serde_json::from_slice(&request.body).map_err(|error| ApiError::unreadable_body(&error))?;
         item_size::check(operation, &body)?;
+        reserved::check(&body)?;
         let _alone =
             if operation.contains("Write") || ["PutItem", "UpdateItem", "DeleteItem"].contains(&operation) {
                 Some(self.writes.lock().await)

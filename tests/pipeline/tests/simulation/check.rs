@@ -115,7 +115,8 @@ impl Check {
     /// The index of all images and the history say what was announced, and nothing was announced without a reason.
     async fn remembered(&self, images: &[&ImageOutcome], world: &World, when: &str) {
         let rows = self.ledgers.rows().await.unwrap();
-        let rows: BTreeMap<ImageId, _> = rows.into_iter().map(|listed| (listed.image, listed.row)).collect();
+        let rows: BTreeMap<ImageId, _> =
+            rows.items.into_iter().map(|listed| (listed.image, listed.row)).collect();
         assert_eq!(rows.len(), images.len(), "{when}: images in the index");
         for (id, row) in rows {
             let image = images.iter().find(|image| image.digest == id.digest.as_str());

@@ -1,8 +1,9 @@
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
+use crate::assessment::asks_whether_exploited;
 use crate::assessment::{Platform, Row, Subject, judge, look};
-use crate::finding::{Finding, Fix, KnownExploited};
+use crate::finding::{Finding, Fix, KnownExploited, Source, Status};
 use crate::image::{Digest, ImageId};
 use crate::ledger::{Evidence, Exploitation, Ledger};
 use crate::manifest::{Child, ChildKind, Contents};
@@ -246,4 +247,48 @@ proptest! {
             prop_assert_ne!(look(&image, 1, None, &policy, due).due, Some(due));
         }
     }
+}
+
+/// What is known to be exploited is quarantined, whatever waivers say.
+fn exploited() -> Policy {
+    policy(
+        "
+rules: [{ id: kev, match: { known_exploited: true }, then: [quarantine], overrides_waivers: true }]
+",
+    )
+}
+
+#[test]
+fn what_nobody_can_be_asked_about_is_not_due_and_is_not_asked() {
+    let basic = Finding { source: Source::Basic, ..finding("a", 1) };
+    let scan = |source, finding: Finding| Evidence::Listing {
+        source,
+        at: second(10),
+        scanned: true,
+        findings: vec![finding],
+        tags: vec![],
+    };
+    let of_basic = ledger([scan(Source::Basic, basic)]);
+    assert_eq!(due(&of_basic, &exploited(), 20), None);
+    let of_inspector = ledger([scan(Source::Inspector, finding("a", 1))]);
+    assert_eq!(due(&of_inspector, &exploited(), 20), Some(1), "it was to be asked with the finding");
+    let asks = |ledger: &Ledger| {
+        ledger
+            .facts
+            .findings
+            .values()
+            .any(|entry| asks_whether_exploited(ledger, entry, &exploited(), second(20)))
+    };
+    assert_eq!((asks(&of_basic), asks(&of_inspector)), (false, true));
+}
+
+#[test]
+fn an_answer_about_a_suppressed_finding_is_asked_for_again_where_a_rule_overrides_that() {
+    let suppressed = Finding { status: Status::Suppressed, ..finding("a", 1) };
+    let mut image = ledger([listing(10, vec![suppressed])]);
+    let answer = Exploitation { known: None, asked_at: second(20) };
+    image.merge(Evidence::Exploitation([("CVE-a".to_owned(), answer)].into()));
+    let aged = due(&image, &exploited(), 30).unwrap();
+    assert!((20 + DAY..=20 + DAY + SPREAD).contains(&aged), "{aged}");
+    assert_eq!(due(&image, &graced(), 30), None, "nothing hangs on it");
 }

@@ -107,8 +107,10 @@ fn a_platform_that_inspector_rules_out_is_unscannable_and_named_with_its_reason(
         platform("linux/amd64", "a", leading_to(Verdict::Clear, "a")),
         platform("linux/riscv64", "b", uncovered()),
     ];
-    let said = announce(&mut index(), &platforms, &strict(), 9).unwrap();
+    let mut root = index();
+    let said = announce(&mut root, &platforms, &strict(), 9).unwrap();
     assert_eq!(said.verdict, Verdict::Unscannable);
+    assert_eq!(root.announced.unscanned.as_deref(), Some("UNSUPPORTED_OS"), "lists say it too");
     let [amd64, riscv64] = said.image.platforms.as_slice() else { panic!("{:?}", said.image) };
     assert_eq!((amd64.verdict, &amd64.unscanned), (Verdict::Clear, &None));
     assert_eq!(
