@@ -47,11 +47,13 @@ impl Inventory {
                 pushed_at: (now - age).as_millisecond(),
                 ..SeedImage::default()
             });
-            aws.inspector().seed_last_scan(&image.arn(), (now - SignedDuration::from_hours(30)).as_millisecond());
+            aws.inspector()
+                .seed_last_scan(&image.arn(), (now - SignedDuration::from_hours(30)).as_millisecond());
         }
         for base in 0..BASES {
             let arns: Vec<String> = images.iter().skip(base).step_by(BASES).map(ImageId::arn).collect();
-            let findings: Vec<Value> = (0..self.findings).map(|number| finding(base * DISTINCT + number)).collect();
+            let findings: Vec<Value> =
+                (0..self.findings).map(|number| finding(base * DISTINCT + number)).collect();
             aws.inspector().seed_alike(arns.iter().map(String::as_str), &findings);
         }
         let added = now.as_millisecond() - 90 * 86_400_000;
@@ -71,7 +73,8 @@ impl Inventory {
             event["time"] = json!(at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
             event["resources"] = json!([image.arn()]);
             let detail = &mut event["detail"];
-            detail["findingArn"] = json!(format!("arn:aws:inspector2:eu-west-1:210987654321:finding/{number:032x}"));
+            detail["findingArn"] =
+                json!(format!("arn:aws:inspector2:eu-west-1:210987654321:finding/{number:032x}"));
             for when in ["firstObservedAt", "lastObservedAt", "updatedAt"] {
                 detail[when] = json!(stamp);
             }

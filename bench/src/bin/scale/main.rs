@@ -49,7 +49,8 @@ fn main() {
     } else {
         println!("{}", report::table(&measured));
     }
-    let is_well = |one: &Measured| one.dead == 0 && (one.phase == Phase::NewVulnerability || one.is_within_budget());
+    let is_well =
+        |one: &Measured| one.dead == 0 && (one.phase == Phase::NewVulnerability || one.is_within_budget());
     if !measured.iter().all(is_well) {
         eprintln!("a budget is exceeded");
         std::process::exit(1);

@@ -84,7 +84,14 @@ impl Begin {
         }
     }
 
-    fn measured(self, pipeline: &Pipeline, phase: Phase, images: usize, rate: u32, until: Timestamp) -> Measured {
+    fn measured(
+        self,
+        pipeline: &Pipeline,
+        phase: Phase,
+        images: usize,
+        rate: u32,
+        until: Timestamp,
+    ) -> Measured {
         let mut calls = pipeline.calls();
         for (action, before) in self.calls {
             *calls.entry(action).or_default() -= before;
@@ -122,12 +129,13 @@ pub async fn all(inventory: &Inventory, rate: u32) -> Vec<Measured> {
     ]
 }
 
-/// Lets the schedule fire until something holds. Returns when it first did.
+/// Lets the schedule fire, now for the first time, until something holds. Returns when it first did.
 async fn until(pipeline: &mut Pipeline, holds: impl AsyncFn(&Pipeline) -> bool) -> Timestamp {
     let end = pipeline.time() + LONGEST;
+    let mut next = pipeline.time();
     loop {
-        let next = pipeline.time() + INTERVAL;
         pipeline.pass_time(next).await.unwrap();
+        next = pipeline.time() + INTERVAL;
         if holds(pipeline).await {
             return pipeline.time();
         }
@@ -154,7 +162,8 @@ async fn new_policy(pipeline: &mut Pipeline, inventory: &Inventory, rate: u32, s
     let text = before.replacen("rules:\n", more, 1);
     let policy: PathBuf = std::env::temp_dir().join(format!("ecr-warden-scale-{}.yaml", std::process::id()));
     std::fs::write(&policy, &text).unwrap();
-    let wanted: Fingerprint = Policy::read_deployed(&text, "policy").unwrap().quarantining_adopted(false).fingerprint();
+    let wanted: Fingerprint =
+        Policy::read_deployed(&text, "policy").unwrap().quarantining_adopted(false).fingerprint();
     pipeline.redeploy(Deployment::read(Setting { policy, ..setting }).unwrap()).unwrap();
     let begin = Begin::of(pipeline);
     let done = until(pipeline, async |pipeline: &Pipeline| {

@@ -8,8 +8,18 @@ pub fn table(measured: &[Measured]) -> String {
     let mut table = Table::new();
     table.load_preset(presets::ASCII_MARKDOWN);
     table.set_header([
-        "what", "images", "rate", "time", "let through", "time × rate ÷ let through", "refused", "DynamoDB", "SQS", "alerts",
-        "dead letters", "USD",
+        "what",
+        "images",
+        "rate",
+        "time",
+        "let through",
+        "time × rate ÷ let through",
+        "refused",
+        "DynamoDB",
+        "SQS",
+        "alerts",
+        "dead letters",
+        "USD",
     ]);
     for one in measured {
         let of = |service: &str| -> u64 {

@@ -1,6 +1,7 @@
 //! Amazon `DynamoDB`: winterbaume's tables, with the limits of AWS that winterbaume does not enforce.
 //! `DynamoDB` developer guide, "Quotas" and "Item sizes and formats".
 
+mod backend;
 mod batch;
 mod item_size;
 mod query;
@@ -37,7 +38,7 @@ impl DynamoDb {
     pub(crate) fn new(account: Account) -> Self {
         Self {
             account,
-            service: Arc::new(DynamoDbService::new()),
+            service: Arc::new(DynamoDbService::with_backend(Arc::new(backend::Tables::new()))),
             one_at_a_time: Arc::default(),
             incomplete_batches: Shared::default(),
             page_bytes: Shared::default(),

@@ -55,7 +55,8 @@ impl State {
         let written = || {
             let (hex, _) = alike::place(arn)?;
             let from = format!("sha256:{hex}");
-            let (_, image) = self.alike.range(from.clone()..).next().filter(|(digest, _)| digest.starts_with(&from))?;
+            let (_, image) =
+                self.alike.range(from.clone()..).next().filter(|(digest, _)| digest.starts_with(&from))?;
             image.of_arn(&self.patterns[image.pattern], arn).map(Cow::Owned)
         };
         self.findings.get(arn).map(Cow::Borrowed).or_else(written)
@@ -67,7 +68,11 @@ impl State {
     }
 
     /// Lets images have the same findings, and be covered.
-    pub(super) fn insert_alike<'a>(&mut self, image_arns: impl Iterator<Item = &'a str>, findings: Vec<Value>) {
+    pub(super) fn insert_alike<'a>(
+        &mut self,
+        image_arns: impl Iterator<Item = &'a str>,
+        findings: Vec<Value>,
+    ) {
         let pattern = self.patterns.len();
         for arn in image_arns {
             if let Some(alike) = Alike::new(arn, pattern) {
@@ -175,7 +180,9 @@ mod tests {
 
     #[test]
     fn images_that_are_alike_have_findings_of_their_own() {
-        let of = |digit: &str| format!("arn:aws:ecr:eu-west-1:210987654321:repository/a/b/sha256:{}", digit.repeat(64));
+        let of = |digit: &str| {
+            format!("arn:aws:ecr:eu-west-1:210987654321:repository/a/b/sha256:{}", digit.repeat(64))
+        };
         let mut pattern = finding_of("sha256:any");
         pattern["updatedAt"] = json!(1_000.0);
         let mut state = State::default();
