@@ -6,6 +6,7 @@ use aws::dynamodb::{History, Ledgers};
 use domain::history::{Announcement, Happening};
 use domain::image::ImageId;
 use jiff::Timestamp;
+use pipeline_tests::buildx::REPOSITORY;
 use pipeline_tests::{history, ledgers};
 use serde_json::Value;
 use sim_aws::{ImageStatus, ImageView};
@@ -20,6 +21,9 @@ const WRITES_BESIDES: u64 = 40;
 /// The same for all calls. What is found is found again many times over, which counts as one event.
 const CALLS_AN_EVENT: u64 = 18;
 const CALLS_BESIDES: u64 = 100;
+/// How many calls and writes a run of the schedule may cost in a small world.
+const CALLS_A_SWEEP: u64 = 40;
+const WRITES_A_SWEEP: u64 = 8;
 /// What is tampered with again within a day is looked at every 15 minutes until the day is over, and then told.
 const CALLS_A_TAMPERING: u64 = 700;
 
@@ -29,6 +33,8 @@ pub struct Check {
     history: History,
     /// How many events happened.
     pub events: u64,
+    /// How often the schedule fired, at most.
+    pub sweeps: u64,
     /// Whether anything went wrong.
     pub troubled: bool,
     /// Whether SNS may have published what it did not answer. The SDK then publishes the same once more.
@@ -46,6 +52,7 @@ impl Check {
             ledgers: ledgers(pipeline).await,
             history: history(pipeline).await,
             events: 0,
+            sweeps: 0,
             troubled: false,
             unanswered: false,
             published: 0,
@@ -157,6 +164,35 @@ impl Check {
         }
     }
 
+    /// How often something was announced of each root.
+    pub async fn said(&self, world: &World) -> BTreeMap<String, usize> {
+        let mut said = BTreeMap::new();
+        for root in world.roots() {
+            let digest = root.clone().try_into().unwrap();
+            let (account, region) = ("210987654321".to_owned(), "eu-west-1".to_owned());
+            let id = ImageId { account, region, repository: REPOSITORY.to_owned(), digest };
+            said.insert(root, self.announced(&id).await.len());
+        }
+        said
+    }
+
+    /// While nothing happened but that time passed, nothing was announced without a date, and of each date once. `said` is
+    /// what was announced before, and `swept` when the schedule had fired last, and for which roots.
+    pub async fn said_by_time(
+        &self,
+        world: &World,
+        said: &BTreeMap<String, usize>,
+        swept: &(Timestamp, BTreeSet<String>),
+        when: &str,
+    ) {
+        for (root, now) in self.said(world).await {
+            let new = now - said[&root];
+            let since = if swept.1.contains(&root) { swept.0 } else { Timestamp::MIN };
+            let dates = world.dates(&root, since);
+            assert!(new <= dates, "{when}: {new} announcements of {root}, and {dates} dates");
+        }
+    }
+
     /// What was announced of an image, in the order of time.
     async fn announced(&self, image: &ImageId) -> Vec<Announcement> {
         let entries = self.history.of(image, Timestamp::MIN..Timestamp::MAX).await.unwrap();
@@ -181,12 +217,15 @@ impl Check {
     }
 
     fn writes(&self, pipeline: &Pipeline, world: &World, when: &str) {
-        let limit = WRITES_AN_EVENT * self.events + WRITES_BESIDES;
+        let limit = WRITES_AN_EVENT * self.events + WRITES_A_SWEEP * self.sweeps + WRITES_BESIDES;
         let writes: u64 = writes(pipeline).values().sum();
         assert!(self.troubled || writes <= limit, "{when}: {writes} writes after {} events", self.events);
         let calls: u64 =
             self.calls.iter().filter(|((caller, _), _)| !caller.is_empty()).map(|(_, count)| count).sum();
-        let limit = CALLS_AN_EVENT * self.events + CALLS_A_TAMPERING * world.tamperings + CALLS_BESIDES;
+        let limit = CALLS_AN_EVENT * self.events
+            + CALLS_A_SWEEP * self.sweeps
+            + CALLS_A_TAMPERING * world.tamperings
+            + CALLS_BESIDES;
         assert!(self.troubled || calls <= limit, "{when}: {calls} calls after {} events", self.events);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use pipeline_tests::buildx::REPOSITORY;
 use sim_aws::{ImageStatus, ImageView, SimulatedAws};
 
@@ -129,7 +130,13 @@ impl World {
 
     /// Tells the registry what it could not be told before the images were there.
     pub fn tell(&mut self, aws: &SimulatedAws) {
-        for (digest, scan) in self.basic_scans.drain(..) {
+        for (digest, scan) in std::mem::take(&mut self.basic_scans) {
+            // Of several scans only the last can be asked for.
+            let thing = self.things.get_mut(&digest).unwrap();
+            let seen = Timestamp::from_millisecond(scan.completed_at).unwrap();
+            for name in &thing.open {
+                thing.first_seen.entry(*name).or_insert(seen);
+            }
             aws.ecr().seed_basic_scan("210987654321", REPOSITORY, &digest, scan);
         }
     }
