@@ -170,3 +170,29 @@ async fn finding_whose_event_was_lost_is_found_within_two_hours() {
     later(&mut pipeline, 2).await;
     assert_eq!(open(&rows(&pipeline).await), before + 1);
 }
+
+#[tokio::test]
+async fn image_whose_deletion_was_lost_leaves_the_list_within_a_day() {
+    let now = "2026-03-02T00:00:00Z".parse().unwrap();
+    let mut pipeline = pipeline_with(Setting { now, ..adopting(false) }).await;
+    pipeline.play([act("1-push"), act("2-scan")].concat(), |_| ()).await.unwrap();
+    let ImageId { account, repository, digest, .. } = quarantined();
+    pipeline.aws.ecr().seed_delete(&account, &repository, digest.as_str());
+    assert!(rows(&pipeline).await.contains_key(&quarantined()));
+    later(&mut pipeline, 25).await;
+    assert!(!rows(&pipeline).await.contains_key(&quarantined()));
+}
+
+#[tokio::test]
+async fn tag_whose_removal_was_lost_leaves_the_list_within_a_day() {
+    let now = "2026-03-02T00:00:00Z".parse().unwrap();
+    let mut pipeline = pipeline_with(Setting { now, ..adopting(false) }).await;
+    pipeline.play([act("1-push"), act("2-scan")].concat(), |_| ()).await.unwrap();
+    let tags = rows(&pipeline).await[&quarantined()].tags.clone();
+    assert!(!tags.is_empty());
+    for tag in &tags {
+        pipeline.aws.ecr().seed_untag(&quarantined().account, &quarantined().repository, tag);
+    }
+    later(&mut pipeline, 25).await;
+    assert!(rows(&pipeline).await[&quarantined()].tags.is_empty());
+}
