@@ -1,6 +1,7 @@
 //! What a seed chooses: what happens, what goes wrong meanwhile, and in which order it is delivered.
 
 use jiff::SignedDuration;
+use serde_json::Value;
 use sim_aws::{Fault, Nth};
 
 use crate::policy::{Policy, Waiver};
@@ -46,11 +47,47 @@ pub struct Nature {
     pub policy: Policy,
     /// Whether the schedule fires in it at all. Otherwise days pass only between the dates of events.
     pub clock: bool,
+    /// Which events may never be delivered. That needs the schedule to be found out.
+    pub loses: Loss,
     /// Whether basic scanning looks at some of the images, and not Inspector.
     pub basic: bool,
     /// Whether only one image that was there before may come under quarantine in an hour, until a person lets the others
     /// go on at the end. There is no limit otherwise.
     pub limited: bool,
+}
+
+/// Which events EventBridge may lose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Loss {
+    Nothing,
+    /// What Inspector says of findings: it is asked every hour what changed.
+    Findings,
+    /// All but the ends of basic scans, which are listed nowhere: the registry is walked every day.
+    Anything,
+}
+
+impl Loss {
+    /// Within what time it is found out.
+    pub fn is_found_within(self) -> SignedDuration {
+        match self {
+            Self::Nothing => SignedDuration::ZERO,
+            Self::Findings => SignedDuration::from_hours(3),
+            Self::Anything => SignedDuration::from_hours(26),
+        }
+    }
+
+    /// Which events of one act never come.
+    pub fn choose(self, events: &[Value], chance: &mut Chance) -> Vec<Value> {
+        // It is a few, or all of them.
+        let most = chance.below(4) == 0;
+        let may_be_lost = |event: &&Value| match self {
+            Self::Nothing => false,
+            Self::Findings => event["detail-type"] == "Inspector2 Finding",
+            Self::Anything => event["detail-type"] != "ECR Image Scan",
+        };
+        let lost = events.iter().filter(may_be_lost).filter(|_| most || chance.below(4) == 0);
+        lost.cloned().collect()
+    }
 }
 
 /// Which tags can move to another image.
@@ -174,6 +211,7 @@ pub fn history(seed: u64) -> (Nature, Vec<Act>) {
             ..Policy::default()
         },
         clock: false,
+        loses: Loss::Nothing,
         basic: chance.below(3) == 0,
         limited: chance.below(3) == 0,
     };
@@ -202,11 +240,12 @@ pub fn history(seed: u64) -> (Nature, Vec<Act>) {
 
 /// Has time pass in some histories, under a policy with dates.
 fn add_time((nature, acts): &mut (Nature, Vec<Act>), chance: &mut Chance) {
-    nature.clock = chance.below(4) == 0;
+    nature.clock = chance.below(3) == 0;
     if !nature.clock {
         return;
     }
     nature.policy = policy(chance);
+    nature.loses = [Loss::Nothing, Loss::Nothing, Loss::Findings, Loss::Anything][chance.below(4)];
     for act in acts.iter_mut().skip(1) {
         // What takes a day is rare, for the schedule fires a hundred times.
         let minutes = [15, 30, 45, 90, 180, if chance.below(2) == 0 { 26 * 60 } else { 60 }][chance.below(6)];

@@ -24,7 +24,7 @@ use aws::sqs::{DelayedMessage, Queue};
 use check::{Check, writes};
 use domain::image::ImageId;
 use domain::quarantine::limit::Resumed;
-use history::{Act, Chance, MOVING, Tags, history};
+use history::{Act, Chance, Loss, MOVING, Tags, history};
 use jiff::SignedDuration;
 use pipeline_tests::buildx::{REPOSITORY, minute};
 use pipeline_tests::{enforcement, setting, shuffled, stream};
@@ -150,6 +150,7 @@ async fn pass(pipeline: &mut Pipeline, world: &mut World, check: &mut Check, tim
     }
     check.sweeps += u64::try_from(until.duration_since(pipeline.time()).as_mins() / 15).unwrap() + 2;
     pipeline.pass_time(until).await.unwrap();
+    world.is_behind &= time < world.nature.loses.is_found_within();
     world.rest(pipeline.time());
     world.swept(until);
 }
@@ -180,7 +181,9 @@ async fn play(seed: u64) {
             let swept = (world.swept_at, world.swept.clone());
             pass(&mut pipeline, &mut world, &mut check, time).await;
             let when = format!("seed {seed}, time before act {number}");
-            check.said_by_time(&world, &said, &swept, &when).await;
+            if nature.loses == Loss::Nothing {
+                check.said_by_time(&world, &said, &swept, &when).await;
+            }
             check.at_rest(&pipeline, &mut world, true, &when).await;
         }
         world.is_switched = mode.is_some_and(|mode| mode != world.mode);
@@ -201,10 +204,13 @@ async fn play(seed: u64) {
         check.events += u64::from(!repetitions.is_empty());
         pipeline.establish(&stream([events.clone(), repetitions.clone()].concat()));
         world.tell(&pipeline.aws);
+        let lost = nature.loses.choose(&events, &mut Chance(!order));
+        let events: Vec<Value> = events.into_iter().filter(|event| !lost.contains(event)).collect();
         let mut chance = Chance(order);
         let again = events.iter().chain(&past).filter(|_| chance.below(5) == 0).cloned();
         let mut delivered: Vec<Value> = again.chain(events.clone()).collect();
         past.extend(events);
+        world.is_behind |= !lost.is_empty();
         let due = std::mem::take(&mut world.due);
         check.events += (delivered.len() + due.len()) as u64;
         delivered.extend(repetitions);
@@ -221,6 +227,12 @@ async fn play(seed: u64) {
         pipeline.aws.faults().clear();
         world.rest(pipeline.time());
         check.at_rest(&pipeline, &mut world, chance.below(4) == 0, &when).await;
+    }
+    if world.is_behind {
+        (world.is_switched, world.is_troubled) = (false, false);
+        world.go_on(false);
+        pass(&mut pipeline, &mut world, &mut check, nature.loses.is_found_within()).await;
+        check.at_rest(&pipeline, &mut world, true, &format!("seed {seed}, after all was found out")).await;
     }
     // All of it once more is no news. It may have aged answers asked for again, and parts noted with a second index that were
     // archived with a first one; but not twice. That somebody did something to an image under quarantine is passed on every

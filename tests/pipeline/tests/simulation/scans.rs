@@ -51,8 +51,10 @@ impl World {
             events.drain(..active.len());
         }
         self.report(&digest, events);
+        let ended = self.now + SignedDuration::from_secs(30);
         aws.inspector().delay_listing(&digest, late);
         aws.inspector().seed_coverage(&arn(&digest), "ACTIVE", "SUCCESSFUL");
+        aws.inspector().seed_last_scan(&arn(&digest), ended.as_millisecond());
     }
 
     /// Each basic scan finds anew what is in an image.

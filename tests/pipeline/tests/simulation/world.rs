@@ -8,7 +8,7 @@ use pipeline_tests::buildx::{Manifest, minute};
 use serde_json::Value;
 use sim_aws::{SeedScan, SimulatedAws};
 
-use crate::history::{MOVING, Nature, Step, Tags};
+use crate::history::{Loss, MOVING, Nature, Step, Tags};
 use crate::policy::Policy;
 
 /// What a manifest is.
@@ -101,6 +101,8 @@ pub struct World {
     pub limited: bool,
     /// Whether it held one back, so that all others wait for a person.
     pub holds: bool,
+    /// Whether events were lost of which nothing can have been found out yet.
+    pub is_behind: bool,
     /// The policy in force.
     pub policy: Policy,
     /// The mode in force.
@@ -135,6 +137,7 @@ impl World {
             nature,
             limited: nature.limited,
             holds: false,
+            is_behind: false,
             policy: nature.policy,
             mode: nature.mode,
             things: BTreeMap::new(),
@@ -168,6 +171,13 @@ impl World {
 
     pub(crate) fn is_contained(&self, digest: &String) -> bool {
         self.live().any(|(_, thing)| thing.children.contains(digest))
+    }
+
+    /// What was attached to an index that may have been deleted before anybody heard of it: by itself it is an image like
+    /// any other.
+    pub fn is_orphan(&self, digest: &str) -> bool {
+        let is_attestation = self.things[digest].kind == Kind::Attestation;
+        is_attestation && self.nature.loses == Loss::Anything && !self.is_contained(&digest.to_owned())
     }
 
     /// Whether an index contains it, or one that is deleted did.
@@ -274,7 +284,7 @@ impl World {
         self.now = self.now.max(now);
         for thing in self.things.values_mut() {
             thing.new = false;
-            thing.doubt &= !thing.covered;
+            thing.doubt &= !thing.covered || self.is_behind;
         }
     }
 
