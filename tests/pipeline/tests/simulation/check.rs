@@ -160,7 +160,7 @@ impl Check {
             let scans: u64 = images.iter().map(|image| image.scans).sum();
             // What changes one platform may leave the index with the same findings.
             let changes: u64 = images.iter().map(|image| image.changes).sum();
-            let reasons = scans + if images.len() > 1 { changes } else { 0 };
+            let reasons = scans + world.policies + if images.len() > 1 { changes } else { 0 };
             let openings = world.openings(&image.digest);
             let opened: u64 = announced.iter().flat_map(|one| one.opened.values()).sum();
             // What is taken back is told again when the image is deployed by itself again.
@@ -191,20 +191,22 @@ impl Check {
         said
     }
 
-    /// While nothing happened but that time passed, nothing was announced without a date, and of each date once. `said` is
-    /// what was announced before, and `swept` when the schedule had fired last, and for which roots.
+    /// While nothing happened but that time passed, nothing was announced without a date or a new policy, and of each once.
+    /// `said` is what was announced before, and `swept` when the schedule had fired last, and for which roots.
     pub async fn said_by_time(
         &self,
         world: &World,
         said: &BTreeMap<String, usize>,
         swept: &(Timestamp, BTreeSet<String>),
+        policies: usize,
         when: &str,
     ) {
         for (root, now) in self.said(world).await {
             let new = now - said[&root];
             let since = if swept.1.contains(&root) { swept.0 } else { Timestamp::MIN };
             let dates = world.dates(&root, since);
-            assert!(new <= dates, "{when}: {new} announcements of {root}, and {dates} dates");
+            let most = dates + policies;
+            assert!(new <= most, "{when}: {new} announcements of {root}, {dates} dates, {policies} policies");
         }
     }
 

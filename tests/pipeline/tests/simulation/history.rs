@@ -47,6 +47,8 @@ pub struct Nature {
     pub policy: Policy,
     /// Whether the schedule fires in it at all. Otherwise days pass only between the dates of events.
     pub clock: bool,
+    /// Whether another policy may be deployed in it.
+    pub changes: bool,
     /// Which events may never be delivered. That needs the schedule to be found out.
     pub loses: Loss,
     /// Whether basic scanning looks at some of the images, and not Inspector.
@@ -195,6 +197,8 @@ pub struct Act {
     pub is_later: bool,
     /// For how long the schedule fires before it, with nothing else happening.
     pub passes: Option<SignedDuration>,
+    /// The operator deploys this policy before that.
+    pub policy: Option<Policy>,
     pub steps: Vec<Step>,
     pub troubles: Vec<Trouble>,
     pub seed: u64,
@@ -211,6 +215,7 @@ pub fn history(seed: u64) -> (Nature, Vec<Act>) {
             ..Policy::default()
         },
         clock: false,
+        changes: false,
         loses: Loss::Nothing,
         basic: chance.below(3) == 0,
         limited: chance.below(3) == 0,
@@ -230,7 +235,7 @@ pub fn history(seed: u64) -> (Nature, Vec<Act>) {
         let troubles = (0..faults).map(|_| trouble(&mut chance)).collect();
         let mode = (switches && chance.below(4) == 0).then(|| MODES[chance.below(MODES.len())]);
         let is_later = chance.below(4) == 0;
-        acts.push(Act { mode, is_later, passes: None, steps, troubles, seed: chance.next() });
+        acts.push(Act { mode, is_later, passes: None, policy: None, steps, troubles, seed: chance.next() });
         left -= size;
     }
     let mut history = (nature, acts);
@@ -245,11 +250,16 @@ fn add_time((nature, acts): &mut (Nature, Vec<Act>), chance: &mut Chance) {
         return;
     }
     nature.policy = policy(chance);
+    nature.changes = chance.below(2) == 0;
     nature.loses = [Loss::Nothing, Loss::Nothing, Loss::Findings, Loss::Anything][chance.below(4)];
     for act in acts.iter_mut().skip(1) {
         // What takes a day is rare, for the schedule fires a hundred times.
         let minutes = [15, 30, 45, 90, 180, if chance.below(2) == 0 { 26 * 60 } else { 60 }][chance.below(6)];
         act.passes = (chance.below(2) == 0).then(|| SignedDuration::from_mins(minutes));
+        if nature.changes && chance.below(4) == 0 {
+            // By then it is to be in force for all images.
+            (act.policy, act.passes) = (Some(policy(chance)), Some(SignedDuration::from_mins(30)));
+        }
     }
 }
 

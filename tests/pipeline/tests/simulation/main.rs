@@ -171,7 +171,8 @@ async fn play(seed: u64) {
         // From the first run on the repository is watched.
         pass(&mut pipeline, &mut world, &mut check, SignedDuration::from_mins(15)).await;
     }
-    for (number, Act { mode, is_later, passes, steps, troubles, seed: order }) in acts.into_iter().enumerate()
+    for (number, Act { mode, is_later, passes, policy, steps, troubles, seed: order }) in
+        acts.into_iter().enumerate()
     {
         let when = format!("seed {seed}, act {number}");
         if let Some(time) = passes {
@@ -179,10 +180,16 @@ async fn play(seed: u64) {
             world.go_on(is_later);
             let said = check.said(&world).await;
             let swept = (world.swept_at, world.swept.clone());
+            let policy = policy.filter(|policy| *policy != world.policy);
+            if let Some(policy) = policy {
+                pipeline.redeploy(deployment(world.mode, policy, nature.limited)).unwrap();
+                (world.policy, world.policies) = (policy, world.policies + 1);
+            }
             pass(&mut pipeline, &mut world, &mut check, time).await;
             let when = format!("seed {seed}, time before act {number}");
+            let policies = usize::from(policy.is_some());
             if nature.loses == Loss::Nothing {
-                check.said_by_time(&world, &said, &swept, &when).await;
+                check.said_by_time(&world, &said, &swept, policies, &when).await;
             }
             check.at_rest(&pipeline, &mut world, true, &when).await;
         }

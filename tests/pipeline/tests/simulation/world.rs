@@ -105,6 +105,8 @@ pub struct World {
     pub is_behind: bool,
     /// The policy in force.
     pub policy: Policy,
+    /// How often another one was deployed.
+    pub policies: u64,
     /// The mode in force.
     pub mode: &'static str,
     pub things: BTreeMap<String, Thing>,
@@ -139,6 +141,7 @@ impl World {
             holds: false,
             is_behind: false,
             policy: nature.policy,
+            policies: 0,
             mode: nature.mode,
             things: BTreeMap::new(),
             tags: BTreeMap::new(),
@@ -209,7 +212,7 @@ impl World {
 
     /// Whether the policy may ever quarantine an image for a vulnerability in it, as it is.
     pub(crate) fn counts(&self, thing: &Thing, name: &str) -> bool {
-        !(thing.hidden.contains(name) || self.policy.ignores(name))
+        !(thing.hidden.contains(name) || self.policy.ignores(name) && !self.nature.changes)
     }
 
     /// The verdicts that a root may have: one, unless something cannot be known, or took effect by a date that nothing looked
