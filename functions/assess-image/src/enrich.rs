@@ -24,6 +24,16 @@ impl AssessImage {
         if facts.is_gone() {
             return false;
         }
+        if prompt.registry_differs {
+            match self.describe(draft).await {
+                Ok(described) => changed |= described,
+                Err(problem) => draft.unfinished.ask_again(problem),
+            }
+            if draft.ledger.facts.is_gone() {
+                return changed;
+            }
+        }
+        let facts = &draft.ledger.facts;
         if !facts.is_index() && !facts.is_scanned() && !facts.has_failed_scan() {
             changed |= is_due && self.ask_for_the_scan(draft, prompt).await;
             if !draft.ledger.facts.is_scanned() || draft.ledger.facts.is_gone() {

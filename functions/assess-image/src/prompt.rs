@@ -28,6 +28,8 @@ pub(crate) struct Prompt {
     new_policy: bool,
     /// Whether findings changed of which no event came.
     pub(crate) unseen: bool,
+    /// Whether the registry is to be asked what it has of it.
+    pub(crate) registry_differs: bool,
     /// What Inspector said of it, the newest.
     pub(crate) coverage: Option<(Timestamp, CoverageAnswer)>,
 }
@@ -42,6 +44,7 @@ impl Prompt {
             only_due,
             new_policy: only_due && due().all(wanted) && known != Some(ours),
             unseen: due().any(|due| due.unseen),
+            registry_differs: due().any(|due| due.registry_differs),
             coverage: due().filter_map(|due| due.coverage.clone()).max_by_key(|(at, _)| *at),
         }
     }
@@ -76,7 +79,9 @@ pub(crate) fn awaits_policy(event: &Event, ours: &Fingerprint, now: Timestamp) -
 /// Whether the clock alone is the reason of a message. It comes again as long as the image is due.
 pub(crate) fn comes_again(event: &Event) -> bool {
     due(event).is_some_and(|due| {
-        due.policy.is_some() && !due.unseen && due.coverage.is_none() && due.registered.is_none()
+        let says_nothing =
+            !due.unseen && !due.registry_differs && due.coverage.is_none() && due.registered.is_none();
+        due.policy.is_some() && says_nothing
     })
 }
 

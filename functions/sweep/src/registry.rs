@@ -41,6 +41,8 @@ struct Found {
     to_judge: Vec<ImageDue>,
     /// For enforcement.
     drifted: Vec<ImageId>,
+    /// How many are among those to be judged only because their tags are others.
+    retagged: usize,
 }
 
 impl Found {
@@ -174,6 +176,7 @@ impl Sweep {
             let more = self.weigh(state, answered.collect(), run).await?;
             found.to_record.extend(more.to_record);
             found.to_judge.extend(more.to_judge);
+            found.retagged += more.retagged;
         }
         Ok((found, token.map(|token| Walk { token: Some(token), ..walk.clone() })))
     }
@@ -203,7 +206,11 @@ impl Sweep {
         let missing = missing(&rows.rows, &rows.unreadable, &all, self.marks);
         let images = all.into_iter().filter(|one| !one.is_index()).map(|one| (one, None)).collect();
         let mut found = self.weigh(state, images, run).await?;
-        let due = |image: ImageId| ImageDue { policy: Some(self.wanted(run)), ..ImageDue::new(image) };
+        let due = |image: ImageId| ImageDue {
+            policy: Some(self.wanted(run)),
+            registry_differs: true,
+            ..ImageDue::new(image)
+        };
         found.to_judge.extend(missing.gone.into_iter().map(due));
         found.drifted = missing.drifted;
         Ok((found, self.after(state, walk, repository, None, run).await?))
@@ -232,8 +239,10 @@ impl Sweep {
             }
             let is_new = known.is_none_or(is_hearsay);
             let adopted_at = state.watches.adopts(&one.image.repository, one.pushed_at).filter(|_| is_new);
+            let registry_differs = !is_new && known.is_some_and(|known| one.is_retagged(known));
             let due = ImageDue {
                 policy: Some(self.wanted(run)),
+                registry_differs,
                 adopted_at,
                 registered: Some(event::Registered {
                     at: run.now,
@@ -245,9 +254,10 @@ impl Sweep {
                 coverage: answer.map(|answer| (run.now, answer)),
                 ..ImageDue::new(one.image)
             };
+            found.retagged += usize::from(wanted == Want::Describe);
             match wanted {
                 Want::Record => found.to_record.push(due),
-                Want::Judge | Want::Nothing => found.to_judge.push(due),
+                Want::Judge | Want::Describe | Want::Nothing => found.to_judge.push(due),
             }
         }
         Ok(found)
@@ -263,7 +273,8 @@ impl Sweep {
         self.quarantine.send_all(drifted.collect()).await?;
         let adopted = found.adopted().count();
         run.sent("ImagesAdopted", adopted);
-        run.sent("Reconciled", found.len() - adopted + found.drifted.len());
+        let lost = found.len() - adopted + found.drifted.len();
+        run.sent("Reconciled", lost.saturating_sub(found.retagged));
         Ok(())
     }
 

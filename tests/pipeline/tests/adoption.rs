@@ -199,3 +199,29 @@ async fn adopted_images_that_nothing_scans_are_told_of_once_with_the_reason_and_
     );
     assert_eq!(later(&mut pipeline, 60).await.alerts.len(), 2, "it is said once");
 }
+
+#[tokio::test]
+async fn image_whose_deletion_was_lost_leaves_the_list_within_a_day() {
+    let now = "2026-03-02T00:00:00Z".parse().unwrap();
+    let mut pipeline = pipeline_with(Setting { now, ..adopting(false) }).await;
+    pipeline.play([act("1-push"), act("2-scan")].concat(), |_| ()).await.unwrap();
+    let ImageId { account, repository, digest, .. } = quarantined();
+    pipeline.aws.ecr().seed_delete(&account, &repository, digest.as_str());
+    assert!(rows(&pipeline).await.contains_key(&quarantined()));
+    later(&mut pipeline, 25).await;
+    assert!(!rows(&pipeline).await.contains_key(&quarantined()));
+}
+
+#[tokio::test]
+async fn tag_whose_removal_was_lost_leaves_the_list_within_a_day() {
+    let now = "2026-03-02T00:00:00Z".parse().unwrap();
+    let mut pipeline = pipeline_with(Setting { now, ..adopting(false) }).await;
+    pipeline.play([act("1-push"), act("2-scan")].concat(), |_| ()).await.unwrap();
+    let tags = rows(&pipeline).await[&quarantined()].tags.clone();
+    assert!(!tags.is_empty());
+    for tag in &tags {
+        pipeline.aws.ecr().seed_untag(&quarantined().account, &quarantined().repository, tag);
+    }
+    later(&mut pipeline, 25).await;
+    assert!(rows(&pipeline).await[&quarantined()].tags.is_empty());
+}

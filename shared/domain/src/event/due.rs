@@ -34,6 +34,9 @@ pub struct ImageDue {
     /// Whether findings of it are known to have changed of which the ledger does not know.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unseen: bool,
+    /// Whether the registry has other tags of it than the ledger, or does not have it any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub registry_differs: bool,
 }
 
 /// What the registry had of an image.
@@ -49,7 +52,15 @@ pub struct Registered {
 impl ImageDue {
     /// An image of which nothing else is to be said.
     pub fn new(image: ImageId) -> Self {
-        Self { image, policy: None, adopted_at: None, registered: None, coverage: None, unseen: false }
+        Self {
+            image,
+            policy: None,
+            adopted_at: None,
+            registered: None,
+            coverage: None,
+            unseen: false,
+            registry_differs: false,
+        }
     }
 
     /// The message, as [`Event::parse`] reads it.

@@ -25,6 +25,7 @@ pub use coverage::{
 };
 pub use encoding::{EncodingError, decode, encode};
 pub use evidence::Evidence;
+pub(crate) use facts::TAG_MARKS;
 pub use facts::{Entry, Exploitation, Facts, INDEX_COMES_WITHIN, Link, NO_HOLDS, Scans, TagMark};
 pub use retention::{Retention, RetentionError};
 pub use standing::{CLOSED_ARE_LISTED, LISTING_LAG, Standing, is_outdated};

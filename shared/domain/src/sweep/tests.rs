@@ -2,6 +2,7 @@ use crate::image::{Digest, ImageId};
 use crate::ledger::{CoverageAnswer, Evidence};
 use crate::manifest::{Contents, OCI_INDEX};
 use crate::policy::Fingerprint;
+use crate::quarantine::tag;
 use crate::row::StatusRow;
 use crate::samples::{coverage, finding, image, ledger, listing, policy, second};
 use crate::verdict::Verdict;
@@ -146,6 +147,11 @@ fn found(media_type: Option<&str>) -> Registered {
     }
 }
 
+/// What a ledger says of the tags of [`found`].
+fn tagged(tag: &str) -> Evidence {
+    Evidence::Tagged { at: second(1), tags: vec![tag.to_owned()] }
+}
+
 fn answer(reason: &str, scanned: bool) -> CoverageAnswer {
     let status = if reason == "SUCCESSFUL" { "ACTIVE" } else { "INACTIVE" };
     CoverageAnswer::read(status, reason, scanned.then(|| second(5)))
@@ -157,7 +163,7 @@ fn what_no_ledger_knows_is_judged_and_an_index_is_read_first() {
     assert_eq!(want(&found(None), None, None, now), Want::Judge);
     assert_eq!(want(&found(Some(OCI_INDEX)), None, None, now), Want::Record);
     assert_eq!(want(&found(None), None, None, second(60)), Want::Nothing, "its event is under way");
-    let read = ledger([Evidence::Contents(Contents::default())]);
+    let read = ledger([tagged("1.0"), Evidence::Contents(Contents::default())]);
     assert_eq!(want(&found(Some(OCI_INDEX)), None, Some(&read), now), Want::Nothing);
     let unread = ledger([]);
     assert_eq!(want(&found(Some(OCI_INDEX)), None, Some(&unread), now), Want::Record);
@@ -171,19 +177,48 @@ fn what_no_ledger_knows_is_judged_and_an_index_is_read_first() {
 #[test]
 fn image_that_is_known_is_judged_again_when_coverage_says_something_else() {
     let now = second(10_000);
-    let known = ledger([listing(10, vec![]), coverage(20, true)]);
+    let known = ledger([tagged("1.0"), listing(10, vec![]), coverage(20, true)]);
     let same = CoverageAnswer { reason: "MADE_UP".to_owned(), covered: true, ..answer("SUCCESSFUL", true) };
     assert_eq!(want(&found(None), Some(&same), Some(&known), now), Want::Nothing);
     assert_eq!(want(&found(None), Some(&answer("IMAGE_ARCHIVED", false)), Some(&known), now), Want::Judge);
     // Of what was never asked about, only a "no" is news.
-    let never = ledger([listing(10, vec![])]);
+    let never = ledger([tagged("1.0"), listing(10, vec![])]);
     assert_eq!(want(&found(None), Some(&answer("SUCCESSFUL", true)), Some(&never), now), Want::Nothing);
     assert_eq!(want(&found(None), Some(&answer("UNSUPPORTED_OS", false)), Some(&never), now), Want::Judge);
-    let unscanned = ledger([]);
+    let unscanned = ledger([tagged("1.0")]);
     assert_eq!(want(&found(None), Some(&answer("SUCCESSFUL", true)), Some(&unscanned), now), Want::Judge);
     assert_eq!(want(&found(None), Some(&answer("SUCCESSFUL", false)), Some(&unscanned), now), Want::Nothing);
     let gone = ledger([listing(10, vec![]), Evidence::Gone { at: second(30) }]);
     assert_eq!(want(&found(None), None, Some(&gone), now), Want::Judge, "it is there");
+}
+
+#[test]
+fn image_that_has_other_tags_than_its_ledger_says_is_described() {
+    let now = second(10_000);
+    let with = |tags: &[&str]| Registered {
+        tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+        ..found(None)
+    };
+    let ours = tag(&image());
+    let known = ledger([tagged("1.0"), listing(10, vec![])]);
+    for (tags, expected) in [
+        (&["1.0"][..], Want::Nothing),
+        (&["1.0", &ours], Want::Nothing),
+        (&["1.0", "2.0"], Want::Describe),
+        (&["2.0"], Want::Describe),
+        (&[], Want::Describe),
+    ] {
+        assert_eq!(want(&with(tags), None, Some(&known), now), expected, "{tags:?}");
+    }
+    let index = |tags| Registered { media_type: Some(OCI_INDEX.to_owned()), ..with(tags) };
+    let read = ledger([tagged("1.0"), Evidence::Contents(Contents::default())]);
+    assert_eq!(want(&index(&["2.0"]), None, Some(&read), now), Want::Describe);
+    let archived = Registered { is_archived: true, ..with(&[]) };
+    assert_eq!(want(&archived, None, Some(&known), now), Want::Nothing, "nobody can pull it");
+    // A ledger does not remember more tags than this.
+    let many: Vec<String> = (0..200).map(|number| number.to_string()).collect();
+    let many = Registered { tags: many, ..found(None) };
+    assert_eq!(want(&many, None, Some(&known), now), Want::Nothing);
 }
 
 #[test]

@@ -6,9 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::image::{Digest, ImageId};
-use crate::ledger::{CoverageAnswer, Ledger};
+use crate::ledger::{CoverageAnswer, Ledger, TAG_MARKS};
 use crate::manifest::{is_image_config, is_index};
-use crate::quarantine::tag;
+use crate::quarantine::{is_quarantine_tag, tag};
 use crate::row::StatusRow;
 
 /// How often everything is walked.
@@ -84,6 +84,15 @@ impl Registered {
         self.artifact_media_type.as_deref().is_some_and(|kind| !is_image_config(kind))
     }
 
+    /// Whether it has other tags than its ledger says. Those that are ours are no matter of the ledger, which does not know
+    /// all of very many either.
+    pub fn is_retagged(&self, known: &Ledger) -> bool {
+        let theirs = self.tags.iter().filter(|tag| !is_quarantine_tag(tag));
+        let there: BTreeSet<&String> = theirs.collect();
+        let said = known.facts.tags();
+        !self.is_archived && there.len() < TAG_MARKS && there != said.iter().collect()
+    }
+
     fn is_young(&self, now: Timestamp) -> bool {
         self.pushed_at.checked_add(EVENT_COMES_WITHIN).is_ok_and(|settled| settled > now)
     }
@@ -97,6 +106,9 @@ pub enum Want {
     Record,
     /// It has to be judged.
     Judge,
+    /// The same, but only because it has other tags than are known. No event says of an image that its tag has moved away, so
+    /// that is no sign of one that was lost.
+    Describe,
 }
 
 /// What to do about what is in the registry, with what is known of it.
@@ -109,9 +121,11 @@ pub fn want(
     if found.is_artifact() || known.is_none() && (found.is_archived || found.is_young(now)) {
         return Want::Nothing;
     }
+    let is_retagged = known.is_some_and(|known| found.is_retagged(known));
+    let settled = if is_retagged { Want::Describe } else { Want::Nothing };
     if found.is_index() {
         let is_read = known.is_some_and(|known| known.facts.contents.is_some() && !known.facts.is_gone());
-        return if is_read { Want::Nothing } else { Want::Record };
+        return if is_read { settled } else { Want::Record };
     }
     let Some(known) = known.filter(|known| !known.facts.is_gone()) else { return Want::Judge };
     let told = known.facts.coverage.newest().map(|(_, told)| (told.covered, told.reason.as_str()));
@@ -122,7 +136,7 @@ pub fn want(
     let unseen = answer.is_some_and(|answer| {
         answer.covered && answer.scanned_at.is_some() && !known.facts.is_scanned() && !found.is_young(now)
     });
-    if differs || unseen { Want::Judge } else { Want::Nothing }
+    if differs || unseen { Want::Judge } else { settled }
 }
 
 /// What the registry does not have, or has otherwise than it should.

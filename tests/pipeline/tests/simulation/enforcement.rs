@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use pipeline_tests::buildx::REPOSITORY;
 use sim_aws::{ImageStatus, ImageView, SimulatedAws};
 
+use crate::history::Loss;
 use crate::world::{Stored, World, pick};
 
 /// What must hold of an image in the registry; nothing where both are allowed.
@@ -40,11 +42,13 @@ impl World {
             }
             Some("quarantine") => Expected {
                 mark: Some(true),
-                taken: Some(match self.mode {
-                    "untag" => tags.into_iter().filter(|tag| !self.moves(tag)).collect(),
-                    "archive" => taken,
-                    _ => BTreeSet::new(),
-                }),
+                taken: match self.mode {
+                    // Nobody looks for other tags of what has the mark.
+                    "untag" if self.nature.loses == Loss::Anything => None,
+                    "untag" => Some(tags.into_iter().filter(|tag| !self.moves(tag)).collect()),
+                    "archive" => Some(taken),
+                    _ => Some(BTreeSet::new()),
+                },
                 // ECR archives no part of an index, and what a person restored waits for a scan.
                 archived: match self.mode {
                     "archive" if self.is_contained(&digest.to_owned()) || thing.pulled_out => None,
@@ -54,7 +58,9 @@ impl World {
             // A part keeps what was done to it, as a root that it may have been until now, until all that contains it is
             // clear; and it is archived with that. It is taken for a root if its index could not be read for long.
             None => {
-                let was_alone = thing.was_root || self.is_troubled && thing.pushed_at >= self.began_at;
+                let was_alone = thing.was_root
+                    || self.nature.loses == Loss::Anything
+                    || self.is_troubled && thing.pushed_at >= self.began_at;
                 let mark = if thing.marked || was_alone { None } else { Some(false) };
                 let is_needed = verdicts.iter().any(|(root, verdict)| {
                     let is_there = self.things[root].stored == Stored::Active && verdict == "clear";
@@ -129,13 +135,23 @@ impl World {
 
     /// Tells the registry what it could not be told before the images were there.
     pub fn tell(&mut self, aws: &SimulatedAws) {
-        for (digest, scan) in self.basic_scans.drain(..) {
+        for (digest, scan) in std::mem::take(&mut self.basic_scans) {
+            // Of several scans only the last can be asked for.
+            let thing = self.things.get_mut(&digest).unwrap();
+            let seen = Timestamp::from_millisecond(scan.completed_at).unwrap();
+            for name in &thing.open {
+                thing.first_seen.entry(*name).or_insert(seen);
+            }
             aws.ecr().seed_basic_scan("210987654321", REPOSITORY, &digest, scan);
         }
     }
 
     /// Somebody archives a root that quarantine does not hold, or restores one that somebody archived.
     pub(crate) fn archive(&mut self, aws: &SimulatedAws, root: usize) {
+        // What nobody heard of before it came into the archive is looked at when it comes out.
+        if self.is_behind {
+            return;
+        }
         let may = self.roots().into_iter().filter(|root| {
             let thing = &self.things[root];
             let untouched = thing.stored == Stored::Active

@@ -1,6 +1,10 @@
 //! What a seed chooses: what happens, what goes wrong meanwhile, and in which order it is delivered.
 
+use jiff::SignedDuration;
+use serde_json::Value;
 use sim_aws::{Fault, Nth};
+
+use crate::policy::{Policy, Waiver};
 
 /// The vulnerabilities of this world.
 pub const VULNERABILITIES: [&str; 3] = ["CVE-2031-1", "CVE-2031-2", "CVE-2031-3"];
@@ -39,13 +43,53 @@ pub struct Nature {
     pub tags: Tags,
     /// The mode in which it begins.
     pub mode: &'static str,
-    /// Whether the policy has a waiver for [`WAIVED`].
-    pub waiver: bool,
+    /// The policy with which it begins.
+    pub policy: Policy,
+    /// Whether the schedule fires in it at all. Otherwise days pass only between the dates of events.
+    pub clock: bool,
+    /// Whether another policy may be deployed in it.
+    pub changes: bool,
+    /// Which events may never be delivered. That needs the schedule to be found out.
+    pub loses: Loss,
     /// Whether basic scanning looks at some of the images, and not Inspector.
     pub basic: bool,
     /// Whether only one image that was there before may come under quarantine in an hour, until a person lets the others
     /// go on at the end. There is no limit otherwise.
     pub limited: bool,
+}
+
+/// Which events EventBridge may lose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Loss {
+    Nothing,
+    /// What Inspector says of findings: it is asked every hour what changed.
+    Findings,
+    /// All but the ends of basic scans, which are listed nowhere: the registry is walked every day.
+    Anything,
+}
+
+impl Loss {
+    /// Within what time it is found out.
+    pub fn is_found_within(self) -> SignedDuration {
+        match self {
+            Self::Nothing => SignedDuration::ZERO,
+            Self::Findings => SignedDuration::from_hours(3),
+            Self::Anything => SignedDuration::from_hours(26),
+        }
+    }
+
+    /// Which events of one act never come.
+    pub fn choose(self, events: &[Value], chance: &mut Chance) -> Vec<Value> {
+        // It is a few, or all of them.
+        let most = chance.below(4) == 0;
+        let may_be_lost = |event: &&Value| match self {
+            Self::Nothing => false,
+            Self::Findings => event["detail-type"] == "Inspector2 Finding",
+            Self::Anything => event["detail-type"] != "ECR Image Scan",
+        };
+        let lost = events.iter().filter(may_be_lost).filter(|_| most || chance.below(4) == 0);
+        lost.cloned().collect()
+    }
 }
 
 /// Which tags can move to another image.
@@ -59,9 +103,6 @@ pub enum Tags {
 
 /// The tag that can move where others cannot.
 pub const MOVING: &str = "1.0";
-/// The vulnerability that a waiver excuses.
-pub const WAIVED: &str = "CVE-2031-3";
-
 /// Something that happens. What it is about is a number, which the world takes modulo what there is; what cannot happen
 /// to that does not.
 #[derive(Debug, Clone, Copy)]
@@ -152,8 +193,12 @@ pub struct Trouble {
 pub struct Act {
     /// The operator switches to this mode before it.
     pub mode: Option<&'static str>,
-    /// Two days pass before it, so that no image is new any more.
+    /// Two days pass before it, so that no image is new any more. The schedule does not fire meanwhile.
     pub is_later: bool,
+    /// For how long the schedule fires before it, with nothing else happening.
+    pub passes: Option<SignedDuration>,
+    /// The operator deploys this policy before that.
+    pub policy: Option<Policy>,
     pub steps: Vec<Step>,
     pub troubles: Vec<Trouble>,
     pub seed: u64,
@@ -165,7 +210,13 @@ pub fn history(seed: u64) -> (Nature, Vec<Act>) {
     let nature = Nature {
         tags: [Tags::Move, Tags::Move, Tags::Stay, Tags::StayButOne][chance.below(4)],
         mode: MODES[chance.below(MODES.len()) & chance.below(MODES.len())],
-        waiver: chance.below(3) == 0,
+        policy: Policy {
+            waiver: if chance.below(3) == 0 { Waiver::Lasts } else { Waiver::None },
+            ..Policy::default()
+        },
+        clock: false,
+        changes: false,
+        loses: Loss::Nothing,
         basic: chance.below(3) == 0,
         limited: chance.below(3) == 0,
     };
@@ -184,10 +235,40 @@ pub fn history(seed: u64) -> (Nature, Vec<Act>) {
         let troubles = (0..faults).map(|_| trouble(&mut chance)).collect();
         let mode = (switches && chance.below(4) == 0).then(|| MODES[chance.below(MODES.len())]);
         let is_later = chance.below(4) == 0;
-        acts.push(Act { mode, is_later, steps, troubles, seed: chance.next() });
+        acts.push(Act { mode, is_later, passes: None, policy: None, steps, troubles, seed: chance.next() });
         left -= size;
     }
-    (nature, acts)
+    let mut history = (nature, acts);
+    add_time(&mut history, &mut Chance(!seed));
+    history
+}
+
+/// Has time pass in some histories, under a policy with dates.
+fn add_time((nature, acts): &mut (Nature, Vec<Act>), chance: &mut Chance) {
+    nature.clock = chance.below(3) == 0;
+    if !nature.clock {
+        return;
+    }
+    nature.policy = policy(chance);
+    nature.changes = chance.below(2) == 0;
+    nature.loses = [Loss::Nothing, Loss::Nothing, Loss::Findings, Loss::Anything][chance.below(4)];
+    for act in acts.iter_mut().skip(1) {
+        // What takes a day is rare, for the schedule fires a hundred times.
+        let minutes = [15, 30, 45, 90, 180, if chance.below(2) == 0 { 26 * 60 } else { 60 }][chance.below(6)];
+        act.passes = (chance.below(2) == 0).then(|| SignedDuration::from_mins(minutes));
+        if nature.changes && chance.below(4) == 0 {
+            // By then it is to be in force for all images.
+            (act.policy, act.passes) = (Some(policy(chance)), Some(SignedDuration::from_mins(30)));
+        }
+    }
+}
+
+fn policy(chance: &mut Chance) -> Policy {
+    Policy {
+        waiver: [Waiver::None, Waiver::Ends, Waiver::Ends, Waiver::Lasts][chance.below(4)],
+        grace: chance.below(2) == 0,
+        unscanned: chance.below(2) == 0,
+    }
 }
 
 fn push(chance: &mut Chance) -> Step {

@@ -9,6 +9,7 @@
 mod check;
 mod enforcement;
 mod history;
+mod policy;
 mod pushes;
 mod scans;
 mod world;
@@ -23,10 +24,11 @@ use aws::sqs::{DelayedMessage, Queue};
 use check::{Check, writes};
 use domain::image::ImageId;
 use domain::quarantine::limit::Resumed;
-use history::{Act, Chance, MOVING, Nature, Tags, history};
+use history::{Act, Chance, Loss, MOVING, Tags, history};
 use jiff::SignedDuration;
 use pipeline_tests::buildx::{REPOSITORY, minute};
-use pipeline_tests::{enforcement, file, setting, shuffled, stream};
+use pipeline_tests::{enforcement, setting, shuffled, stream};
+use policy::Policy;
 use serde_json::{Value, json};
 use sim_aws::{Fault, Mutability};
 use sim_pipeline::{Deployment, Pipeline};
@@ -79,17 +81,16 @@ fn run(seed: u64) {
 }
 
 /// The stack of the template in a mode. To read it takes longer than to play a history.
-fn deployment(mode: &'static str, nature: Nature) -> Deployment {
-    static READ: Mutex<BTreeMap<(&str, bool, bool), Deployment>> = Mutex::new(BTreeMap::new());
+fn deployment(mode: &'static str, policy: Policy, limited: bool) -> Deployment {
+    static READ: Mutex<BTreeMap<(&str, Policy, bool), Deployment>> = Mutex::new(BTreeMap::new());
     let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
-    let Nature { waiver, limited, .. } = nature;
-    let deployment = read.entry((mode, waiver, limited)).or_insert_with(|| {
+    let deployment = read.entry((mode, policy, limited)).or_insert_with(|| {
         let mut setting = setting();
         setting.parameters.insert("QuarantineMode".to_owned(), mode.to_owned());
         let limit = if limited { "1" } else { "0" };
         setting.parameters.insert("QuarantinesPerHour".to_owned(), limit.to_owned());
-        let policy = if waiver { "waiver" } else { "critical" };
-        setting.policy = file(&format!("tests/pipeline/{policy}-policy.yaml"));
+        setting.policy = policy.file();
+        setting.now = minute(-60);
         Deployment::read(setting).unwrap()
     });
     deployment.clone()
@@ -131,9 +132,33 @@ async fn resume(pipeline: &mut Pipeline, world: &mut World) {
     world.rest(pipeline.time());
 }
 
+/// Nothing happens but that the schedule fires, until this much time has passed. All of a day would take most of the time of
+/// a history, so in a long time it fires every other hour.
+async fn pass(pipeline: &mut Pipeline, world: &mut World, check: &mut Check, time: SignedDuration) {
+    // In the time that a history skips the schedule did not fire.
+    pipeline.run_until(Vec::new(), world.now).await.unwrap();
+    let until = pipeline.time() + time;
+    let every = SignedDuration::from_hours(2);
+    while time > every * 2 && pipeline.time() + every < until {
+        let next = pipeline.time() + every;
+        pipeline.run_until(Vec::new(), next).await.unwrap();
+        pipeline.pass_time(next).await.unwrap();
+        check.sweeps += 1;
+    }
+    if time > every * 2 {
+        pipeline.run_until(Vec::new(), until).await.unwrap();
+    }
+    check.sweeps += u64::try_from(until.duration_since(pipeline.time()).as_mins() / 15).unwrap() + 2;
+    pipeline.pass_time(until).await.unwrap();
+    world.is_behind &= time < world.nature.loses.is_found_within();
+    world.rest(pipeline.time());
+    world.swept(until);
+}
+
 async fn play(seed: u64) {
     let (nature, acts) = history(seed);
-    let mut pipeline = Pipeline::deploy(deployment(nature.mode, nature)).await.unwrap();
+    let mut pipeline =
+        Pipeline::deploy(deployment(nature.mode, nature.policy, nature.limited)).await.unwrap();
     let mutability = match nature.tags {
         Tags::Move => Mutability::Mutable,
         Tags::Stay => Mutability::Immutable,
@@ -142,17 +167,41 @@ async fn play(seed: u64) {
     pipeline.aws.ecr().create_repository("210987654321", REPOSITORY, mutability);
     let mut check = Check::new(&pipeline).await;
     let (mut world, mut past) = (World::new(nature), Vec::<Value>::new());
-    for (number, Act { mode, is_later, steps, troubles, seed: order }) in acts.into_iter().enumerate() {
+    if nature.clock {
+        // From the first run on the repository is watched.
+        pass(&mut pipeline, &mut world, &mut check, SignedDuration::from_mins(15)).await;
+    }
+    for (number, Act { mode, is_later, passes, policy, steps, troubles, seed: order }) in
+        acts.into_iter().enumerate()
+    {
         let when = format!("seed {seed}, act {number}");
+        if let Some(time) = passes {
+            (world.is_switched, world.is_troubled) = (false, false);
+            world.go_on(is_later);
+            let said = check.said(&world).await;
+            let swept = (world.swept_at, world.swept.clone());
+            let policy = policy.filter(|policy| *policy != world.policy);
+            if let Some(policy) = policy {
+                pipeline.redeploy(deployment(world.mode, policy, nature.limited)).unwrap();
+                (world.policy, world.policies) = (policy, world.policies + 1);
+            }
+            pass(&mut pipeline, &mut world, &mut check, time).await;
+            let when = format!("seed {seed}, time before act {number}");
+            let policies = usize::from(policy.is_some());
+            if nature.loses == Loss::Nothing {
+                check.said_by_time(&world, &said, &swept, policies, &when).await;
+            }
+            check.at_rest(&pipeline, &mut world, true, &when).await;
+        }
         world.is_switched = mode.is_some_and(|mode| mode != world.mode);
         if let Some(mode) = mode.filter(|mode| *mode != world.mode) {
-            pipeline.redeploy(deployment(mode, nature)).unwrap();
+            pipeline.redeploy(deployment(mode, world.policy, nature.limited)).unwrap();
             world.mode = mode;
             let images = world.live().filter(|(_, thing)| thing.kind != Kind::Attestation);
             let images: Vec<String> = images.map(|(digest, _)| digest.clone()).collect();
             world.due.extend(images);
         }
-        world.go_on(is_later);
+        world.go_on(is_later && passes.is_none());
         world.is_troubled = !troubles.is_empty();
         for step in steps {
             world.take(step, &pipeline.aws);
@@ -162,10 +211,13 @@ async fn play(seed: u64) {
         check.events += u64::from(!repetitions.is_empty());
         pipeline.establish(&stream([events.clone(), repetitions.clone()].concat()));
         world.tell(&pipeline.aws);
+        let lost = nature.loses.choose(&events, &mut Chance(!order));
+        let events: Vec<Value> = events.into_iter().filter(|event| !lost.contains(event)).collect();
         let mut chance = Chance(order);
         let again = events.iter().chain(&past).filter(|_| chance.below(5) == 0).cloned();
         let mut delivered: Vec<Value> = again.chain(events.clone()).collect();
         past.extend(events);
+        world.is_behind |= !lost.is_empty();
         let due = std::mem::take(&mut world.due);
         check.events += (delivered.len() + due.len()) as u64;
         delivered.extend(repetitions);
@@ -182,6 +234,12 @@ async fn play(seed: u64) {
         pipeline.aws.faults().clear();
         world.rest(pipeline.time());
         check.at_rest(&pipeline, &mut world, chance.below(4) == 0, &when).await;
+    }
+    if world.is_behind {
+        (world.is_switched, world.is_troubled) = (false, false);
+        world.go_on(false);
+        pass(&mut pipeline, &mut world, &mut check, nature.loses.is_found_within()).await;
+        check.at_rest(&pipeline, &mut world, true, &format!("seed {seed}, after all was found out")).await;
     }
     // All of it once more is no news. It may have aged answers asked for again, and parts noted with a second index that were
     // archived with a first one; but not twice. That somebody did something to an image under quarantine is passed on every

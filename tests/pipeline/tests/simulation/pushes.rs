@@ -1,6 +1,6 @@
 //! What people push, tag and delete.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline_tests::buildx::Manifest;
 use serde_json::json;
@@ -72,6 +72,7 @@ impl World {
                 scanned: false,
                 covered: !basic,
                 open: BTreeSet::new(),
+                first_seen: BTreeMap::new(),
                 hidden: BTreeSet::new(),
                 doubt: false,
                 openings: 0,

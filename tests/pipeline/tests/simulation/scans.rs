@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
+use serde_json::Value;
 use sim_aws::{SeedScan, SeedScanFinding, SimulatedAws};
 
 use crate::history::VULNERABILITIES;
@@ -40,15 +41,20 @@ impl World {
             self.basic_scan(&digest);
             return;
         }
+        thing.covered = true;
+        for name in &thing.open {
+            thing.first_seen.entry(*name).or_insert(self.now);
+        }
         let active: Vec<&str> = thing.open.difference(&thing.hidden).copied().collect();
         let mut events = thing.manifest.scan(&active, self.now);
         if !anew {
             events.drain(..active.len());
         }
-        self.events.extend(events);
+        self.report(&digest, events);
+        let ended = self.now + SignedDuration::from_secs(30);
         aws.inspector().delay_listing(&digest, late);
-        thing.covered = true;
         aws.inspector().seed_coverage(&arn(&digest), "ACTIVE", "SUCCESSFUL");
+        aws.inspector().seed_last_scan(&arn(&digest), ended.as_millisecond());
     }
 
     /// Each basic scan finds anew what is in an image.
@@ -78,6 +84,7 @@ impl World {
         }
         if is_there {
             thing.open.insert(name);
+            thing.first_seen.entry(name).or_insert(self.now);
             thing.openings += 1;
         } else {
             thing.open.remove(name);
@@ -86,7 +93,8 @@ impl World {
         }
         thing.changes += 1;
         let status = if is_there { "ACTIVE" } else { "CLOSED" };
-        self.events.push(thing.manifest.finding(name, status, self.now));
+        let event = thing.manifest.finding(name, status, self.now);
+        self.report(&digest, [event]);
     }
 
     /// Inspector reports what is in an image again and again.
@@ -99,7 +107,28 @@ impl World {
         }
         let at = |n| self.now + SignedDuration::from_millis(n);
         let reports = (1..=REPETITIONS).map(|n| thing.manifest.finding(name, "ACTIVE", at(n)));
+        let reports: Vec<Value> = reports.collect();
+        let reports = self.dated(&digest, reports);
         self.repetitions.extend(reports);
+    }
+
+    /// Inspector speaks of findings, which it dates by when it saw them first.
+    fn report(&mut self, digest: &str, events: impl IntoIterator<Item = Value>) {
+        let events = self.dated(digest, events);
+        self.events.extend(events);
+    }
+
+    fn dated(&self, digest: &str, events: impl IntoIterator<Item = Value>) -> Vec<Value> {
+        let first_seen = &self.things[digest].first_seen;
+        let dated = |mut event: Value| {
+            let name = event.pointer("/detail/packageVulnerabilityDetails/vulnerabilityId");
+            let first = name.and_then(Value::as_str).and_then(|name| first_seen.get(name)).copied();
+            if let Some(first) = first {
+                event["detail"]["firstObservedAt"] = first.to_string().into();
+            }
+            event
+        };
+        events.into_iter().map(dated).collect()
     }
 
     pub(crate) fn suppress(&mut self, image: usize, vulnerability: usize) {
@@ -117,7 +146,8 @@ impl World {
         // It is news, and no finding opens or closes by it.
         thing.scans += 1;
         let status = if shown { "ACTIVE" } else { "SUPPRESSED" };
-        self.events.push(thing.manifest.finding(name, status, self.now));
+        let event = thing.manifest.finding(name, status, self.now);
+        self.report(&digest, [event]);
     }
 
     pub(crate) fn gap(&mut self, aws: &SimulatedAws, image: usize) {
@@ -136,6 +166,7 @@ impl World {
         thing.changes += 1;
         aws.inspector().seed_coverage(&arn(digest), "INACTIVE", reason);
         let closed = thing.open.iter().map(|name| thing.manifest.finding(name, "CLOSED", self.now));
-        self.events.extend(closed);
+        let closed: Vec<Value> = closed.collect();
+        self.report(digest, closed);
     }
 }

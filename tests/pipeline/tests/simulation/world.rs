@@ -8,7 +8,8 @@ use pipeline_tests::buildx::{Manifest, minute};
 use serde_json::Value;
 use sim_aws::{SeedScan, SimulatedAws};
 
-use crate::history::{MOVING, Nature, Step, Tags, WAIVED};
+use crate::history::{Loss, MOVING, Nature, Step, Tags};
+use crate::policy::Policy;
 
 /// What a manifest is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +49,8 @@ pub struct Thing {
     pub(crate) covered: bool,
     /// The vulnerabilities that are in it.
     pub(crate) open: BTreeSet<&'static str>,
+    /// When each vulnerability was first seen in it.
+    pub(crate) first_seen: BTreeMap<&'static str, Timestamp>,
     /// Those of them that a suppression rule hides.
     pub(crate) hidden: BTreeSet<&'static str>,
     /// It was fixed, but it may not be known whether Inspector still scanned the image then.
@@ -86,6 +89,9 @@ pub struct World {
     pub rested_at: Timestamp,
     /// When what happened after that began.
     pub began_at: Timestamp,
+    /// When the schedule had all looked at that was due, and what were roots then.
+    pub swept_at: Timestamp,
+    pub swept: BTreeSet<String>,
     /// Whether the operator switched the mode then.
     pub is_switched: bool,
     /// Whether something went wrong since.
@@ -95,6 +101,12 @@ pub struct World {
     pub limited: bool,
     /// Whether it held one back, so that all others wait for a person.
     pub holds: bool,
+    /// Whether events were lost of which nothing can have been found out yet.
+    pub is_behind: bool,
+    /// The policy in force.
+    pub policy: Policy,
+    /// How often another one was deployed.
+    pub policies: u64,
     /// The mode in force.
     pub mode: &'static str,
     pub things: BTreeMap<String, Thing>,
@@ -120,11 +132,16 @@ impl World {
             now: minute(0),
             rested_at: minute(0),
             began_at: minute(0),
+            swept_at: minute(0),
+            swept: BTreeSet::new(),
             is_switched: false,
             is_troubled: false,
             nature,
             limited: nature.limited,
             holds: false,
+            is_behind: false,
+            policy: nature.policy,
+            policies: 0,
             mode: nature.mode,
             things: BTreeMap::new(),
             tags: BTreeMap::new(),
@@ -159,6 +176,13 @@ impl World {
         self.live().any(|(_, thing)| thing.children.contains(digest))
     }
 
+    /// What was attached to an index that may have been deleted before anybody heard of it: by itself it is an image like
+    /// any other.
+    pub fn is_orphan(&self, digest: &str) -> bool {
+        let is_attestation = self.things[digest].kind == Kind::Attestation;
+        is_attestation && self.nature.loses == Loss::Anything && !self.is_contained(&digest.to_owned())
+    }
+
     /// Whether an index contains it, or one that is deleted did.
     pub fn was_contained(&self, digest: &String) -> bool {
         self.things.values().any(|thing| thing.children.contains(digest))
@@ -186,15 +210,27 @@ impl World {
         self.images_of(root).iter().map(|image| image.openings).sum()
     }
 
-    /// Whether the policy quarantines an image for a vulnerability in it.
+    /// Whether the policy may ever quarantine an image for a vulnerability in it, as it is.
     pub(crate) fn counts(&self, thing: &Thing, name: &str) -> bool {
-        !(thing.hidden.contains(name) || self.nature.waiver && name == WAIVED)
+        !(thing.hidden.contains(name) || self.policy.ignores(name) && !self.nature.changes)
     }
 
-    /// The verdicts that a root may have: one, unless something cannot be known.
-    pub fn verdicts(&self, root: &str) -> Vec<&'static str> {
+    /// The verdicts that a root may have: one, unless something cannot be known, or took effect by a date that nothing looked
+    /// at since.
+    pub fn verdicts(&self, root: &str) -> BTreeSet<&'static str> {
+        // That no scan came is found by the schedule alone.
+        let asked_at = if self.swept.contains(root) { self.swept_at } else { Timestamp::MIN };
+        let times = [(self.swept_at, asked_at), (self.now, asked_at), (self.now, self.now)];
+        times.into_iter().flat_map(|(time, asked_at)| self.verdicts_at(root, time, asked_at)).collect()
+    }
+
+    fn verdicts_at(&self, root: &str, time: Timestamp, asked_at: Timestamp) -> Vec<&'static str> {
         let images = self.images_of(root);
-        let is_bad = |image: &Thing| image.open.iter().any(|name| self.counts(image, name));
+        let quarantines = |image: &Thing, name: &&&str| {
+            let first_seen = image.first_seen.get(**name).copied().unwrap_or(time);
+            !image.hidden.contains(**name) && self.policy.quarantines(name, first_seen, time)
+        };
+        let is_bad = |image: &Thing| image.open.iter().any(|name| quarantines(image, &name));
         if images.iter().any(|image| image.scanned && is_bad(image)) {
             return vec!["quarantine"];
         }
@@ -203,8 +239,12 @@ impl World {
             verdicts.push("quarantine");
         }
         let unscanned = || images.iter().filter(|image| !image.scanned);
+        let is_overdue =
+            |image: &Thing| self.policy.scan_due(image.pushed_at).is_some_and(|due| due <= asked_at);
         if unscanned().next().is_none() {
             verdicts.push("clear");
+        } else if unscanned().all(|image| is_overdue(image)) {
+            verdicts.push("unscannable");
         } else {
             verdicts.push("pending");
         }
@@ -213,6 +253,19 @@ impl World {
             verdicts.push("unscannable");
         }
         verdicts
+    }
+
+    /// How many dates of the policy have come since then that may change what is said of a root, and questions whose answers
+    /// may have.
+    pub fn dates(&self, root: &str, since: Timestamp) -> usize {
+        let is_new = |date: &Timestamp| since < *date && *date <= self.now;
+        let of_image = |image: &Thing| {
+            let found = image.open.iter().flat_map(|name| self.policy.dates(name, image.first_seen[name]));
+            let overdue = self.policy.scan_due(image.pushed_at).filter(|_| !image.scanned);
+            let questions = usize::from(image.doubt) + usize::from(!image.scanned && !image.covered);
+            found.chain(overdue).filter(is_new).count() + questions
+        };
+        self.images_of(root).into_iter().map(of_image).sum()
     }
 
     /// More happens, at once or two days later.
@@ -224,12 +277,17 @@ impl World {
         self.began_at = self.now;
     }
 
+    /// The schedule has fired at this time, and all that came of it is done.
+    pub fn swept(&mut self, at: Timestamp) {
+        (self.swept_at, self.swept) = (at, self.roots());
+    }
+
     /// Whatever happened has been delivered.
     pub fn rest(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
         for thing in self.things.values_mut() {
             thing.new = false;
-            thing.doubt &= !thing.covered;
+            thing.doubt &= !thing.covered || self.is_behind;
         }
     }
 
