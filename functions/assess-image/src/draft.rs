@@ -4,13 +4,43 @@ use std::collections::BTreeMap;
 
 use domain::event::{Event, ScanOutcome};
 use domain::finding::Source;
-use domain::ledger::{Evidence, Ledger};
+use domain::ledger::{Evidence, Facts, Ledger};
 use domain::policy::Fingerprint;
 use domain::text::with_causes;
 use jiff::Timestamp;
 use lambda::batch::Report;
 
 use crate::{AssessError, prompt};
+
+/// What the attempts of an update had in common, where somebody else stored the ledger meanwhile.
+#[derive(Debug, Default)]
+pub(crate) struct Attempts {
+    /// What AWS was asked.
+    pub(crate) answers: Vec<Evidence>,
+    pub(crate) news: News,
+}
+
+/// Whether there is news of an image besides what a new policy asks.
+#[derive(Debug, Default)]
+pub(crate) struct News {
+    /// What the first attempt began with.
+    first: Option<Facts>,
+    /// Whether any of them gathered news.
+    gathered: bool,
+}
+
+impl News {
+    /// Takes in an attempt. News is also what somebody else has stored since the first one.
+    pub(crate) fn is_there(&mut self, loaded: &Facts, gathered: bool) -> bool {
+        self.gathered |= gathered;
+        self.gathered || self.first.as_ref().is_some_and(|first| first != loaded)
+    }
+
+    /// Notes what an attempt began with whose ledger is to be stored.
+    pub(crate) fn end(&mut self, loaded: Facts) {
+        self.first.get_or_insert(loaded);
+    }
+}
 
 pub(crate) struct Draft<'a> {
     pub(crate) ledger: &'a mut Ledger,

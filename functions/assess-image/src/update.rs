@@ -14,7 +14,7 @@ use domain::text::with_causes;
 use jiff::Timestamp;
 use lambda::optional::in_time;
 
-use crate::draft::{Draft, Unfinished};
+use crate::draft::{Attempts, Draft, Unfinished};
 use crate::prompt::{self, Prompt};
 use crate::root::{self, Wait};
 use crate::{AssessError, AssessImage};
@@ -32,11 +32,11 @@ impl AssessImage {
             Vec::new()
         };
         let events = if waiting { ready.as_slice() } else { events };
-        let mut answers = Vec::new();
+        let mut attempts = Attempts::default();
         let mut unfinished = Unfinished::default();
         let change = async |stored: &mut StoredLedger| {
             unfinished = Unfinished::default();
-            self.change(stored, events, &mut answers, &mut unfinished).await
+            self.change(stored, events, &mut attempts, &mut unfinished).await
         };
         if !events.is_empty()
             && let Some(mut stored) = self.ledgers.update(image, change).await?
@@ -52,7 +52,7 @@ impl AssessImage {
         &self,
         stored: &mut StoredLedger,
         events: &[Event],
-        answers: &mut Vec<Evidence>,
+        attempts: &mut Attempts,
         unfinished: &mut Unfinished,
     ) -> Result<Change, AssessError> {
         if !self.publish(stored).await? || !self.outbox.empty(stored).await? {
@@ -61,7 +61,7 @@ impl AssessImage {
         let before = stored.ledger.facts.clone();
         let judged_by = stored.ledger.announced.policy.clone();
         let prompt = Prompt::of(events, judged_by.as_ref(), &self.fingerprint);
-        let mut draft = Draft { ledger: &mut stored.ledger, answers, unfinished };
+        let mut draft = Draft { ledger: &mut stored.ledger, answers: &mut attempts.answers, unfinished };
         let recalled = draft.recall();
         let gathered = self.gather(&mut draft, events, &prompt).await;
         let is_due = prompt.is_due;
@@ -84,7 +84,8 @@ impl AssessImage {
         let next = stored.version + 1;
         let asked = draft.answers.len();
         let mut announces = false;
-        let occasion = prompt.occasion(subject.ledger, gathered, &self.fingerprint, now);
+        let is_news = attempts.news.is_there(&before, gathered);
+        let occasion = prompt.occasion(subject.ledger, is_news, &self.fingerprint, now);
         let occasion = occasion.map(|occasion| occasion.by(self.deployed_by.as_deref()));
         let Look { assessed, due } = look(subject, next, occasion, &self.policy, now);
         if let Some(Assessed { mut assessment, announced }) = assessed
@@ -121,6 +122,7 @@ impl AssessImage {
                 stored.due_images.insert(stored.ledger.image.digest.clone());
             }
         }
+        attempts.news.end(before);
         Ok(if learnt || announces || relisted { Change::Store } else { Change::Nothing })
     }
 
