@@ -86,10 +86,7 @@ impl Sweep {
         Ok(Self {
             memory: SweepMemory::new(tables.clone(), table.clone()),
             ledgers: Ledgers::new(tables, table),
-            inspector: Inspector::new(
-                inspector::client(config),
-                environment.optional("PARTITION"),
-            ),
+            inspector: Inspector::new(inspector::client(config), environment.optional("PARTITION")),
             registry: Registry::new(aws_sdk_ecr::Client::new(config)),
             assess: Queue::new(sqs.clone(), environment.required("ASSESS_QUEUE_URL")?),
             images: Queue::new(sqs.clone(), environment.required("IMAGES_QUEUE_URL")?),

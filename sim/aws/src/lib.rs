@@ -38,7 +38,7 @@ use tokio::task::JoinHandle;
 pub use account::events::EmittedEvent;
 pub use account::time::TimeSource;
 pub use cloudwatch::{CloudWatch, MetricDatum};
-pub use dynamodb::DynamoDb;
+pub use dynamodb::{Capacity, DynamoDb};
 pub use ecr::{
     Ecr, ImageStatus, ImageView, Mutability, STAND_IN_ANNOTATION, ScanStatus, SeedImage, SeedReplicationRule,
     SeedScan, SeedScanFinding, SeedScanning,

@@ -25,7 +25,7 @@ pub struct Inventory {
 impl Inventory {
     pub fn image(number: usize) -> ImageId {
         let hash = Sha256::digest(number.to_string());
-        let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = hash.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
         ImageId {
             account: "210987654321".to_owned(),
             region: "eu-west-1".to_owned(),

@@ -8,7 +8,7 @@ use domain::verdict::Verdict;
 use jiff::{SignedDuration, Timestamp};
 use pipeline_tests::{file, rows, setting, stream};
 use serde::{Deserialize, Serialize};
-use sim_aws::{Quota, SeedSubscription};
+use sim_aws::{Capacity, Quota, SeedSubscription};
 use sim_pipeline::{Deployment, Pipeline, Setting};
 
 use crate::inventory::Inventory;
@@ -38,6 +38,9 @@ pub struct Measured {
     pub calls: BTreeMap<String, u64>,
     /// How many calls Inspector refused.
     pub throttled: u64,
+    /// Units of DynamoDB, without those of the index.
+    pub read_units: f64,
+    pub write_units: f64,
     pub alerts: usize,
     pub dead: usize,
 }
@@ -47,6 +50,10 @@ impl Measured {
     pub fn let_through(&self) -> u64 {
         let inspector = self.calls.iter().filter(|(action, _)| action.starts_with("inspector2:"));
         inspector.map(|(_, count)| count).sum::<u64>() - self.throttled
+    }
+
+    pub fn count(&self, action: &str) -> u64 {
+        self.calls.get(action).copied().unwrap_or_default()
     }
 
     /// The time against the least that the rate allows.
@@ -69,6 +76,7 @@ struct Begin {
     at: Timestamp,
     calls: BTreeMap<String, u64>,
     throttled: u64,
+    consumed: Capacity,
     alerts: usize,
     dead: usize,
 }
@@ -79,6 +87,7 @@ impl Begin {
             at: pipeline.time(),
             calls: pipeline.calls(),
             throttled: pipeline.aws.quotas().throttled().values().sum(),
+            consumed: pipeline.aws.dynamodb().consumed(),
             alerts: pipeline.aws.sns().published().len(),
             dead: pipeline.dead().len(),
         }
@@ -97,6 +106,7 @@ impl Begin {
             *calls.entry(action).or_default() -= before;
         }
         calls.retain(|_, count| *count > 0);
+        let consumed = pipeline.aws.dynamodb().consumed();
         let measured = Measured {
             phase,
             images,
@@ -104,6 +114,8 @@ impl Begin {
             seconds: until.duration_since(self.at).as_secs(),
             calls,
             throttled: pipeline.aws.quotas().throttled().values().sum::<u64>() - self.throttled,
+            read_units: consumed.read_units - self.consumed.read_units,
+            write_units: consumed.write_units - self.consumed.write_units,
             alerts: pipeline.aws.sns().published().len() - self.alerts,
             dead: pipeline.dead().len() - self.dead,
         };

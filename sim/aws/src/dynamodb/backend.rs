@@ -7,7 +7,12 @@ use std::future::{Future, ready};
 use std::pin::Pin;
 
 use winterbaume_dynamodb::state::{DynamoDbError, QueryResult};
-use winterbaume_dynamodb::types::*;
+use winterbaume_dynamodb::types::{
+    AttributeDefinition, Backup, ContinuousBackupsConfig, ContributorInsightsConfig, DynamoDbTag, ExportInfo,
+    GlobalSecondaryIndexDef, GlobalTableInfo, ImportInfo, Item, KeySchemaElement,
+    KinesisStreamingDestination, LocalSecondaryIndexDef, ProvisionedThroughput, ResourcePolicy,
+    SortKeyCondition, StreamChangeRecord, StreamSummary, Table, TransactOp, TtlConfig, UpdateAction,
+};
 use winterbaume_dynamodb::{DynamoDbBackend, DynamodbStateView, InMemoryDynamoDbBackend, StateViewError};
 
 /// Tables in memory, of which nobody is shown a copy.

@@ -3,6 +3,7 @@
 
 mod backend;
 mod batch;
+mod capacity;
 mod item_size;
 mod query;
 mod reserved;
@@ -15,6 +16,8 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use winterbaume_core::{MockRequest, MockResponse, MockService as _};
 use winterbaume_dynamodb::DynamoDbService;
+
+pub use capacity::Capacity;
 
 use crate::account::Account;
 use crate::shared::Shared;
@@ -30,6 +33,7 @@ pub struct DynamoDb {
     incomplete_batches: Shared<u64>,
     /// Of a `Query`; `None` is AWS's own.
     page_bytes: Shared<Option<usize>>,
+    consumed: Shared<Capacity>,
     /// A transaction is checked and written in two steps, between which nobody else may write.
     writes: Arc<Mutex<()>>,
 }
@@ -42,6 +46,7 @@ impl DynamoDb {
             one_at_a_time: Arc::default(),
             incomplete_batches: Shared::default(),
             page_bytes: Shared::default(),
+            consumed: Shared::default(),
             writes: Arc::default(),
         }
     }
@@ -55,6 +60,11 @@ impl DynamoDb {
     /// Makes the pages of a `Query` end after so many bytes instead of a megabyte, and after one item at the least.
     pub fn limit_pages(&self, bytes: usize) {
         self.page_bytes.with(|limit| *limit = Some(bytes));
+    }
+
+    /// What calls have consumed so far. Of indexes it is not counted.
+    pub fn consumed(&self) -> Capacity {
+        self.consumed.with(|consumed| *consumed)
     }
 
     /// Creates a table with on-demand capacity and one string hash key. An existing table of that name stays.
@@ -84,6 +94,33 @@ impl DynamoDb {
             serde_json::from_slice(&request.body).map_err(|error| ApiError::unreadable_body(&error))?;
         item_size::check(operation, &body)?;
         reserved::check(&body)?;
+        let response = self.perform(operation, request, &body).await?;
+        self.count(operation, &body, &response).await;
+        Ok(response)
+    }
+
+    /// Counts what a call consumed.
+    async fn count(&self, operation: &str, body: &Value, response: &MockResponse) {
+        let mut consumed = Capacity::of_request(operation, body);
+        if operation == "UpdateItem" {
+            let item = self.existing_item(body).await;
+            consumed += Capacity::of_update(&item.unwrap_or_default());
+        }
+        if response.status == 200
+            && ["GetItem", "BatchGetItem", "Query"].contains(&operation)
+            && let Ok(response) = serde_json::from_slice(&response.body)
+        {
+            consumed += Capacity::of_response(operation, body, &response);
+        }
+        self.consumed.with(|sum| *sum += consumed);
+    }
+
+    async fn perform(
+        &self,
+        operation: &str,
+        request: MockRequest,
+        body: &Value,
+    ) -> Result<MockResponse, ApiError> {
         let _alone =
             if operation.contains("Write") || ["PutItem", "UpdateItem", "DeleteItem"].contains(&operation) {
                 Some(self.writes.lock().await)
@@ -91,11 +128,11 @@ impl DynamoDb {
                 None
             };
         match operation {
-            "BatchGetItem" => batch::check_size(&body, batch::KEYS_PER_GET)?,
-            "BatchWriteItem" => batch::check_size(&body, batch::REQUESTS_PER_WRITE)?,
-            "PutItem" | "UpdateItem" | "DeleteItem" => return Ok(self.write(request, &body).await),
-            "Query" => return self.query(request, &body).await,
-            _ => return Ok(self.forward(request, &body).await),
+            "BatchGetItem" => batch::check_size(body, batch::KEYS_PER_GET)?,
+            "BatchWriteItem" => batch::check_size(body, batch::REQUESTS_PER_WRITE)?,
+            "PutItem" | "UpdateItem" | "DeleteItem" => return Ok(self.write(request, body).await),
+            "Query" => return self.query(request, body).await,
+            _ => return Ok(self.forward(request, body).await),
         }
         let incomplete = self.incomplete_batches.with(|remaining| {
             let incomplete = *remaining > 0;
@@ -103,9 +140,9 @@ impl DynamoDb {
             incomplete
         });
         if incomplete {
-            self.process_half(request, &body, operation).await
+            self.process_half(request, body, operation).await
         } else {
-            Ok(self.forward(request, &body).await)
+            Ok(self.forward(request, body).await)
         }
     }
 

@@ -20,8 +20,8 @@ pub(super) struct Alike {
 
 impl Pattern {
     pub(super) fn new(findings: Vec<Value>) -> Self {
-        let updates = || findings.iter().filter_map(updated_at);
-        let updated = (updates().min().unwrap_or(i64::MAX), updates().max().unwrap_or(i64::MIN));
+        let times = || findings.iter().filter_map(updated_at);
+        let updated = (times().min().unwrap_or(i64::MAX), times().max().unwrap_or(i64::MIN));
         Self { findings, updated }
     }
 

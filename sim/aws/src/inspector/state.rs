@@ -111,25 +111,21 @@ impl State {
     }
 
     /// The findings that a filter can admit, by ARN.
-    pub(super) fn candidates(&self, filter: &Filter) -> BTreeMap<Cow<'_, str>, Cow<'_, Value>> {
+    pub(super) fn candidates<'a>(&'a self, filter: &Filter) -> BTreeMap<Cow<'a, str>, Cow<'a, Value>> {
         if let Some(digests) = filter.only_digests() {
             return digests.into_iter().flat_map(|digest| self.findings_of(digest)).collect();
         }
         let (from, until) = filter.updated_between().unwrap_or((i64::MIN, i64::MAX));
         let is_asked = |image: &&Alike| self.patterns[image.pattern].may_be_of(from, until);
         let written = self.alike.values().filter(is_asked).flat_map(|image| self.written(image));
-        let mut candidates: BTreeMap<_, _> = written.collect();
-        match filter.updated_between() {
-            Some((from, until)) => {
-                let updates = self.updates.range((from, String::new())..);
-                let updates = updates.take_while(|(at, _)| *at <= until);
-                let own = updates.filter_map(|(_, arn)| self.findings.get_key_value(arn));
-                candidates.extend(own.map(|(arn, finding)| (Cow::from(arn), Cow::Borrowed(finding))));
-            }
-            None => {
-                let own = self.findings.iter();
-                candidates.extend(own.map(|(arn, finding)| (Cow::from(arn), Cow::Borrowed(finding))));
-            }
+        let mut candidates: BTreeMap<Cow<'a, str>, Cow<'a, Value>> = written.collect();
+        let borrowed = |(arn, finding): (&'a String, &'a Value)| (Cow::from(arn), Cow::Borrowed(finding));
+        if let Some((from, until)) = filter.updated_between() {
+            let updates = self.updates.range((from, String::new())..);
+            let updates = updates.take_while(|(at, _)| *at <= until);
+            candidates.extend(updates.filter_map(|(_, arn)| self.findings.get_key_value(arn)).map(borrowed));
+        } else {
+            candidates.extend(self.findings.iter().map(borrowed));
         }
         candidates
     }
