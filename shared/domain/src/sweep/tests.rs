@@ -414,3 +414,35 @@ fn a_rule_that_matches_nothing_for_ninety_days_is_told_once() {
     let told = told(30..150, |_| 0);
     assert_eq!(told, [(120, "rules-idle".to_owned())]);
 }
+
+#[test]
+fn the_end_of_waivers_tells_what_they_excused_and_what_came_under_quarantine_that_day() {
+    use crate::notice::About;
+    const MIDNIGHT: i64 = 20 * 86_400;
+    let policy = with_waiver();
+    let excusing = |number, findings| {
+        let waivers = [(policy.waivers[0].key(), findings)].into();
+        (numbered(number), StatusRow { waivers, ..StatusRow::default() })
+    };
+    let row = |number, verdict, since: i64| {
+        (numbered(number), StatusRow { verdict, since: Some(second(since)), ..StatusRow::default() })
+    };
+    let before = [excusing(1, 3), excusing(2, 4)];
+    let (reminders, notices) = Reminders::default().look(&policy, &before, true, second(MIDNIGHT - 3_600));
+    let [notice] = notices.as_slice() else { panic!("{notices:?}") };
+    let About::WaiversEnding(told) = &notice.about else { panic!("{notice:?}") };
+    assert_eq!((told.owner.as_str(), told.waivers.named[0].images), ("shop", 2));
+
+    let after = [
+        row(1, Verdict::Quarantine, MIDNIGHT + 100),
+        row(2, Verdict::Quarantine, MIDNIGHT - 1),
+        row(3, Verdict::Clear, MIDNIGHT + 100),
+        row(4, Verdict::Quarantine, MIDNIGHT),
+    ];
+    let (_, notices) = reminders.look(&policy, &after, true, second(MIDNIGHT));
+    let [notice] = notices.as_slice() else { panic!("{notices:?}") };
+    let About::WaiversEnded(told) = &notice.about else { panic!("{notice:?}") };
+    assert_eq!((told.images, told.findings, told.waivers.named[0].images), (2, 7, 2));
+    let quarantined: Vec<&ImageId> = told.quarantined.named.iter().map(|named| &named.image).collect();
+    assert_eq!(quarantined, [&numbered(1), &numbered(4)]);
+}
