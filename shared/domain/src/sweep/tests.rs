@@ -220,10 +220,16 @@ fn standing_counts_all_and_names_the_worst() {
         let mut row = StatusRow { exempt: number == 3, ..StatusRow::default() };
         row.verdict = if number == 3 { Verdict::Quarantine } else { Verdict::Clear };
         row.open = [(crate::finding::Severity::High, number)].into();
+        row.waived = number % 3;
+        row.oldest = [(crate::finding::Severity::High, second(40 - i64::from(number == 7)))].into();
+        // Of two the time is over.
+        row.remediate_by = Some(second(i64::try_from(number).unwrap() - 1));
         let digest: Digest = format!("sha256:{number:064x}").try_into().unwrap();
         standing.add(&ImageId { digest, ..image() }, &row, second(0));
     }
     assert_eq!((standing.count(), standing.exempt), (30, 1));
+    assert_eq!((standing.waived, standing.overdue), (30, 2));
+    assert_eq!(standing.oldest[&crate::finding::Severity::High], second(39));
     assert_eq!(standing.images[&Verdict::Quarantine], 1);
     assert_eq!(standing.open[&crate::finding::Severity::High], 435);
     let worst: Vec<u64> = standing.worst.iter().map(|worst| worst.row.open.values().sum()).collect();
