@@ -1,7 +1,7 @@
 //! What is told of waivers and rules, each once: a waiver that is about to end, one that ended, one that excuses nothing any
 //! more, and a rule that has matched nothing for long. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -76,8 +76,8 @@ impl Used {
 struct Usage {
     /// By the waiver's key: images and findings.
     waivers: BTreeMap<String, (u64, u64)>,
-    /// By the rule's id: images.
-    rules: BTreeMap<String, u64>,
+    /// Those that match anything, by their ids.
+    rules: BTreeSet<String>,
 }
 
 impl Usage {
@@ -88,9 +88,7 @@ impl Usage {
                 let (images, all) = usage.waivers.entry(waiver.clone()).or_default();
                 (*images, *all) = (*images + 1, *all + findings);
             }
-            for rule in &row.rules {
-                *usage.rules.entry(rule.clone()).or_default() += 1;
-            }
+            usage.rules.extend(row.rules.iter().cloned());
         }
         usage
     }
@@ -181,7 +179,7 @@ impl Reminders {
             .iter()
             .filter_map(|rule| {
                 let used = self.rules.entry(rule.id.clone()).or_default();
-                let matches = usage.rules.contains_key(&rule.id);
+                let matches = usage.rules.contains(&rule.id);
                 let long = SignedDuration::from_hours(i64::from(IDLE_DAYS) * 24);
                 let last_matched = used.last;
                 used.note(is_used(matches), long, now).then(|| IdleRule { id: rule.id.clone(), last_matched })

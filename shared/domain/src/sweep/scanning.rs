@@ -104,6 +104,14 @@ mod tests {
     }
 
     #[test]
+    fn what_was_covered_is_compared_with_for_two_days_and_what_is_covered_since_counts() {
+        let slowly = |hours: usize| [vec![100], vec![60; hours - 1], vec![50]].concat();
+        assert_eq!(told(&slowly(47)), [(47, 100, 50)]);
+        assert_eq!(told(&slowly(48)), []);
+        assert_eq!(told(&[40, 100, 50]), [(2, 100, 50)]);
+    }
+
+    #[test]
     fn reason_is_that_inspector_does_not_list_them_where_none_is_known() {
         let off = SwitchedOff { since: second(1), of: 40, lost: 30 };
         for (reason, expected) in

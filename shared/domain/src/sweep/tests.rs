@@ -255,10 +255,16 @@ fn standing_counts_all_and_names_the_worst() {
         let mut row = StatusRow { exempt: number == 3, ..StatusRow::default() };
         row.verdict = if number == 3 { Verdict::Quarantine } else { Verdict::Clear };
         row.open = [(crate::finding::Severity::High, number)].into();
+        row.waived = number % 3;
+        row.oldest = [(crate::finding::Severity::High, second(40 - i64::from(number == 7)))].into();
+        // Of two the time is over.
+        row.remediate_by = Some(second(i64::try_from(number).unwrap() - 1));
         let digest: Digest = format!("sha256:{number:064x}").try_into().unwrap();
         standing.add(&ImageId { digest, ..image() }, &row, second(0));
     }
     assert_eq!((standing.count(), standing.exempt), (30, 1));
+    assert_eq!((standing.waived, standing.overdue), (30, 2));
+    assert_eq!(standing.oldest[&crate::finding::Severity::High], second(39));
     assert_eq!(standing.images[&Verdict::Quarantine], 1);
     assert_eq!(standing.open[&crate::finding::Severity::High], 435);
     let worst: Vec<u64> = standing.worst.iter().map(|worst| worst.row.open.values().sum()).collect();
@@ -448,4 +454,36 @@ fn a_waiver_that_had_ended_before_is_nobodys_news() {
 fn a_rule_that_matches_nothing_for_ninety_days_is_told_once() {
     let told = told(30..150, |_| 0);
     assert_eq!(told, [(120, "rules-idle".to_owned())]);
+}
+
+#[test]
+fn the_end_of_waivers_tells_what_they_excused_and_what_came_under_quarantine_that_day() {
+    use crate::notice::About;
+    const MIDNIGHT: i64 = 20 * 86_400;
+    let policy = with_waiver();
+    let excusing = |number, findings| {
+        let waivers = [(policy.waivers[0].key(), findings)].into();
+        (numbered(number), StatusRow { waivers, ..StatusRow::default() })
+    };
+    let row = |number, verdict, since: i64| {
+        (numbered(number), StatusRow { verdict, since: Some(second(since)), ..StatusRow::default() })
+    };
+    let before = [excusing(1, 3), excusing(2, 4)];
+    let (reminders, notices) = Reminders::default().look(&policy, &before, true, second(MIDNIGHT - 3_600));
+    let [notice] = notices.as_slice() else { panic!("{notices:?}") };
+    let About::WaiversEnding(told) = &notice.about else { panic!("{notice:?}") };
+    assert_eq!((told.owner.as_str(), told.waivers.named[0].images), ("shop", 2));
+
+    let after = [
+        row(1, Verdict::Quarantine, MIDNIGHT + 100),
+        row(2, Verdict::Quarantine, MIDNIGHT - 1),
+        row(3, Verdict::Clear, MIDNIGHT + 100),
+        row(4, Verdict::Quarantine, MIDNIGHT),
+    ];
+    let (_, notices) = reminders.look(&policy, &after, true, second(MIDNIGHT));
+    let [notice] = notices.as_slice() else { panic!("{notices:?}") };
+    let About::WaiversEnded(told) = &notice.about else { panic!("{notice:?}") };
+    assert_eq!((told.images, told.findings, told.waivers.named[0].images), (2, 7, 2));
+    let quarantined: Vec<&ImageId> = told.quarantined.named.iter().map(|named| &named.image).collect();
+    assert_eq!(quarantined, [&numbered(1), &numbered(4)]);
 }

@@ -122,6 +122,8 @@ fn what_ages_is_spread_and_what_the_policy_dates_is_not() {
         aged.insert(due(&one, &graced(), 1_900).unwrap());
     }
     assert!(aged.len() > 45, "{aged:?}");
+    let (first, last) = (aged.first().unwrap(), aged.last().unwrap());
+    assert!((5 * 3_600..SPREAD).contains(&(last - first)), "over six hours, not minutes: {aged:?}");
 }
 
 #[test]
@@ -130,7 +132,43 @@ fn image_that_is_gone_or_no_root_is_never_due() {
     assert_eq!(due(&gone, &graced(), 6), None);
     let link = crate::ledger::Link { at: second(1), kind: ChildKind::Image, ended: false };
     let contained = Evidence::ContainedIn { index: image().digest, link };
-    assert_eq!(due(&ledger([pushed(1), contained]), &graced(), 6), None);
+    assert_eq!(due(&ledger([pushed(1), contained.clone()]), &graced(), 6), None);
+    // Whatever it has.
+    let open = || listing(2, vec![finding("a", 1)]);
+    for ledger in [ledger([open(), Evidence::Gone { at: second(5) }]), ledger([open(), contained])] {
+        let subject = Subject::from(&ledger);
+        assert_eq!(judge(subject, &graced(), second(6)).due(subject, &graced(), second(6)), None);
+    }
+}
+
+#[test]
+fn image_is_due_when_a_finding_is_past_the_time_in_which_it_is_to_be_fixed_if_a_rule_asks() {
+    let policy = |asks: &str| {
+        policy(&format!(
+            "
+rules: [{{ id: late, match: {{ severity: [CRITICAL]{asks} }}, then: [alert] }}]
+remediate_within: {{ CRITICAL: 7 }}
+"
+        ))
+    };
+    let asking = policy(", overdue: true");
+    let image = ledger([listing(10, vec![finding("a", 1)])]);
+    assert_eq!(due(&image, &asking, 20), Some(7 * DAY));
+    assert_eq!(due(&image, &asking, 7 * DAY - 1), Some(7 * DAY));
+    assert_eq!(due(&image, &asking, 7 * DAY), None, "it is judged as overdue now");
+    assert_eq!(due(&image, &asking, 8 * DAY), None);
+    assert_eq!(due(&image, &policy(""), 20), None, "nothing hangs on it");
+}
+
+#[test]
+fn exempt_image_is_not_due_for_a_grace_that_ends_now() {
+    let mut image = ledger([listing(10, vec![finding("a", 1)])]);
+    image.merge(Evidence::Adopted { at: second(20) });
+    let policy = graced();
+    let judged = judge(&image, &policy, second(2 * DAY));
+    assert!(judged.verdict == Verdict::Quarantine && judged.exempt);
+    assert_eq!(due(&image, &graced(), 2 * DAY - 1), Some(2 * DAY));
+    assert_eq!(due(&image, &graced(), 2 * DAY), None);
 }
 
 #[test]
