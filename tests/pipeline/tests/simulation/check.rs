@@ -132,6 +132,14 @@ impl Check {
         }
     }
 
+    /// Nobody is told of each image that was adopted.
+    pub fn adopted(&self, world: &World, when: &str) {
+        for (digest, _) in world.live().filter(|(_, thing)| thing.adopted == Some(true)) {
+            let told = self.told.iter().find(|id| id.contains(digest));
+            assert!(told.is_none(), "{when}: {told:?} is told of an image that was adopted");
+        }
+    }
+
     /// The index of all images and the history say what was announced, and nothing was announced without a reason.
     async fn remembered(&self, images: &[&ImageOutcome], world: &World, when: &str) {
         let rows = self.ledgers.rows().await.unwrap();

@@ -150,7 +150,7 @@ async fn pass(pipeline: &mut Pipeline, world: &mut World, check: &mut Check, tim
     }
     check.sweeps += u64::try_from(until.duration_since(pipeline.time()).as_mins() / 15).unwrap() + 2;
     pipeline.pass_time(until).await.unwrap();
-    world.is_behind &= time < world.nature.loses.is_found_within();
+    world.is_behind &= time < world.nature.is_found_within();
     world.rest(pipeline.time());
     world.swept(until);
 }
@@ -167,7 +167,7 @@ async fn play(seed: u64) {
     pipeline.aws.ecr().create_repository("210987654321", REPOSITORY, mutability);
     let mut check = Check::new(&pipeline).await;
     let (mut world, mut past) = (World::new(nature), Vec::<Value>::new());
-    if nature.clock {
+    if nature.clock && nature.before == 0 {
         // From the first run on the repository is watched.
         pass(&mut pipeline, &mut world, &mut check, SignedDuration::from_mins(15)).await;
     }
@@ -193,6 +193,12 @@ async fn play(seed: u64) {
             }
             check.at_rest(&pipeline, &mut world, true, &when).await;
         }
+        let is_deployed = number >= nature.before;
+        if number == nature.before && number > 0 {
+            world.go_on(is_later);
+            world.deploy();
+            pass(&mut pipeline, &mut world, &mut check, SignedDuration::from_mins(15)).await;
+        }
         world.is_switched = mode.is_some_and(|mode| mode != world.mode);
         if let Some(mode) = mode.filter(|mode| *mode != world.mode) {
             pipeline.redeploy(deployment(mode, world.policy, nature.limited)).unwrap();
@@ -201,7 +207,7 @@ async fn play(seed: u64) {
             let images: Vec<String> = images.map(|(digest, _)| digest.clone()).collect();
             world.due.extend(images);
         }
-        world.go_on(is_later && passes.is_none());
+        world.go_on(is_later && passes.is_none() && (number == 0 || number != nature.before));
         world.is_troubled = !troubles.is_empty();
         for step in steps {
             world.take(step, &pipeline.aws);
@@ -213,6 +219,12 @@ async fn play(seed: u64) {
         world.tell(&pipeline.aws);
         let lost = nature.loses.choose(&events, &mut Chance(!order));
         let events: Vec<Value> = events.into_iter().filter(|event| !lost.contains(event)).collect();
+        if !is_deployed {
+            world.due.clear();
+            world.rest(pipeline.time());
+            check.at_rest(&pipeline, &mut world, false, &when).await;
+            continue;
+        }
         let mut chance = Chance(order);
         let again = events.iter().chain(&past).filter(|_| chance.below(5) == 0).cloned();
         let mut delivered: Vec<Value> = again.chain(events.clone()).collect();
@@ -222,6 +234,9 @@ async fn play(seed: u64) {
         check.events += (delivered.len() + due.len()) as u64;
         delivered.extend(repetitions);
         let delivered = shuffled(delivered, chance.next());
+        if number == nature.before {
+            world.hear(&delivered);
+        }
         if !due.is_empty() {
             look(&pipeline, due).await;
         }
@@ -234,11 +249,19 @@ async fn play(seed: u64) {
         pipeline.aws.faults().clear();
         world.rest(pipeline.time());
         check.at_rest(&pipeline, &mut world, chance.below(4) == 0, &when).await;
+        if number == nature.before && number > 0 {
+            (world.is_switched, world.is_troubled) = (false, false);
+            world.go_on(false);
+            pass(&mut pipeline, &mut world, &mut check, nature.is_found_within()).await;
+            let when = format!("seed {seed}, adopted after act {number}");
+            check.at_rest(&pipeline, &mut world, true, &when).await;
+            check.adopted(&world, &when);
+        }
     }
     if world.is_behind {
         (world.is_switched, world.is_troubled) = (false, false);
         world.go_on(false);
-        pass(&mut pipeline, &mut world, &mut check, nature.loses.is_found_within()).await;
+        pass(&mut pipeline, &mut world, &mut check, nature.is_found_within()).await;
         check.at_rest(&pipeline, &mut world, true, &format!("seed {seed}, after all was found out")).await;
     }
     // All of it once more is no news. It may have aged answers asked for again, and parts noted with a second index that were
