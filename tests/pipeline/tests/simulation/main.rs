@@ -197,6 +197,8 @@ async fn play(seed: u64) {
         if number == nature.before && number > 0 {
             world.go_on(is_later);
             world.deploy();
+            // To adopt an image costs what an event of it would.
+            check.events += world.things.len() as u64;
             pass(&mut pipeline, &mut world, &mut check, SignedDuration::from_mins(15)).await;
         }
         world.is_switched = mode.is_some_and(|mode| mode != world.mode);
