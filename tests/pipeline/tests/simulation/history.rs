@@ -38,6 +38,8 @@ const ACTIONS: [&str; 18] = [
 ];
 
 /// What holds of a whole history.
+// Independent facts, of which a state machine would be a worse name.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Nature {
     pub tags: Tags,
