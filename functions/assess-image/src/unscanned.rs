@@ -32,8 +32,10 @@ impl AssessImage {
     async fn look_for_the_scan(&self, draft: &mut Draft<'_>, prompt: &Prompt) -> Result<bool, AssessError> {
         let now = self.clock.now();
         let mut changed = false;
-        // When it was pushed decides when a scan is overdue.
-        if draft.ledger.facts.pushed_at.is_none() && draft.ledger.facts.is_root() {
+        // When it was pushed decides when a scan is overdue. Of a part of an index nobody else asks, and each index that contains
+        // it may have another date.
+        let is_dated = draft.ledger.facts.is_root() || self.policy.unscanned.is_some();
+        if draft.ledger.facts.pushed_at.is_none() && is_dated {
             changed |= self.describe(draft).await?;
             if draft.ledger.facts.is_gone() {
                 return Ok(changed);

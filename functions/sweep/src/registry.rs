@@ -233,12 +233,13 @@ impl Sweep {
         let mut found = Found::default();
         for (one, answer) in page.into_iter().filter(|(one, _)| !unread.contains(&one.image)) {
             let known = known.get(&one.image).copied();
-            let wanted = want(&one, answer.as_ref(), known, run.now);
+            let adopted_at = state.watches.adopts(&one.image.repository, one.pushed_at);
+            let wanted = want(&one, answer.as_ref(), known, adopted_at.is_some(), run.now);
             if wanted == Want::Nothing {
                 continue;
             }
             let is_new = known.is_none_or(is_hearsay);
-            let adopted_at = state.watches.adopts(&one.image.repository, one.pushed_at).filter(|_| is_new);
+            let adopted_at = adopted_at.filter(|_| is_new);
             let registry_differs = !is_new && known.is_some_and(|known| one.is_retagged(known));
             let due = ImageDue {
                 policy: Some(self.wanted(run)),

@@ -5,6 +5,7 @@ use aws::dynamodb::StoredLedger;
 use domain::image::ImageId;
 use domain::verdict::Verdict;
 use jiff::{SignedDuration, Timestamp};
+use pipeline_tests::buildx::{Manifest, REPOSITORY};
 use pipeline_tests::{announced, event, file, ledgers, pipeline_with, quarantined, rows, setting, stream};
 use serde_json::Value;
 use sim_pipeline::{Delivery, Outcome, Pipeline, Setting};
@@ -52,6 +53,11 @@ fn scan(vulnerabilities: &[&str]) -> Vec<Delivery> {
     ended["detail"]["finding-severity-counts"] =
         serde_json::json!({"CRITICAL": count, "HIGH": 0, "MEDIUM": 0, "TOTAL": count});
     stream(found.chain([ended]).collect::<Vec<Value>>())
+}
+
+fn multi(manifest: &Manifest) -> ImageId {
+    let digest = manifest.digest().try_into().unwrap();
+    ImageId { repository: REPOSITORY.to_owned(), digest, ..quarantined() }
 }
 
 async fn stored(pipeline: &Pipeline, image: &ImageId) -> StoredLedger {
@@ -119,6 +125,27 @@ async fn image_that_nothing_scans_is_reported_when_its_scan_is_overdue() {
     // A scan after all ends it.
     pipeline.play(scan(&[]), |_| ()).await.unwrap();
     assert_eq!(verdict(&pipeline).await, Verdict::Clear);
+}
+
+#[tokio::test]
+async fn later_index_over_an_image_whose_push_was_lost_is_reported_when_its_scan_is_overdue() {
+    let now = pushed() - SignedDuration::from_hours(1);
+    let mut pipeline =
+        pipeline_with(Setting { now, ..with_policy("tests/pipeline/clock-policy.yaml") }).await;
+    pipeline.pass_time(now + INTERVAL).await.unwrap();
+    let part = Manifest::image("linux/amd64", "shared");
+    let indexes = [0, 1].map(|build| Manifest::build(std::slice::from_ref(&part), build).0);
+    pipeline.establish(&stream(part.push("", pushed())));
+    pipeline.aws.inspector().seed_coverage(&multi(&part).arn(), "ACTIVE", "PENDING_INITIAL_SCAN");
+    let later = pushed() + SignedDuration::from_mins(20);
+    let pushes = [indexes[0].push("1.0", pushed()), indexes[1].push("1.1", later)].concat();
+    pipeline.play(stream(pushes), |_| ()).await.unwrap();
+    for (index, since) in indexes.iter().zip([pushed(), later]) {
+        let overdue = since + SignedDuration::from_mins(30);
+        pipeline.pass_time(overdue + INTERVAL).await.unwrap();
+        let known = stored(&pipeline, &multi(index)).await.ledger;
+        assert_eq!(known.announced.verdict, Verdict::Unscannable, "{since}");
+    }
 }
 
 #[tokio::test]

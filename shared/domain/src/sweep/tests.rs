@@ -160,18 +160,19 @@ fn answer(reason: &str, scanned: bool) -> CoverageAnswer {
 #[test]
 fn what_no_ledger_knows_is_judged_and_an_index_is_read_first() {
     let now = second(10_000);
-    assert_eq!(want(&found(None), None, None, now), Want::Judge);
-    assert_eq!(want(&found(Some(OCI_INDEX)), None, None, now), Want::Record);
-    assert_eq!(want(&found(None), None, None, second(60)), Want::Nothing, "its event is under way");
+    assert_eq!(want(&found(None), None, None, false, now), Want::Judge);
+    assert_eq!(want(&found(Some(OCI_INDEX)), None, None, false, now), Want::Record);
+    assert_eq!(want(&found(None), None, None, false, second(60)), Want::Nothing, "its event is under way");
+    assert_eq!(want(&found(None), None, None, true, second(60)), Want::Judge, "nobody listened yet");
     let read = ledger([tagged("1.0"), Evidence::Contents(Contents::default())]);
-    assert_eq!(want(&found(Some(OCI_INDEX)), None, Some(&read), now), Want::Nothing);
+    assert_eq!(want(&found(Some(OCI_INDEX)), None, Some(&read), false, now), Want::Nothing);
     let unread = ledger([]);
-    assert_eq!(want(&found(Some(OCI_INDEX)), None, Some(&unread), now), Want::Record);
+    assert_eq!(want(&found(Some(OCI_INDEX)), None, Some(&unread), false, now), Want::Record);
     let artifact =
         Registered { artifact_media_type: Some("application/spdx+json".to_owned()), ..found(None) };
-    assert_eq!(want(&artifact, None, None, now), Want::Nothing);
+    assert_eq!(want(&artifact, None, None, false, now), Want::Nothing);
     let archived = Registered { is_archived: true, ..found(None) };
-    assert_eq!(want(&archived, None, None, now), Want::Nothing, "nobody can pull it");
+    assert_eq!(want(&archived, None, None, false, now), Want::Nothing, "nobody can pull it");
 }
 
 #[test]
@@ -179,17 +180,32 @@ fn image_that_is_known_is_judged_again_when_coverage_says_something_else() {
     let now = second(10_000);
     let known = ledger([tagged("1.0"), listing(10, vec![]), coverage(20, true)]);
     let same = CoverageAnswer { reason: "MADE_UP".to_owned(), covered: true, ..answer("SUCCESSFUL", true) };
-    assert_eq!(want(&found(None), Some(&same), Some(&known), now), Want::Nothing);
-    assert_eq!(want(&found(None), Some(&answer("IMAGE_ARCHIVED", false)), Some(&known), now), Want::Judge);
+    assert_eq!(want(&found(None), Some(&same), Some(&known), false, now), Want::Nothing);
+    assert_eq!(
+        want(&found(None), Some(&answer("IMAGE_ARCHIVED", false)), Some(&known), false, now),
+        Want::Judge
+    );
     // Of what was never asked about, only a "no" is news.
     let never = ledger([tagged("1.0"), listing(10, vec![])]);
-    assert_eq!(want(&found(None), Some(&answer("SUCCESSFUL", true)), Some(&never), now), Want::Nothing);
-    assert_eq!(want(&found(None), Some(&answer("UNSUPPORTED_OS", false)), Some(&never), now), Want::Judge);
+    assert_eq!(
+        want(&found(None), Some(&answer("SUCCESSFUL", true)), Some(&never), false, now),
+        Want::Nothing
+    );
+    assert_eq!(
+        want(&found(None), Some(&answer("UNSUPPORTED_OS", false)), Some(&never), false, now),
+        Want::Judge
+    );
     let unscanned = ledger([tagged("1.0")]);
-    assert_eq!(want(&found(None), Some(&answer("SUCCESSFUL", true)), Some(&unscanned), now), Want::Judge);
-    assert_eq!(want(&found(None), Some(&answer("SUCCESSFUL", false)), Some(&unscanned), now), Want::Nothing);
+    assert_eq!(
+        want(&found(None), Some(&answer("SUCCESSFUL", true)), Some(&unscanned), false, now),
+        Want::Judge
+    );
+    assert_eq!(
+        want(&found(None), Some(&answer("SUCCESSFUL", false)), Some(&unscanned), false, now),
+        Want::Nothing
+    );
     let gone = ledger([listing(10, vec![]), Evidence::Gone { at: second(30) }]);
-    assert_eq!(want(&found(None), None, Some(&gone), now), Want::Judge, "it is there");
+    assert_eq!(want(&found(None), None, Some(&gone), false, now), Want::Judge, "it is there");
 }
 
 #[test]
@@ -208,17 +224,17 @@ fn image_that_has_other_tags_than_its_ledger_says_is_described() {
         (&["2.0"], Want::Describe),
         (&[], Want::Describe),
     ] {
-        assert_eq!(want(&with(tags), None, Some(&known), now), expected, "{tags:?}");
+        assert_eq!(want(&with(tags), None, Some(&known), false, now), expected, "{tags:?}");
     }
     let index = |tags| Registered { media_type: Some(OCI_INDEX.to_owned()), ..with(tags) };
     let read = ledger([tagged("1.0"), Evidence::Contents(Contents::default())]);
-    assert_eq!(want(&index(&["2.0"]), None, Some(&read), now), Want::Describe);
+    assert_eq!(want(&index(&["2.0"]), None, Some(&read), false, now), Want::Describe);
     let archived = Registered { is_archived: true, ..with(&[]) };
-    assert_eq!(want(&archived, None, Some(&known), now), Want::Nothing, "nobody can pull it");
+    assert_eq!(want(&archived, None, Some(&known), false, now), Want::Nothing, "nobody can pull it");
     // A ledger does not remember more tags than this.
     let many: Vec<String> = (0..200).map(|number| number.to_string()).collect();
     let many = Registered { tags: many, ..found(None) };
-    assert_eq!(want(&many, None, Some(&known), now), Want::Nothing);
+    assert_eq!(want(&many, None, Some(&known), false, now), Want::Nothing);
 }
 
 #[test]

@@ -111,14 +111,17 @@ pub enum Want {
     Describe,
 }
 
-/// What to do about what is in the registry, with what is known of it.
+/// What to do about what is in the registry, with what is known of it. `was_before` says whether it was pushed before its
+/// repository was watched: no event of that is under way.
 pub fn want(
     found: &Registered,
     answer: Option<&CoverageAnswer>,
     known: Option<&Ledger>,
+    was_before: bool,
     now: Timestamp,
 ) -> Want {
-    if found.is_artifact() || known.is_none() && (found.is_archived || found.is_young(now)) {
+    let is_young = found.is_young(now) && !was_before;
+    if found.is_artifact() || known.is_none() && (found.is_archived || is_young) {
         return Want::Nothing;
     }
     let is_retagged = known.is_some_and(|known| found.is_retagged(known));
@@ -134,7 +137,7 @@ pub fn want(
     });
     // A scan that ended, of which no event came.
     let unseen = answer.is_some_and(|answer| {
-        answer.covered && answer.scanned_at.is_some() && !known.facts.is_scanned() && !found.is_young(now)
+        answer.covered && answer.scanned_at.is_some() && !known.facts.is_scanned() && !is_young
     });
     if differs || unseen { Want::Judge } else { settled }
 }

@@ -37,10 +37,13 @@ impl World {
             // What is not known to be clear stays as it was, perhaps since a moment ago.
             Some("pending" | "unscannable") if self.openings(digest) > 0 => Expected::default(),
             // It may be held, until a person resumes.
-            Some("quarantine") if self.limited && thing.is_old(self.now) => {
+            Some("quarantine")
+                if self.limited && thing.is_old(self.now) && self.is_exempt(digest) == Some(false) =>
+            {
                 Expected { mark: thing.marked.then_some(true), ..Expected::default() }
             }
-            Some("quarantine") => Expected {
+            Some("quarantine") if self.is_exempt(digest).is_none() => Expected::default(),
+            Some("quarantine") if self.is_exempt(digest) == Some(false) => Expected {
                 mark: Some(true),
                 taken: match self.mode {
                     // Nobody looks for other tags of what has the mark.
@@ -60,6 +63,7 @@ impl World {
             None => {
                 let was_alone = thing.was_root
                     || self.nature.loses == Loss::Anything
+                    || self.nature.before > 0
                     || self.is_troubled && thing.pushed_at >= self.began_at;
                 let mark = if thing.marked || was_alone { None } else { Some(false) };
                 let is_needed = verdicts.iter().any(|(root, verdict)| {
@@ -78,7 +82,8 @@ impl World {
         let old = |digest: &&String| self.things[*digest].is_old(self.rested_at);
         let wanted =
             verdicts.iter().filter(|(_, verdict)| *verdict == "quarantine").map(|(digest, _)| digest);
-        wanted.filter(old).filter(move |_| is_limited)
+        let is_wanted = move |digest: &&String| is_limited && self.is_exempt(digest) == Some(false);
+        wanted.filter(old).filter(is_wanted)
     }
 
     /// Of the images that were there before, no more came under quarantine than the limit lets, and none after one was held.

@@ -38,6 +38,8 @@ const ACTIONS: [&str; 18] = [
 ];
 
 /// What holds of a whole history.
+// Independent facts, of which a state machine would be a worse name.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Nature {
     pub tags: Tags,
@@ -47,6 +49,9 @@ pub struct Nature {
     pub policy: Policy,
     /// Whether the schedule fires in it at all. Otherwise days pass only between the dates of events.
     pub clock: bool,
+    /// In how many acts at its beginning there is no product yet. It is deployed after these, and none of their events is ever
+    /// delivered.
+    pub before: usize,
     /// Whether another policy may be deployed in it.
     pub changes: bool,
     /// Which events may never be delivered. That needs the schedule to be found out.
@@ -70,7 +75,7 @@ pub enum Loss {
 
 impl Loss {
     /// Within what time it is found out.
-    pub fn is_found_within(self) -> SignedDuration {
+    fn is_found_within(self) -> SignedDuration {
         match self {
             Self::Nothing => SignedDuration::ZERO,
             Self::Findings => SignedDuration::from_hours(3),
@@ -89,6 +94,14 @@ impl Loss {
         };
         let lost = events.iter().filter(may_be_lost).filter(|_| most || chance.below(4) == 0);
         lost.cloned().collect()
+    }
+}
+
+impl Nature {
+    /// Within what time it is known what no event told.
+    pub fn is_found_within(self) -> SignedDuration {
+        let adopts = if self.before > 0 { SignedDuration::from_hours(3) } else { SignedDuration::ZERO };
+        self.loses.is_found_within().max(adopts)
     }
 }
 
@@ -215,6 +228,7 @@ pub fn history(seed: u64) -> (Nature, Vec<Act>) {
             ..Policy::default()
         },
         clock: false,
+        before: 0,
         changes: false,
         loses: Loss::Nothing,
         basic: chance.below(3) == 0,
@@ -252,7 +266,15 @@ fn add_time((nature, acts): &mut (Nature, Vec<Act>), chance: &mut Chance) {
     nature.policy = policy(chance);
     nature.changes = chance.below(2) == 0;
     nature.loses = [Loss::Nothing, Loss::Nothing, Loss::Findings, Loss::Anything][chance.below(4)];
-    for act in acts.iter_mut().skip(1) {
+    nature.before = if chance.below(4) == 0 { 1 + chance.below(2) } else { 0 };
+    if nature.before > 0 {
+        nature.loses = Loss::Nothing;
+    }
+    nature.before = nature.before.min(acts.len() - 1);
+    for act in acts.iter_mut().take(nature.before) {
+        (act.mode, act.troubles) = (None, Vec::new());
+    }
+    for act in acts.iter_mut().skip(1.max(nature.before + 1)) {
         // What takes a day is rare, for the schedule fires a hundred times.
         let minutes = [15, 30, 45, 90, 180, if chance.below(2) == 0 { 26 * 60 } else { 60 }][chance.below(6)];
         act.passes = (chance.below(2) == 0).then(|| SignedDuration::from_mins(minutes));

@@ -150,9 +150,62 @@ async fn pass(pipeline: &mut Pipeline, world: &mut World, check: &mut Check, tim
     }
     check.sweeps += u64::try_from(until.duration_since(pipeline.time()).as_mins() / 15).unwrap() + 2;
     pipeline.pass_time(until).await.unwrap();
-    world.is_behind &= time < world.nature.loses.is_found_within();
+    world.is_behind &= time < world.nature.is_found_within();
     world.rest(pipeline.time());
     world.swept(until);
+}
+
+/// Nothing happens but that time passes, perhaps after two days and with another policy.
+async fn idle(
+    pipeline: &mut Pipeline,
+    world: &mut World,
+    check: &mut Check,
+    (is_later, time, policy): (bool, SignedDuration, Option<Policy>),
+    when: &str,
+) {
+    (world.is_switched, world.is_troubled) = (false, false);
+    world.go_on(is_later);
+    let said = check.said(world).await;
+    let swept = (world.swept_at, world.swept.clone());
+    let policy = policy.filter(|policy| *policy != world.policy);
+    if let Some(policy) = policy {
+        pipeline.redeploy(deployment(world.mode, policy, world.nature.limited)).unwrap();
+        (world.policy, world.policies) = (policy, world.policies + 1);
+    }
+    pass(pipeline, world, check, time).await;
+    let policies = usize::from(policy.is_some());
+    if world.nature.loses == Loss::Nothing {
+        check.said_by_time(world, &said, &swept, policies, when).await;
+    }
+    check.at_rest(pipeline, world, true, when).await;
+}
+
+/// All of it once more is no news. It may have aged answers asked for again, and parts noted with a second index that were
+/// archived with a first one; but not twice. That somebody did something to an image under quarantine is passed on every
+/// time, and nothing comes of it.
+async fn once_more(pipeline: &mut Pipeline, past: &[Value], seed: u64) {
+    let is_young = pipeline.time().duration_since(minute(0)) < ANSWERS_HOLD;
+    for settled in [false, true] {
+        let lasting = |pipeline: &Pipeline| {
+            let mut writes = writes(pipeline);
+            writes.retain(|call, _| {
+                let may_settle = call.starts_with("enforce-quarantine ") || !is_young;
+                call != "record-push sqs:SendMessage" && (settled || !may_settle)
+            });
+            writes
+        };
+        let before = lasting(pipeline);
+        pipeline.run(stream(shuffled(past.to_vec(), seed)), |_| ()).await.unwrap();
+        assert_eq!(lasting(pipeline), before, "seed {seed}: everything is delivered once more");
+    }
+}
+
+/// As much time passes as is needed to find out what no event told.
+async fn find_out(pipeline: &mut Pipeline, world: &mut World, check: &mut Check, when: &str) {
+    (world.is_switched, world.is_troubled) = (false, false);
+    world.go_on(false);
+    pass(pipeline, world, check, world.nature.is_found_within()).await;
+    check.at_rest(pipeline, world, true, when).await;
 }
 
 async fn play(seed: u64) {
@@ -167,7 +220,7 @@ async fn play(seed: u64) {
     pipeline.aws.ecr().create_repository("210987654321", REPOSITORY, mutability);
     let mut check = Check::new(&pipeline).await;
     let (mut world, mut past) = (World::new(nature), Vec::<Value>::new());
-    if nature.clock {
+    if nature.clock && nature.before == 0 {
         // From the first run on the repository is watched.
         pass(&mut pipeline, &mut world, &mut check, SignedDuration::from_mins(15)).await;
     }
@@ -176,22 +229,16 @@ async fn play(seed: u64) {
     {
         let when = format!("seed {seed}, act {number}");
         if let Some(time) = passes {
-            (world.is_switched, world.is_troubled) = (false, false);
-            world.go_on(is_later);
-            let said = check.said(&world).await;
-            let swept = (world.swept_at, world.swept.clone());
-            let policy = policy.filter(|policy| *policy != world.policy);
-            if let Some(policy) = policy {
-                pipeline.redeploy(deployment(world.mode, policy, nature.limited)).unwrap();
-                (world.policy, world.policies) = (policy, world.policies + 1);
-            }
-            pass(&mut pipeline, &mut world, &mut check, time).await;
             let when = format!("seed {seed}, time before act {number}");
-            let policies = usize::from(policy.is_some());
-            if nature.loses == Loss::Nothing {
-                check.said_by_time(&world, &said, &swept, policies, &when).await;
-            }
-            check.at_rest(&pipeline, &mut world, true, &when).await;
+            idle(&mut pipeline, &mut world, &mut check, (is_later, time, policy), &when).await;
+        }
+        let is_deployed = number >= nature.before;
+        if number == nature.before && number > 0 {
+            world.go_on(is_later);
+            world.deploy();
+            // To adopt an image costs what an event of it would.
+            check.events += world.things.len() as u64;
+            pass(&mut pipeline, &mut world, &mut check, SignedDuration::from_mins(15)).await;
         }
         world.is_switched = mode.is_some_and(|mode| mode != world.mode);
         if let Some(mode) = mode.filter(|mode| *mode != world.mode) {
@@ -201,7 +248,7 @@ async fn play(seed: u64) {
             let images: Vec<String> = images.map(|(digest, _)| digest.clone()).collect();
             world.due.extend(images);
         }
-        world.go_on(is_later && passes.is_none());
+        world.go_on(is_later && passes.is_none() && (number == 0 || number != nature.before));
         world.is_troubled = !troubles.is_empty();
         for step in steps {
             world.take(step, &pipeline.aws);
@@ -213,6 +260,12 @@ async fn play(seed: u64) {
         world.tell(&pipeline.aws);
         let lost = nature.loses.choose(&events, &mut Chance(!order));
         let events: Vec<Value> = events.into_iter().filter(|event| !lost.contains(event)).collect();
+        if !is_deployed {
+            world.due.clear();
+            world.rest(pipeline.time());
+            check.at_rest(&pipeline, &mut world, false, &when).await;
+            continue;
+        }
         let mut chance = Chance(order);
         let again = events.iter().chain(&past).filter(|_| chance.below(5) == 0).cloned();
         let mut delivered: Vec<Value> = again.chain(events.clone()).collect();
@@ -222,6 +275,9 @@ async fn play(seed: u64) {
         check.events += (delivered.len() + due.len()) as u64;
         delivered.extend(repetitions);
         let delivered = shuffled(delivered, chance.next());
+        if number == nature.before {
+            world.hear(&delivered);
+        }
         if !due.is_empty() {
             look(&pipeline, due).await;
         }
@@ -234,30 +290,17 @@ async fn play(seed: u64) {
         pipeline.aws.faults().clear();
         world.rest(pipeline.time());
         check.at_rest(&pipeline, &mut world, chance.below(4) == 0, &when).await;
+        if number == nature.before && number > 0 {
+            let when = format!("seed {seed}, adopted after act {number}");
+            find_out(&mut pipeline, &mut world, &mut check, &when).await;
+            check.adopted(&world, &when);
+        }
     }
     if world.is_behind {
-        (world.is_switched, world.is_troubled) = (false, false);
-        world.go_on(false);
-        pass(&mut pipeline, &mut world, &mut check, nature.loses.is_found_within()).await;
-        check.at_rest(&pipeline, &mut world, true, &format!("seed {seed}, after all was found out")).await;
+        let when = format!("seed {seed}, after all was found out");
+        find_out(&mut pipeline, &mut world, &mut check, &when).await;
     }
-    // All of it once more is no news. It may have aged answers asked for again, and parts noted with a second index that were
-    // archived with a first one; but not twice. That somebody did something to an image under quarantine is passed on every
-    // time, and nothing comes of it.
-    let is_young = pipeline.time().duration_since(minute(0)) < ANSWERS_HOLD;
-    for settled in [false, true] {
-        let lasting = |pipeline: &Pipeline| {
-            let mut writes = writes(pipeline);
-            writes.retain(|call, _| {
-                let may_settle = call.starts_with("enforce-quarantine ") || !is_young;
-                call != "record-push sqs:SendMessage" && (settled || !may_settle)
-            });
-            writes
-        };
-        let before = lasting(&pipeline);
-        pipeline.run(stream(shuffled(past.clone(), seed)), |_| ()).await.unwrap();
-        assert_eq!(lasting(&pipeline), before, "seed {seed}: everything is delivered once more");
-    }
+    once_more(&mut pipeline, &past, seed).await;
     world.rest(pipeline.time());
     check.at_rest(&pipeline, &mut world, true, &format!("seed {seed}, after all of it once more")).await;
     if nature.limited {

@@ -116,6 +116,56 @@ MUTANTS = [
     ("archiving is not granted", 10, [(
         "template.yaml", "ecr:UpdateImageStorageClass", "ecr:GetAuthorizationToken",
     )]),
+    ("the end of a grace is no date", 11, [(
+        "shared/domain/src/assessment/due.rs",
+        "                    dates.note_grace(found.rule.quarantine_mode, from);",
+        "                    let _ = from;",
+    )]),
+    ("the end of a waiver is no date", 11, [(
+        "shared/domain/src/assessment/due.rs",
+        "dates.others = dates.others.into_iter().chain(waiver.end()).min();",
+        "let _ = waiver;",
+    )]),
+    ("a scan that does not come is no date", 11, [(
+        "shared/domain/src/assessment/due.rs",
+        "scan.into_iter().chain(coverage)",
+        "scan.into_iter().filter(|_| false).chain(coverage)",
+    )]),
+    ("what is due is not sent", 11, [(
+        "functions/sweep/src/due.rs",
+        "if !images.is_empty() {",
+        "if false {",
+    )]),
+    ("a new policy is noted and not applied", 11, [(
+        "functions/sweep/src/policy.rs",
+        "self.send(fitting, run).await?;",
+        "",
+    )]),
+    ("changed findings are not looked at", 13, [(
+        "functions/sweep/src/changes.rs",
+        "Seen::of(finding, known.get(image).copied(), run.now) == Seen::Lost",
+        "Seen::of(finding, known.get(image).copied(), run.now) == Seen::Lost && false",
+    )]),
+    ("the walk leaves out what is covered", 13, [(
+        "shared/domain/src/sweep/walk.rs",
+        "Stage::Indexes => Stage::Covered,",
+        "Stage::Indexes => Stage::Registry,",
+    )]),
+    ("images that are gone are not asked about", 13, [(
+        "functions/sweep/src/registry.rs",
+        "missing.gone.into_iter().map(due)",
+        "missing.gone.into_iter().map(due).filter(|_| false)",
+    )]),
+    ("other tags are not looked at", 13, [(
+        "shared/domain/src/sweep/walk.rs",
+        "there != said.iter().collect()",
+        "there != said.iter().collect() && false",
+    )]),
+    ("what was there before is quarantined", 13, [(
+        "shared/domain/src/assessment/judge.rs",
+        "adopted.is_some_and(|adopted| {",
+        "false && adopted.is_some_and(|adopted| {",
+    )]),
     ("old images take no place under the limit", 12, [(
         "shared/domain/src/quarantine/claim.rs", "_ => Claim::Slot,", "_ => Claim::Free,",
     )]),

@@ -76,6 +76,11 @@ impl Policy {
         grace.into_iter().chain(waiver)
     }
 
+    /// Whether its waiver has ended in that time.
+    pub fn waiver_ended(self, since: Timestamp, until: Timestamp) -> bool {
+        self.waiver == Waiver::Ends && since < waiver_ends() && waiver_ends() <= until
+    }
+
     fn waives(self, name: &str, now: Timestamp) -> bool {
         let holds = match self.waiver {
             Waiver::None => false,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use pipeline_tests::buildx::Manifest;
 use serde_json::json;
 use sim_aws::SimulatedAws;
@@ -78,6 +79,8 @@ impl World {
                 openings: 0,
                 scans: 0,
                 changes: 0,
+                unknowable: false,
+                adopted: Some(self.deployed_at == Timestamp::MAX),
                 marked: false,
                 unmarked: false,
                 withheld: BTreeSet::new(),

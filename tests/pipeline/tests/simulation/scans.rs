@@ -36,7 +36,7 @@ impl World {
             thing.hidden.clear();
         }
         thing.scans += 1;
-        (thing.scanned, thing.doubt) = (true, false);
+        (thing.scanned, thing.doubt, thing.unknowable) = (true, false, false);
         if thing.basic {
             self.basic_scan(&digest);
             return;
@@ -52,6 +52,8 @@ impl World {
         }
         self.report(&digest, events);
         let ended = self.now + SignedDuration::from_secs(30);
+        // What is looked for long after has been listed.
+        let late = if self.nature.is_found_within().is_zero() { late } else { 0 };
         aws.inspector().delay_listing(&digest, late);
         aws.inspector().seed_coverage(&arn(&digest), "ACTIVE", "SUCCESSFUL");
         aws.inspector().seed_last_scan(&arn(&digest), ended.as_millisecond());
@@ -163,6 +165,7 @@ impl World {
             return;
         }
         thing.covered = false;
+        thing.unknowable |= self.is_behind;
         thing.changes += 1;
         aws.inspector().seed_coverage(&arn(digest), "INACTIVE", reason);
         let closed = thing.open.iter().map(|name| thing.manifest.finding(name, "CLOSED", self.now));

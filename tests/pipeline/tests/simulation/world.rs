@@ -61,6 +61,11 @@ pub struct Thing {
     pub scans: u64,
     /// How often findings of it were reported besides, or closed with its coverage.
     pub changes: u64,
+    /// What was found in it before it was not scanned any more may never be known: nobody heard of it in time.
+    pub(crate) unknowable: bool,
+    /// Whether it was in the registry before the product was, and no event speaks of it until it was adopted; `None` where
+    /// one may have come in between.
+    pub(crate) adopted: Option<bool>,
     /// It had the mark of quarantine at the last rest.
     pub(crate) marked: bool,
     /// Somebody has taken the mark off since.
@@ -101,6 +106,8 @@ pub struct World {
     pub limited: bool,
     /// Whether it held one back, so that all others wait for a person.
     pub holds: bool,
+    /// When the product was deployed.
+    pub deployed_at: Timestamp,
     /// Whether events were lost of which nothing can have been found out yet.
     pub is_behind: bool,
     /// The policy in force.
@@ -139,7 +146,8 @@ impl World {
             nature,
             limited: nature.limited,
             holds: false,
-            is_behind: false,
+            deployed_at: if nature.before > 0 { Timestamp::MAX } else { Timestamp::MIN },
+            is_behind: nature.before > 0,
             policy: nature.policy,
             policies: 0,
             mode: nature.mode,
@@ -180,7 +188,8 @@ impl World {
     /// any other.
     pub fn is_orphan(&self, digest: &str) -> bool {
         let is_attestation = self.things[digest].kind == Kind::Attestation;
-        is_attestation && self.nature.loses == Loss::Anything && !self.is_contained(&digest.to_owned())
+        let is_missed = self.nature.loses == Loss::Anything || self.nature.before > 0;
+        is_attestation && is_missed && !self.is_contained(&digest.to_owned())
     }
 
     /// Whether an index contains it, or one that is deleted did.
@@ -226,6 +235,9 @@ impl World {
 
     fn verdicts_at(&self, root: &str, time: Timestamp, asked_at: Timestamp) -> Vec<&'static str> {
         let images = self.images_of(root);
+        if images.iter().any(|image| image.unknowable) {
+            return vec!["pending", "clear", "unscannable", "quarantine"];
+        }
         let quarantines = |image: &Thing, name: &&&str| {
             let first_seen = image.first_seen.get(**name).copied().unwrap_or(time);
             !image.hidden.contains(**name) && self.policy.quarantines(name, first_seen, time)
@@ -253,6 +265,46 @@ impl World {
             verdicts.push("unscannable");
         }
         verdicts
+    }
+
+    /// Whether an image is not under quarantine, though that is its verdict, for what it is for was known when the image was
+    /// adopted; `None` where that is not sure.
+    pub fn is_exempt(&self, root: &str) -> Option<bool> {
+        let images = self.images_of(root);
+        let of_image = |image: &Thing| {
+            let new = image.open.iter().map(|name| (*name, image.first_seen[name]));
+            let new = new.filter(|(name, _)| self.counts(image, name));
+            new.filter(|(_, first)| *first >= self.deployed_at).collect::<Vec<_>>()
+        };
+        let new: Vec<_> = images.iter().flat_map(|image| of_image(image)).collect();
+        let quarantines =
+            |(name, first): &(&str, Timestamp)| self.policy.quarantines(name, *first, self.swept_at);
+        let unsure = images.iter().any(|image| image.doubt || image.unknowable);
+        match self.things[root].adopted {
+            Some(false) => Some(false),
+            _ if new.iter().any(quarantines) => Some(false),
+            adopted => adopted.filter(|_| new.is_empty() && !unsure),
+        }
+    }
+
+    /// The product is deployed now.
+    pub fn deploy(&mut self) {
+        self.deployed_at = self.now;
+        let contained: Vec<String> =
+            self.things.keys().filter(|digest| self.is_contained(digest)).cloned().collect();
+        for digest in contained {
+            self.things.get_mut(&digest).unwrap().adopted = None;
+        }
+    }
+
+    /// These events are delivered before what was there is adopted.
+    pub fn hear(&mut self, events: &[Value]) {
+        for event in events {
+            let event = event.to_string();
+            for (digest, thing) in &mut self.things {
+                thing.adopted = thing.adopted.filter(|adopted| !adopted || !event.contains(digest));
+            }
+        }
     }
 
     /// How many dates of the policy have come since then that may change what is said of a root, and questions whose answers
