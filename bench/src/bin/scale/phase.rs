@@ -56,18 +56,22 @@ impl Measured {
         self.calls.get(action).copied().unwrap_or_default()
     }
 
-    /// The time against the least that the rate allows.
+    /// The time against the least that the rate allows; none where Inspector was hardly asked.
     #[allow(clippy::cast_precision_loss)] // Thousands of seconds and calls.
-    pub fn ratio(&self) -> f64 {
-        self.seconds as f64 * f64::from(self.rate) / self.let_through() as f64
+    pub fn ratio(&self) -> Option<f64> {
+        let calls = self.let_through();
+        (calls > u64::from(self.rate)).then(|| self.seconds as f64 * f64::from(self.rate) / calls as f64)
     }
 
-    /// An adoption takes as long as Inspector lets it, a new policy half an hour.
+    /// An adoption takes as long as Inspector lets it, a new policy half an hour, and nothing is lost.
     pub fn is_within_budget(&self) -> bool {
-        match self.phase {
-            Phase::Adoption => self.ratio() <= 1.1 && self.alerts <= 20,
-            Phase::NewPolicy | Phase::NewVulnerability => self.seconds <= 1_800 && self.alerts <= 20,
-        }
+        let is_in_time = match self.phase {
+            Phase::Adoption => self.ratio().is_none_or(|ratio| ratio <= 1.1),
+            Phase::NewPolicy => self.seconds <= 1_800,
+            Phase::NewVulnerability => true,
+        };
+        let is_quiet = self.phase == Phase::NewVulnerability || self.alerts <= 20;
+        is_in_time && is_quiet && self.dead == 0
     }
 }
 

@@ -37,7 +37,7 @@ pub fn table(measured: &[Measured]) -> String {
             format!("{} a second", one.rate),
             format!("{} min", (one.seconds + 59) / 60),
             one.let_through().to_string(),
-            format!("{:.2}", one.ratio()),
+            one.ratio().map_or_else(String::new, |ratio| format!("{ratio:.2}")),
             one.throttled.to_string(),
             of("dynamodb:").to_string(),
             of("sqs:").to_string(),

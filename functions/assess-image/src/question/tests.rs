@@ -1,4 +1,4 @@
-use domain::finding::{Finding, KnownExploited, Severity, Status};
+use domain::finding::{Finding, KnownExploited, Severity, Source, Status};
 use domain::ledger::Evidence;
 
 use domain::samples::{self, image, second};

@@ -83,6 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[allow(clippy::float_cmp)] // Halves are exact.
     fn begun_kilobytes_count_and_reads_cost_half_unless_they_are_consistent() {
         let item = |bytes: usize| json!({ "a": { "S": "x".repeat(bytes - 1) } });
         let written = |bytes| Capacity::of_request("PutItem", &json!({ "Item": item(bytes) })).write_units;
