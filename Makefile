@@ -1,7 +1,7 @@
 # The one list of developer commands. `.ci/run` is `make check` from a clean clone.
 
 .DEFAULT_GOAL := help
-.PHONY: help fmt lint test simulation mutants story deny deployed check serve watch invoke build alarms package
+.PHONY: help fmt lint test simulation mutants scale story deny deployed check serve watch invoke build alarms package
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -13,6 +13,7 @@ lint: ## Check formatting and lints
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	infra/pipeline/generate.py --check
+	tests/pipeline/tests/simulation/mutants.py --check
 
 alarms: ## Write the alarms and the dashboard into template.yaml
 	infra/pipeline/generate.py
@@ -28,6 +29,11 @@ simulation: ## Play many histories against the pipeline, or one again: make simu
 
 mutants: ## Plant faults in the product, and see which history of the simulation finds each
 	tests/pipeline/tests/simulation/mutants.py
+
+IMAGES ?= 10000
+RATES ?= 1,5,20
+scale: ## Adopt 10,000 images, judge them by a new policy, and find a new vulnerability in all: time, calls, alerts, dollars
+	cargo run --quiet --profile simulation -p ecr-warden-bench --bin scale -- --images $(IMAGES) --rates $(RATES)
 
 story: ## Play the built-in story; no event may end as a dead letter
 	@cargo run --quiet | awk '{ print } /^Events: .* 0 dead$$/ { well = 1 } END { exit !well }'
