@@ -57,9 +57,13 @@ fn main() {
 
 /// The phases at one rate, in a process of their own.
 fn alone(arguments: &Arguments, rate: u32) -> Vec<Measured> {
+    eprintln!("{} images at {rate} calls a second …", arguments.images);
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--only", &rate.to_string(), "--images", &arguments.images.to_string()]);
-    command.args(["--findings", &arguments.findings.to_string()]).stdout(Stdio::piped());
+    command
+        .args(["--findings", &arguments.findings.to_string()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit());
     let output = command.output().unwrap();
     assert!(output.status.success(), "the run at {rate} calls a second failed");
     serde_json::from_slice(&output.stdout).unwrap()

@@ -111,7 +111,7 @@ impl Begin {
         }
         calls.retain(|_, count| *count > 0);
         let consumed = pipeline.aws.dynamodb().consumed();
-        let measured = Measured {
+        Measured {
             phase,
             images,
             rate,
@@ -122,9 +122,7 @@ impl Begin {
             write_units: consumed.write_units - self.consumed.write_units,
             alerts: pipeline.aws.sns().published().len() - self.alerts,
             dead: pipeline.dead().len() - self.dead,
-        };
-        eprintln!("{measured:?}");
-        measured
+        }
     }
 }
 
