@@ -448,8 +448,8 @@ fn every_mapping_reports_failures_and_waits_as_long_as_aws_advises() {
     let stack = stack();
     let timeouts: BTreeMap<&str, u32> =
         stack.functions().map(|one| (one.name.as_str(), one.timeout_seconds)).collect();
-    // One queue a function, and assess-image has a second one.
-    assert_eq!(stack.mappings().len(), timeouts.len() + 1);
+    // One queue a function, and assess-image has three.
+    assert_eq!(stack.mappings().len(), timeouts.len() + 2);
     for mapping in stack.mappings() {
         assert!(mapping.reports_failures, "{}", mapping.logical_id);
         let advised = 6 * timeouts[mapping.function.as_str()] + mapping.batching_window_seconds;
