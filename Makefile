@@ -1,7 +1,7 @@
 # The one list of developer commands. `.ci/run` is `make check` from a clean clone.
 
 .DEFAULT_GOAL := help
-.PHONY: help fmt lint test simulation mutants scale story deny deployed check serve watch invoke build alarms package
+.PHONY: help fmt lint test simulation mutants scale bench guard story deny deployed check serve watch invoke build alarms package
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,7 +33,13 @@ mutants: ## Plant faults in the product, and see which history of the simulation
 IMAGES ?= 10000
 RATES ?= 1,5,20
 scale: ## Adopt 10,000 images, judge them by a new policy, and find a new vulnerability in all: time, calls, alerts, dollars
-	cargo run --quiet --profile simulation -p ecr-warden-bench --bin scale -- --images $(IMAGES) --rates $(RATES)
+	cargo run --quiet --profile simulation -p ecr-warden-bench-scale -- --images $(IMAGES) --rates $(RATES)
+
+bench: ## Measure what a finding costs in processor time, stage by stage
+	cargo run --quiet --profile measured -p ecr-warden-bench-core --bin stages
+
+guard: ## Count the instructions and allocations of each stage, and fail if there are more (needs valgrind)
+	cargo run --quiet --profile measured -p ecr-warden-bench-core --bin guard
 
 story: ## Play the built-in story; no event may end as a dead letter
 	@cargo run --quiet | awk '{ print } /^Events: .* 0 dead$$/ { well = 1 } END { exit !well }'
@@ -46,7 +52,7 @@ deny: ## Check licences, sources and bans of the dependencies, and known vulnera
 deployed: ## Build, deploy and use the real functions on this machine (needs Python 3.11 and openssl)
 	tests/deployed/run
 
-check: lint test story deny deployed ## Run all that must hold of a change
+check: lint test story deny guard deployed ## Run all that must hold of a change
 
 serve: ## Serve the simulated AWS on port 4577, for `make watch`
 	cargo run -- serve functions/*/event.json --known-exploited sim/pipeline/story/known-exploited.json

@@ -1,9 +1,12 @@
 //! The four forms in which AWS writes a time.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::fmt::strtime::BrokenDownTime;
 use jiff::tz::TimeZone;
+use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
@@ -12,14 +15,6 @@ use thiserror::Error;
 #[error("{0:?} is not a time in any form that AWS uses")]
 pub struct TimeError(String);
 
-/// What AWS puts into a time field of an event.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Written {
-    Text(String),
-    Seconds(f64),
-}
-
 /// Reads a time in any of the forms:
 /// `Wed Sep 04 16:55:38.411 UTC 2024` (Inspector2 Finding events since 2024),
 /// `Dec 3, 2021, 6:02:30 PM` (the same until 2023, always UTC),
@@ -27,17 +22,22 @@ enum Written {
 /// The result has whole milliseconds.
 pub fn parse(text: &str) -> Result<Timestamp, TimeError> {
     let text = text.trim();
-    let parsed = text.parse::<Timestamp>().ok().or_else(|| in_words(text));
+    let parsed = if text.starts_with(|first: char| first.is_ascii_alphabetic()) {
+        in_words(text)
+    } else {
+        text.parse::<Timestamp>().ok()
+    };
     parsed.map(whole_milliseconds).ok_or_else(|| TimeError(text.chars().take(60).collect()))
 }
 
 fn in_words(text: &str) -> Option<Timestamp> {
     // `strtime` knows no "UTC" literal as a zone before the year, so the formats name it as text.
-    ["%a %b %d %H:%M:%S%.f UTC %Y", "%b %d, %Y, %I:%M:%S %p"].iter().find_map(|format| {
-        let text = text.replace('\u{202f}', " ");
-        let civil: DateTime = BrokenDownTime::parse(format, &text).ok()?.to_datetime().ok()?;
-        Some(civil.to_zoned(TimeZone::UTC).ok()?.timestamp())
-    })
+    let read = |format: &str, text: &str| {
+        let civil: DateTime = BrokenDownTime::parse(format, text).ok()?.to_datetime().ok()?;
+        TimeZone::UTC.to_timestamp(civil).ok()
+    };
+    read("%a %b %d %H:%M:%S%.f UTC %Y", text)
+        .or_else(|| read("%b %d, %Y, %I:%M:%S %p", &text.replace('\u{202f}', " ")))
 }
 
 /// Reads epoch seconds with a fraction, as the Inspector API sends them.
@@ -61,18 +61,49 @@ pub fn whole_milliseconds(time: Timestamp) -> Timestamp {
 
 /// For `#[serde(deserialize_with)]` on an optional time field.
 pub(crate) fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
-    Option::<Written>::deserialize(deserializer)?.map(read).transpose().map_err(serde::de::Error::custom)
+    Ok(Option::<Written>::deserialize(deserializer)?.map(|Written(time)| time))
 }
 
 /// For `#[serde(deserialize_with)]` on a required time field.
 pub(crate) fn required<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-    read(Written::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    Written::deserialize(deserializer).map(|Written(time)| time)
 }
 
-fn read(written: Written) -> Result<Timestamp, TimeError> {
-    match written {
-        Written::Text(text) => parse(&text),
-        Written::Seconds(seconds) => from_epoch_seconds(seconds),
+/// What AWS puts into a time field of an event: a text, or a number of seconds.
+struct Written(Timestamp);
+
+impl<'de> Deserialize<'de> for Written {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Form)
+    }
+}
+
+struct Form;
+
+impl Visitor<'_> for Form {
+    type Value = Written;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a time as text or in seconds")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Written, E> {
+        parse(text).map(Written).map_err(E::custom)
+    }
+
+    fn visit_f64<E: Error>(self, seconds: f64) -> Result<Written, E> {
+        from_epoch_seconds(seconds).map(Written).map_err(E::custom)
+    }
+
+    // Seconds that are out of range are refused, whether the cast loses their last digits or not.
+    #[allow(clippy::cast_precision_loss)]
+    fn visit_u64<E: Error>(self, seconds: u64) -> Result<Written, E> {
+        self.visit_f64(seconds as f64)
+    }
+
+    #[allow(clippy::cast_precision_loss)]
+    fn visit_i64<E: Error>(self, seconds: i64) -> Result<Written, E> {
+        self.visit_f64(seconds as f64)
     }
 }
 

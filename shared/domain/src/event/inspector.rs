@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::envelope::Text;
 use super::{
     Counts, CoverageReport, Envelope, Event, EventError, FindingReport, ScanOutcome, ScanReport, foreign,
 };
@@ -119,25 +120,26 @@ fn is_of_ecr(arn: &str) -> bool {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct FindingDetail {
-    finding_arn: String,
-    aws_account_id: Option<String>,
+#[serde(bound(deserialize = "'de: 'a"))]
+pub(super) struct FindingDetail<'a> {
+    finding_arn: Text<'a>,
+    aws_account_id: Option<Text<'a>>,
     #[serde(rename = "type")]
-    kind: Option<String>,
-    status: String,
-    severity: Option<String>,
+    kind: Option<Text<'a>>,
+    status: Text<'a>,
+    severity: Option<Text<'a>>,
     inspector_score: Option<f64>,
     epss: Option<EpssDetail>,
-    exploit_available: Option<String>,
-    fix_available: Option<String>,
+    exploit_available: Option<Text<'a>>,
+    fix_available: Option<Text<'a>>,
     #[serde(deserialize_with = "crate::time::required")]
     updated_at: Timestamp,
     #[serde(default, deserialize_with = "crate::time::optional")]
     first_observed_at: Option<Timestamp>,
     #[serde(default, deserialize_with = "crate::time::optional")]
     last_observed_at: Option<Timestamp>,
-    package_vulnerability_details: Option<PackageVulnerability>,
-    resources: Vec<Resource>,
+    package_vulnerability_details: Option<PackageVulnerability<'a>>,
+    resources: Vec<Resource<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -147,41 +149,46 @@ struct EpssDetail {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct PackageVulnerability {
-    vulnerability_id: Option<String>,
+#[serde(bound(deserialize = "'de: 'a"))]
+struct PackageVulnerability<'a> {
+    vulnerability_id: Option<Text<'a>>,
     #[serde(default)]
-    vulnerable_packages: Vec<VulnerablePackage>,
+    vulnerable_packages: Vec<VulnerablePackage<'a>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct VulnerablePackage {
-    name: Option<String>,
-    version: Option<String>,
-    release: Option<String>,
-    fixed_in_version: Option<String>,
+#[serde(bound(deserialize = "'de: 'a"))]
+struct VulnerablePackage<'a> {
+    name: Option<Text<'a>>,
+    version: Option<Text<'a>>,
+    release: Option<Text<'a>>,
+    fixed_in_version: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]
-struct Resource {
-    id: Option<String>,
+#[serde(bound(deserialize = "'de: 'a"))]
+struct Resource<'a> {
+    id: Option<Text<'a>>,
     #[serde(rename = "type")]
-    kind: Option<String>,
-    details: Option<ResourceDetails>,
+    kind: Option<Text<'a>>,
+    details: Option<ResourceDetails<'a>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct ResourceDetails {
-    aws_ecr_container_image: Option<ContainerImage>,
+#[serde(bound(deserialize = "'de: 'a"))]
+struct ResourceDetails<'a> {
+    aws_ecr_container_image: Option<ContainerImage<'a>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct ContainerImage {
-    repository_name: String,
-    image_hash: String,
-    registry: Option<String>,
+#[serde(bound(deserialize = "'de: 'a"))]
+struct ContainerImage<'a> {
+    repository_name: Text<'a>,
+    image_hash: Text<'a>,
+    registry: Option<Text<'a>>,
     #[serde(default)]
     image_tags: Vec<String>,
     #[serde(default, deserialize_with = "crate::time::optional")]
@@ -203,9 +210,10 @@ struct ResourceKind {
 
 const CONTAINER_IMAGE: &str = "AWS_ECR_CONTAINER_IMAGE";
 
-pub(super) fn finding(envelope: &Envelope) -> Result<Event, EventError> {
+pub(super) fn finding(envelope: &mut Envelope) -> Result<Event, EventError> {
     // The common case is read once; what fails is looked at again to tell the foreign from the broken.
-    let detail: FindingDetail = match envelope.detail() {
+    let detail = envelope.take_finding();
+    let detail: FindingDetail = match detail.map_or_else(|| envelope.detail(), |detail| Ok(*detail)) {
         Ok(detail) => detail,
         Err(error) => {
             let kinds: Resources = envelope.detail()?;
@@ -250,14 +258,14 @@ fn image(
     let (account, region) = arn.map_or((None, None), |arn| (arn.account, arn.region));
     Ok(ImageId {
         account: account
-            .or_else(|| container.registry.clone())
-            .or_else(|| detail.aws_account_id.clone())
+            .or_else(|| container.registry.as_deref().map(str::to_owned))
+            .or_else(|| detail.aws_account_id.as_deref().map(str::to_owned))
             .or_else(|| envelope.account.clone())
             .ok_or_else(|| envelope.wrong("detail.awsAccountId", "missing"))?,
         region: region
             .or_else(|| envelope.region.clone())
             .ok_or_else(|| envelope.wrong("region", "missing"))?,
-        repository: container.repository_name.clone(),
+        repository: container.repository_name.to_string(),
         digest: envelope
             .digest(&container.image_hash, "detail.resources.details.awsEcrContainerImage.imageHash")?,
     })

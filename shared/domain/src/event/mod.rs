@@ -7,21 +7,21 @@
 mod cloudtrail;
 mod due;
 mod ecr;
+mod envelope;
 mod inspector;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::Timestamp;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
 use thiserror::Error;
 
 use crate::finding::{Finding, Severity, Source};
 use crate::image::ImageId;
 use crate::provenance::{Actor, Origin, Pusher};
 use crate::text::sanitize;
+
+use envelope::Envelope;
 
 pub use due::{ImageDue, Registered};
 
@@ -218,29 +218,10 @@ pub enum Event {
     Foreign(Foreign),
 }
 
-/// What EventBridge puts around every event. All but the type is optional here, because a field that a
-/// certain event does not need must not make it unreadable.
-#[derive(Deserialize)]
-struct Envelope<'a> {
-    id: Option<String>,
-    #[serde(rename = "detail-type")]
-    detail_type: Option<String>,
-    account: Option<String>,
-    region: Option<String>,
-    time: Option<String>,
-    #[serde(borrow)]
-    resources: Option<&'a RawValue>,
-    #[serde(borrow)]
-    detail: Option<&'a RawValue>,
-    /// A bare CloudTrail record has this instead of an envelope.
-    #[serde(rename = "eventVersion")]
-    event_version: Option<String>,
-}
-
 impl Event {
     /// Reads one EventBridge event.
     pub fn parse(json: &str) -> Result<Self, EventError> {
-        let envelope: Envelope = serde_json::from_str(json).map_err(EventError::Json)?;
+        let mut envelope = Envelope::read(json)?;
         let Some(detail_type) = envelope.detail_type.as_deref() else {
             if envelope.event_version.is_some() {
                 return Ok(foreign("a CloudTrail record outside of an EventBridge event"));
@@ -250,7 +231,7 @@ impl Event {
         let event = match detail_type {
             "ECR Image Action" => ecr::image_action(&envelope),
             "ECR Image Scan" => ecr::image_scan(&envelope),
-            "Inspector2 Finding" => inspector::finding(&envelope),
+            envelope::FINDING => inspector::finding(&mut envelope),
             "Inspector2 Scan" => inspector::scan(&envelope),
             "Inspector2 Coverage" => inspector::coverage(&envelope),
             "AWS API Call via CloudTrail" => cloudtrail::api_call(&envelope),
@@ -285,59 +266,6 @@ impl Event {
 
 fn foreign(reason: impl Into<String>) -> Event {
     Event::Foreign(Foreign(reason.into()))
-}
-
-impl Envelope<'_> {
-    fn id(&self) -> &str {
-        self.id.as_deref().unwrap_or("(none)")
-    }
-
-    fn wrong(&self, field: impl Into<String>, reason: impl Into<String>) -> EventError {
-        let [id, field, reason] = [self.id(), &field.into(), &reason.into()].map(sanitize);
-        EventError::Field { id, field, reason }
-    }
-
-    /// The detail as `T`. The path of what is wrong is only looked for once something is.
-    fn detail<T: DeserializeOwned>(&self) -> Result<T, EventError> {
-        let json = self.detail.ok_or_else(|| self.wrong("detail", "missing"))?.get();
-        serde_json::from_str(json).or_else(|_| {
-            serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(json)).map_err(|error| {
-                let path = error.path().to_string();
-                let field = if path == "." { "detail".to_owned() } else { format!("detail.{path}") };
-                self.wrong(field, error.into_inner().to_string())
-            })
-        })
-    }
-
-    fn time(&self) -> Result<Timestamp, EventError> {
-        let text = self.time.as_deref().ok_or_else(|| self.wrong("time", "missing"))?;
-        crate::time::parse(text).map_err(|error| self.wrong("time", error.to_string()))
-    }
-
-    /// The identity of an image in this event's account and region, unless the repository's ARN says otherwise.
-    fn image(&self, repository: &str, digest: &str) -> Result<ImageId, EventError> {
-        let repository = crate::image::RepositoryRef::parse(repository)
-            .map_err(|error| self.wrong("detail.repository-name", error.to_string()))?;
-        Ok(ImageId {
-            account: repository
-                .account
-                .or_else(|| self.account.clone())
-                .ok_or_else(|| self.wrong("account", "missing"))?,
-            region: repository
-                .region
-                .or_else(|| self.region.clone())
-                .ok_or_else(|| self.wrong("region", "missing"))?,
-            repository: repository.name,
-            digest: self.digest(digest, "detail.image-digest")?,
-        })
-    }
-
-    fn digest(&self, digest: &str, field: &str) -> Result<crate::image::Digest, EventError> {
-        digest
-            .to_owned()
-            .try_into()
-            .map_err(|error: crate::image::ImageError| self.wrong(field, error.to_string()))
-    }
 }
 
 /// An absent tag and an empty one mean the same.

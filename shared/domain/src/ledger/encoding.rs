@@ -5,7 +5,7 @@
 
 mod said;
 
-use std::collections::BTreeSet;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -221,21 +221,22 @@ pub fn decode(bytes: &[u8], ledger: &mut Ledger) -> Result<(), EncodingError> {
 struct Table<'a> {
     prefix: &'a str,
     texts: Vec<&'a str>,
-    places: std::collections::HashMap<&'a str, u32>,
+    places: HashMap<&'a str, u32>,
 }
 
 impl<'a> Table<'a> {
     fn of(ledger: &'a Ledger) -> Self {
         let Ledger { facts, announced, .. } = ledger;
         let prefix = facts.findings.keys().find_map(|id| arn_prefix(id)).unwrap_or_default();
-        let mut texts: BTreeSet<&str> = facts.exploitation.keys().map(String::as_str).collect();
+        // Most texts stand in many findings, so what is sorted is what is left of them.
+        let mut texts: HashSet<&str> = facts.exploitation.keys().map(String::as_str).collect();
         texts.extend(
             announced.findings.values().filter_map(|said| said.severity.as_ref()).map(Severity::as_str),
         );
         for Entry { finding, .. } in facts.findings.values() {
             texts.insert(&finding.vulnerability);
             texts.insert(finding.severity.as_str());
-            if random_id(prefix, &finding.id).is_none() {
+            if random_digits(prefix, &finding.id).is_none() {
                 texts.insert(&finding.id);
             }
             for Package { name, version, fixed_in } in &finding.packages {
@@ -243,7 +244,8 @@ impl<'a> Table<'a> {
                 texts.extend(fixed_in.as_deref());
             }
         }
-        let texts: Vec<&str> = texts.into_iter().collect();
+        let mut texts: Vec<&str> = texts.into_iter().collect();
+        texts.sort_unstable();
         let places = texts.iter().copied().zip(0..).collect();
         Self { prefix, texts, places }
     }
@@ -343,7 +345,7 @@ fn opened(
 fn arn_prefix(id: &str) -> Option<&str> {
     let (prefix, _) = id.split_at_checked(id.len().checked_sub(32)?)?;
     let fits = prefix.starts_with("arn:") && prefix.ends_with(":finding/");
-    (fits && random_id(prefix, id).is_some()).then_some(prefix)
+    (fits && random_digits(prefix, id).is_some()).then_some(prefix)
 }
 
 /// What format 1 took for granted.
@@ -363,9 +365,14 @@ mod format_1 {
 
 /// The random part of an ARN that is exactly the prefix and 32 lower-case hex digits.
 fn random_id(prefix: &str, id: &str) -> Option<[u8; 16]> {
+    u128::from_str_radix(random_digits(prefix, id)?, 16).ok().map(u128::to_be_bytes)
+}
+
+/// The 32 hex digits that follow the prefix, if nothing else does.
+fn random_digits<'a>(prefix: &str, id: &'a str) -> Option<&'a str> {
     let hex = id.strip_prefix(prefix)?;
     let exact = hex.len() == 32 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    exact.then(|| u128::from_str_radix(hex, 16).ok()).flatten().map(u128::to_be_bytes)
+    exact.then_some(hex)
 }
 
 fn flags(announced: &AnnouncedFinding) -> u8 {

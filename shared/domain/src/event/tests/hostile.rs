@@ -13,6 +13,49 @@ fn truncated_json_is_an_error_at_every_length() {
 }
 
 #[test]
+fn the_order_of_keys_does_not_matter() {
+    for fixture in ALL {
+        let alphabetical: Value = serde_json::from_str(fixture).unwrap();
+        assert_eq!(Event::parse(&alphabetical.to_string()).unwrap(), Event::parse(fixture).unwrap());
+    }
+}
+
+#[test]
+fn a_key_that_is_escaped_is_the_same_key_and_one_that_comes_twice_is_refused() {
+    let escaped = FINDING.replacen("\"detail-type\"", r#""detail\u002dtype""#, 1);
+    assert_ne!(escaped, FINDING);
+    assert_eq!(finding(&escaped), finding(FINDING));
+    for (name, value) in [
+        ("id", "\"1\""),
+        ("account", "\"210987654321\""),
+        ("region", "\"eu-west-1\""),
+        ("time", "\"2026-01-01T00:00:00Z\""),
+        ("detail-type", "\"Inspector2 Finding\""),
+        ("resources", "[]"),
+        ("detail", "{}"),
+    ] {
+        let twice = FINDING.replacen('{', &format!("{{\"{name}\":{value},"), 1);
+        let error = Event::parse(&twice).unwrap_err().to_string();
+        assert!(error.contains(&format!("duplicate field `{name}`")), "{error}");
+    }
+}
+
+#[test]
+fn texts_that_are_escaped_are_read_like_others() {
+    let escaped = FINDING.replace("CVE-", r"\u0043VE-");
+    assert_ne!(escaped, FINDING);
+    assert_eq!(finding(&escaped), finding(FINDING));
+}
+
+#[test]
+fn what_is_no_object_is_no_event() {
+    for json in ["[]", "null", "1", "\"event\"", r#"["0","1","Inspector2 Finding"]"#] {
+        assert!(matches!(Event::parse(json), Err(EventError::Json(_))), "{json}");
+    }
+    assert!(matches!(Event::parse(&format!("{FINDING} {{}}")), Err(EventError::Json(_))));
+}
+
+#[test]
 fn event_of_ten_megabytes_is_read_and_not_kept() {
     let json = with(FINDING, "/detail/description", json!("x".repeat(10_000_000)));
     assert_eq!(finding(&json), finding(FINDING));

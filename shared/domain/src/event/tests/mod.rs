@@ -41,10 +41,15 @@ fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
+/// The fixture after an edit, with what happened last, where AWS writes it.
 fn edited(fixture: &str, edit: impl FnOnce(&mut Value)) -> String {
     let mut event: Value = serde_json::from_str(fixture).unwrap();
     edit(&mut event);
-    event.to_string()
+    let Some(detail) = event.as_object_mut().and_then(|event| event.remove("detail")) else {
+        return event.to_string();
+    };
+    let envelope = event.to_string();
+    format!("{},\"detail\":{detail}}}", envelope.strip_suffix('}').unwrap())
 }
 
 /// The fixture with a value set at a JSON pointer whose parent exists.
