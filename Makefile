@@ -39,7 +39,7 @@ bench: ## Measure what a finding costs in processor time, stage by stage
 	cargo run --quiet --profile measured -p ecr-warden-bench-core --bin stages
 
 guard: ## Count the instructions and allocations of each stage, and fail if there are more (needs valgrind)
-	cargo run --quiet --profile measured -p ecr-warden-bench-core --bin guard
+	cargo run --quiet --profile measured -p ecr-warden-bench-core --bin guard $(if $(WRITE),-- --write)
 
 story: ## Play the built-in story; no event may end as a dead letter
 	@cargo run --quiet | awk '{ print } /^Events: .* 0 dead$$/ { well = 1 } END { exit !well }'

@@ -177,7 +177,9 @@ fn print(counted: &Counted, allowed: &Counted) {
     table.set_header(["what", "counted", "allowed", "difference"]);
     for (name, value) in counted {
         let allowed = allowed.get(name);
-        let difference = allowed.filter(|allowed| **allowed > 0.0).map(|allowed| format!("{:+.1} %", (value / allowed - 1.0) * 100.0));
+        let difference = allowed
+            .filter(|allowed| **allowed > 0.0)
+            .map(|allowed| format!("{:+.1} %", (value / allowed - 1.0) * 100.0));
         table.add_row([
             name.clone(),
             format!("{value:.1}"),

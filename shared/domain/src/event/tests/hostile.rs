@@ -20,6 +20,37 @@ fn the_order_of_keys_does_not_matter() {
     }
 }
 
+/// AWS writes the type first, and a finding is then read at once.
+#[test]
+fn whatever_is_wrong_with_a_finding_the_order_of_keys_does_not_matter() {
+    fn pointers(value: &Value, at: &str, all: &mut Vec<String>) {
+        all.push(at.to_owned());
+        match value {
+            Value::Object(object) => {
+                object.iter().for_each(|(key, value)| pointers(value, &format!("{at}/{key}"), all));
+            }
+            Value::Array(array) => {
+                array.iter().enumerate().for_each(|(n, value)| pointers(value, &format!("{at}/{n}"), all));
+            }
+            _ => {}
+        }
+    }
+    let event: Value = serde_json::from_str(FINDING).unwrap();
+    let mut all = Vec::new();
+    pointers(&event["detail"], "/detail", &mut all);
+    assert!(all.len() > 40, "{all:?}");
+    for (pointer, wrong) in all.iter().flat_map(|pointer| {
+        [json!(null), json!(1), json!(-1e300), json!("x"), json!([]), json!({})].map(|wrong| (pointer, wrong))
+    }) {
+        let mut alphabetical = event.clone();
+        *alphabetical.pointer_mut(pointer).unwrap() = wrong.clone();
+        let written = edited(FINDING, |event| *event.pointer_mut(pointer).unwrap() = wrong.clone());
+        let [one, other] =
+            [alphabetical.to_string(), written].map(|json| format!("{:?}", Event::parse(&json)));
+        assert_eq!(one, other, "{pointer} {wrong}");
+    }
+}
+
 #[test]
 fn a_key_that_is_escaped_is_the_same_key_and_one_that_comes_twice_is_refused() {
     let escaped = FINDING.replacen("\"detail-type\"", r#""detail\u002dtype""#, 1);
