@@ -43,6 +43,18 @@ impl Deployment {
         let stack = Stack::load(&setting.template, &setting.parameters, &pseudo)?;
         Ok(Self { setting, stack, policy })
     }
+
+    /// Whether the stack of a setting is the same: the template, its parameters, and where it is deployed.
+    pub fn has_stack_of(&self, setting: &Setting) -> bool {
+        let Setting { template, parameters, account, region, policy: _, now: _ } = &self.setting;
+        (template, parameters, account, region)
+            == (&setting.template, &setting.parameters, &setting.account, &setting.region)
+    }
+
+    /// Reads a setting whose stack is the same, without reading the template again.
+    pub fn with(&self, setting: Setting) -> Result<Self, PipelineError> {
+        Ok(Self { policy: read_policy(&setting)?, stack: self.stack.clone(), setting })
+    }
 }
 
 fn read_policy(setting: &Setting) -> Result<Policy, PipelineError> {

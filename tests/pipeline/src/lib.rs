@@ -5,6 +5,7 @@ pub mod buildx;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use aws::dynamodb::{Enforcement, History, Ledgers};
 use domain::history::{Announcement, Happening};
@@ -12,7 +13,7 @@ use domain::image::ImageId;
 use domain::row::StatusRow;
 use domain::verdict::Verdict;
 use jiff::Timestamp;
-use sim_pipeline::{Delivery, Outcome, Pipeline, Setting, know_exploited, read_text, story};
+use sim_pipeline::{Delivery, Deployment, Outcome, Pipeline, Setting, know_exploited, read_text, story};
 
 pub const ACTS: [&str; 7] = ["1-push", "2-scan", "3-again", "4-fix", "5-archived", "6-spread", "7-released"];
 
@@ -47,9 +48,21 @@ pub async fn pipeline() -> Pipeline {
 }
 
 pub async fn pipeline_with(setting: Setting) -> Pipeline {
-    let pipeline = Pipeline::start(setting).await.unwrap();
+    let pipeline = Pipeline::deploy(deployment(setting)).await.unwrap();
     know_exploited(&pipeline.aws, story::KNOWN_EXPLOITED).unwrap();
     pipeline
+}
+
+/// What a setting says. A template is read once: that takes longer than many a test.
+fn deployment(setting: Setting) -> Deployment {
+    static READ: Mutex<Vec<Deployment>> = Mutex::new(Vec::new());
+    let mut read = READ.lock().unwrap();
+    if let Some(known) = read.iter().find(|known| known.has_stack_of(&setting)) {
+        return known.with(setting).unwrap();
+    }
+    let new = Deployment::read(setting).unwrap();
+    read.push(new.clone());
+    new
 }
 
 pub async fn play(pipeline: &mut Pipeline, deliveries: Vec<Delivery>) -> Outcome {
