@@ -33,10 +33,10 @@ mutants: ## Plant faults in the product, and see which history of the simulation
 IMAGES ?= 10000
 RATES ?= 1,5,20
 scale: ## Adopt 10,000 images, judge them by a new policy, and find a new vulnerability in all: time, calls, alerts, dollars
-	cargo run --quiet --profile simulation -p ecr-warden-bench-scale -- --images $(IMAGES) --rates $(RATES)
+	cargo run --quiet --profile simulation -p ecr-warden-bench-scale -- --images $(IMAGES) --rates $(RATES) $(if $(JSON),--json)
 
 bench: ## Measure what a finding costs in processor time, stage by stage
-	cargo run --quiet --profile measured -p ecr-warden-bench-core --bin stages
+	cargo run --quiet --profile measured -p ecr-warden-bench-core --bin stages $(if $(JSON),-- --json)
 
 guard: ## Count the instructions and allocations of each stage, and fail if there are more (needs valgrind)
 	cargo run --quiet --profile measured -p ecr-warden-bench-core --bin guard $(if $(WRITE),-- --write)
