@@ -37,9 +37,9 @@ QUEUES = {
     "assess-roots": "Verdicts on multi-platform images are out of date, though those on their platforms are not.",
     "assess-due": "What a date, a new policy or an adoption changes comes late; verdicts that follow from events do not.",
 }
-#: In which a message may wait for longer than the quarter of an hour that is much elsewhere, in minutes: so many images
-#: can be due at once that Inspector does not answer faster.
-PATIENT = {"assess-due": 120}
+#: In which a message may wait for longer than the quarter of an hour that is much elsewhere, in minutes: up to 5,000 wait
+#: there, and Inspector may let through one call a second, of which an adopted image takes two.
+PATIENT = {"assess-due": 180}
 #: The rules whose events go to functions, each with a dead-letter queue. The last two are on the pipeline's own bus.
 RULES = [
     "image-actions",
