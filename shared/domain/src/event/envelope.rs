@@ -144,9 +144,7 @@ impl<'a> Envelope<'a> {
             }
         }
     }
-}
 
-impl<'a> Envelope<'a> {
     fn id(&self) -> &str {
         self.id.as_deref().unwrap_or("(none)")
     }
